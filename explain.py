@@ -1,0 +1,10 @@
+"""Explains a classifier's answers from checkpoints: ``python explain.py [key=value ...]``, see configs/explain.yaml."""
+
+import sys
+from pathlib import Path
+
+from overpaint.app.console import run
+from overpaint.app.explain import explain
+
+if __name__ == "__main__":
+    run(explain, Path(__file__).resolve().parent / "configs", sys.argv[1:])

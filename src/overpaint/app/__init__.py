@@ -1,0 +1,1 @@
+"""What the entry points do; the only users of the configuration."""

@@ -1,0 +1,64 @@
+"""Runs an entry point: its errors become one sentence, its interruption a line that says how to go on."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import lightning as L
+from rich.console import Console
+
+from overpaint.app.memory import keep_freed_memory
+from overpaint.errors import OverpaintError
+
+UNNEEDED = (
+    ".*does not have many workers.*",  # the data is in memory
+    ".*smaller than the logging interval.*",
+    ".*exists and is not empty.*",  # the output folder, by design
+    ".*in eval mode at the start of training.*",  # the averaged generator, by design
+    ".*LeafSpec.*",  # Lightning's own use of torch
+)
+"""Warnings of Lightning that ask nothing of a user here."""
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequence[str]) -> None:
+    """Calls an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
+
+    Args:
+        entry: Takes the folder of the configuration files and the words of the command line.
+        configs: That folder.
+        words: Those words; ``--help`` shows the entry's settings.
+    """
+    keep_freed_memory()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for unneeded in UNNEEDED:
+        warnings.filterwarnings("ignore", unneeded)
+    try:
+        if {"-h", "--help"} & set(words):
+            console.print((configs / f"{entry.__name__}.yaml").read_text(), markup=False)
+            return
+        entry(configs, words)
+    except OverpaintError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(error)}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        how = "resume=true" if entry.__name__ == "train" else "the same command"
+        Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
+        sys.exit(130)
+
+
+def _escaped(error: Exception) -> str:
+    return str(error).replace("[", r"\[")
+
+
+def guarded(trainer: L.Trainer, work: Callable[[], object]) -> None:
+    """Calls a Trainer's method; Ctrl-C, which the Trainer turns into an exit, stays what it was."""
+    try:
+        work()
+    except SystemExit as error:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from error
+        raise

@@ -1,0 +1,130 @@
+"""What ``explain.py`` does: images, checkpoints, explanation, report."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning as L
+
+from overpaint.app.console import console, guarded
+from overpaint.classifiers.network import NetworkClassifier, load_classifier
+from overpaint.config import Settings, build, checked_arguments, load_settings, save_settings
+from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
+from overpaint.data.folder import read_files
+from overpaint.errors import OverpaintError
+from overpaint.inversion import LatentSearch
+from overpaint.modules.explainer import ExplainerModule
+from overpaint.networks.checkpoint import load_dcgan
+from overpaint.region import RegionRule
+from overpaint.report.summary import terminal_table, wandb_table, write_summary
+from overpaint.report.tracking import start_run
+from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders
+from overpaint.variants import VariantMaker
+
+EXPLAINING = ("saliency", "methods", "region", "search", "variants", "target", "seed")
+"""The sections on which an explanation depends."""
+
+
+def explain(configs: Path, words: Sequence[str]) -> None:
+    """Explains images with the checkpoints of a run.
+
+    Args:
+        configs: The folder of the configuration files.
+        words: The ``key=value`` words of the command line.
+
+    Raises:
+        OverpaintError: For anything the user can mend.
+    """
+    settings = load_settings(configs, "explain", words)
+    if not settings["methods"]:
+        raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
+    L.seed_everything(settings["seed"], verbose=False)
+    classifier = load_classifier(Path(settings["classifier"]))
+    module = _module(settings, classifier)
+    part, skipped = _images(settings, classifier)
+    folder = Path(settings["output"]) / "explain"
+    save_settings(settings, folder / "config.yaml")
+    how = _how(settings)
+    stamps = {name: fingerprint(part, i, how) for i, name in enumerate(part.names)}
+    open_ = [i for i, name in enumerate(part.names) if not finished_folders(folder, name, stamps[name])]
+    if len(open_) < len(part):
+        console.print(f"{len(part) - len(open_)} of {len(part)} images are explained already")
+    options = checked_arguments(L.Trainer, settings["trainer"], "trainer")
+    trainer = L.Trainer(
+        **options,
+        inference_mode=False,  # the latent search and Grad-CAM need gradients
+        logger=False,
+        default_root_dir=folder,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        callbacks=[ExplanationWriter(folder, classifier.class_names, stamps)],
+    )
+    if open_:
+        data = PartData(part.chosen(open_), settings["batch_size"])
+        guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
+        trainer.strategy.barrier()
+    if trainer.is_global_zero:
+        _report(settings, folder, part, stamps, skipped, ["python explain.py", *words])
+
+
+def _module(settings: Settings, classifier: NetworkClassifier) -> ExplainerModule:
+    methods = {name: build(section, f"saliency.{name}") for name, section in settings["saliency"].items()}
+    rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
+    search = LatentSearch(**checked_arguments(LatentSearch, settings["search"], "search"))
+    maker = None
+    if settings["generator"] is not None:
+        generator, discriminator = load_dcgan(Path(settings["generator"]))
+        if generator.channels != classifier.channels:
+            raise OverpaintError(
+                f"generator={settings['generator']} paints {generator.channels} channels, but the classifier takes "
+                f"{classifier.channels}"
+            )
+        parts = {"generator": generator, "discriminator": discriminator, "search": search, "rule": rule}
+        maker = VariantMaker(**checked_arguments(VariantMaker, settings["variants"] | parts, "variants"))
+    return ExplainerModule(classifier, methods, rule, maker, settings["target"])
+
+
+def _images(settings: Settings, classifier: NetworkClassifier) -> tuple[ImagePart, list[Skipped]]:
+    """Reads the images to explain, at the classifier's size."""
+    size, channels, limit = classifier.image_size, classifier.channels, settings["limit"]
+    if settings["images"] is not None:
+        part, skipped = read_files(str(settings["images"]), size, channels, settings["fit"], limit)
+        if skipped:
+            console.print(f"{len(skipped)} files could not be read and were left out; skipped.csv lists them")
+        return part, skipped
+    data: ImageData = build(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
+    data.setup("test")
+    if data.class_names and data.class_names != classifier.class_names:
+        console.print("The data's classes are not the classifier's; labels are left out")
+    return data.test.chosen(range(min(limit or len(data.test), len(data.test)))), data.skipped
+
+
+def _how(settings: Settings) -> str:
+    """Says in short how images are explained: the settings and the checkpoints' content."""
+    digest = hashlib.blake2b(json.dumps({name: settings[name] for name in EXPLAINING}).encode())
+    for name in ("classifier", "generator"):
+        if settings[name] is not None:
+            digest.update(Path(settings[name]).read_bytes())
+    return digest.hexdigest()
+
+
+def _report(
+    settings: Settings,
+    folder: Path,
+    part: ImagePart,
+    stamps: dict[str, str],
+    skipped: list[Skipped],
+    command: list[str],
+) -> None:
+    explained = [path for name in part.names for path in finished_folders(folder, name, stamps[name])]
+    summary = write_summary(folder, explained, skipped, settings, " ".join(command))
+    run = start_run(
+        **settings["logger"], folder=Path(settings["output"]), job_type="explain", settings=settings, console=console
+    )
+    if run is not None:
+        run.log({"explanations": wandb_table(explained)})
+        run.summary.update(summary)
+        run.finish()
+    console.print(terminal_table(explained, summary))
+    console.print(f"the report is {folder / 'report.html'}")

@@ -1,0 +1,175 @@
+"""What ``train.py`` does: data, then the classifier, then the DCGAN."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import WandbLogger
+from omegaconf import OmegaConf
+from rich.table import Table
+
+from overpaint.app.console import console, guarded
+from overpaint.classifiers.network import NetworkClassifier, load_classifier
+from overpaint.config import Settings, build, checked_arguments, load_settings, save_settings
+from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
+from overpaint.errors import OverpaintError
+from overpaint.report.files import read_csv
+from overpaint.report.summary import write_skipped
+from overpaint.report.tracking import start_run
+from overpaint.report.training import MetricsFile, SampleGrid
+
+ORDER = ("classifier", "dcgan")
+"""The classifier comes first: it judges the generator's samples."""
+
+
+def train(configs: Path, words: Sequence[str]) -> None:
+    """Trains what ``model`` names.
+
+    Args:
+        configs: The folder of the configuration files.
+        words: The ``key=value`` words of the command line.
+
+    Raises:
+        OverpaintError: For anything the user can mend.
+    """
+    settings = load_settings(configs, "train", words)
+    output = Path(settings["output"])
+    if settings["resume"]:
+        _check_same_settings(settings, output / "config.yaml")
+    data = make_data(settings)
+    names = [name for name in ORDER if name in settings["model"]]
+    names = _without_impossible(names, data)
+    save_settings(settings, output / "config.yaml")
+    write_skipped(output / "skipped.csv", data.skipped)
+    if data.skipped:
+        console.print(f"{len(data.skipped)} files could not be read and were left out; {output}/skipped.csv lists them")
+    if not settings["resume"]:
+        (output / "metrics.csv").unlink(missing_ok=True)
+    run = start_run(**settings["logger"], folder=output, job_type="train", settings=settings, console=console)
+    logger = WandbLogger(experiment=run) if run is not None else None
+    try:
+        for name in names:
+            _fit(name, settings, data, output, logger)
+    finally:
+        if run is not None:
+            run.finish()
+    console.print(_closing_table(output / "metrics.csv"))
+    console.print(
+        f"checkpoints, metrics and samples are in {output}; 'python explain.py output={output}' explains images"
+    )
+
+
+def make_data(settings: Settings) -> ImageData:
+    """Makes and reads the data set, at the size that the models ask for if the data's own is not given."""
+    L.seed_everything(settings["seed"], verbose=False)
+    sizes = [section.get("image_size") for section in settings["model"].values()]
+    size = settings["data"]["image_size"] or max((s for s in sizes if s), default=None)
+    data: ImageData = build(settings["data"], "data", image_size=size, seed=settings["seed"])
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def _check_same_settings(settings: Settings, saved: Path) -> None:
+    if not saved.is_file():
+        raise OverpaintError(f"resume=true, but there is no run in {saved.parent}")
+    before = OmegaConf.to_container(OmegaConf.load(saved))
+    assert isinstance(before, dict)
+    for section in ("data", "model", "seed"):
+        if before.get(section) != settings[section]:
+            raise OverpaintError(
+                f"resume=true needs the settings of the stopped run, but '{section}' differs from {saved}; "
+                f"repeat its settings, or start anew with resume=false"
+            )
+
+
+def _without_impossible(names: list[str], data: ImageData) -> list[str]:
+    """Leaves the classifier out where there are no labels to learn."""
+    labelled = data.train.labels != UNLABELLED
+    if "classifier" not in names or (bool(labelled.all()) and len(data.class_names) > 1):
+        return names
+    if bool(labelled.any()) and not bool(labelled.all()):
+        some = data.train.names[int((~labelled).nonzero()[0])]
+        raise OverpaintError(f"{int((~labelled).sum())} training images lie in no class folder, such as {some}")
+    if names == ["classifier"]:
+        raise OverpaintError("model=classifier needs at least two class folders, but the data has no such labels")
+    console.print("The images have no labels (class subfolders), so only the generator is trained")
+    return [name for name in names if name != "classifier"]
+
+
+def _module(name: str, settings: Settings, data: ImageData, output: Path) -> L.LightningModule:
+    section = {k: v for k, v in settings["model"][name].items() if k not in ("max_epochs", "batch_size", "judge_every")}
+    size = section["image_size"] or data.image_size
+    if name == "classifier":
+        mean, std = channel_statistics(data.train.images)
+        more: dict[str, Any] = {"class_names": data.class_names, "mean": mean, "std": std}
+    else:
+        judge = find_judge(output / "classifier.ckpt", data)
+        channels = section["channels"] or data.channels
+        if channels != data.channels:
+            raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
+        more = {"channels": channels, "judge": judge}
+    module: L.LightningModule = build(section, f"model.{name}", image_size=size, seed=settings["seed"], **more)
+    return module
+
+
+def find_judge(path: Path, data: ImageData) -> NetworkClassifier | None:
+    """Loads the classifier that judges the generator's samples; None where there is none of this domain."""
+    if not path.is_file():
+        console.print("There is no classifier of this domain, so the generator's samples are not judged")
+        return None
+    judge = load_classifier(path)
+    if judge.class_names != data.class_names or judge.channels != data.channels:
+        console.print(f"{path} knows other classes than the data, so the generator's samples are not judged")
+        return None
+    return judge
+
+
+def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: WandbLogger | None) -> None:
+    own = settings["model"][name]
+    data.batch_size = own["batch_size"]
+    module = _module(name, settings, data, output)
+    last = output / f"last-{name}.ckpt"
+    if not settings["resume"]:
+        last.unlink(missing_ok=True)
+    # The classifier's best epoch is kept for explaining, the DCGAN's latest.
+    monitor = "classifier/val_accuracy" if name == "classifier" else "epoch"
+    common: dict[str, Any] = {"dirpath": output, "enable_version_counter": False, "save_on_train_epoch_end": True}
+    options = dict(settings["trainer"])
+    options["max_epochs"] = options["max_epochs"] or own["max_epochs"]
+    trainer = L.Trainer(
+        **checked_arguments(L.Trainer, options, "trainer"),
+        default_root_dir=output,
+        logger=logger or False,
+        callbacks=[
+            ModelCheckpoint(filename=name, monitor=monitor, mode="max", save_weights_only=True, **common),
+            ModelCheckpoint(filename=last.stem, **common),
+            MetricsFile(output / "metrics.csv", name),
+            SampleGrid(output / "samples.png"),
+        ],
+        check_val_every_n_epoch=own.get("judge_every", 1),
+        limit_val_batches=None if name == "classifier" or module._judge else 0,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+    )
+    console.print(f"Training the {name} for {options['max_epochs']} epochs")
+    path = str(last) if last.is_file() else None
+    guarded(trainer, lambda: trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True))
+    if name == "classifier":
+        best_path = str(output / "classifier.ckpt")
+        guarded(
+            trainer,
+            lambda: trainer.test(module, datamodule=data, ckpt_path=best_path, weights_only=True, verbose=False),
+        )
+
+
+def _closing_table(metrics: Path) -> Table:
+    last: dict[str, str] = {}
+    for row in read_csv(metrics):
+        last |= {k: v for k, v in row.items() if v and k not in ("model", "epoch")}
+    table = Table("measure", "last value")
+    for name, value in last.items():
+        table.add_row(name, f"{float(value):.4g}")
+    return table

@@ -1,0 +1,1 @@
+"""One face over every kind of classifier: images in [0, 1] in, class probabilities out."""

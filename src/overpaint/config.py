@@ -1,0 +1,211 @@
+"""Merges the configuration and builds objects from it; knows OmegaConf and nothing of the rest.
+
+The order, later wins: ``configs/<entry>.yaml``, the group files that it or the command line chooses, the other
+``key=value`` words of the command line. A group's word names its file: ``data=folder`` reads
+``configs/data/folder.yaml``. Each group file names its class (``target``) and its settings, which are that class's
+arguments.
+"""
+
+import difflib
+import importlib
+import inspect
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from overpaint.errors import OverpaintError
+
+Settings = dict[str, Any]
+
+
+def load_settings(configs: Path, entry: str, words: Sequence[str]) -> Settings:
+    """Reads and merges the configuration of an entry point.
+
+    Args:
+        configs: The folder of the configuration files.
+        entry: ``train`` or ``explain``.
+        words: The ``key=value`` words of the command line.
+
+    Returns:
+        Plain nested dictionaries, interpolations resolved.
+
+    Raises:
+        OverpaintError: If a word, key, group or value is wrong; it says what was meant.
+    """
+    base = _read(configs / f"{entry}.yaml")
+    groups = {str(group): str(section) for group, section in base.pop("groups").items()}
+    overrides = _parse(words)
+    defaults = {group: base.pop(group) for group in groups}
+    chosen = {group: overrides.pop(group, default) for group, default in defaults.items()}
+    for group, section in groups.items():
+        base.merge_with(_read_group(configs, group, section, chosen[group]))
+    if "images" in base:
+        base = _with_data_of_run(base, overrides, given="data" in _parse(words))
+    return _merge(base, overrides)
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        content = OmegaConf.load(path)
+    except (OSError, OmegaConfBaseException) as error:
+        raise OverpaintError(f"{path} can't be read as configuration: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, DictConfig):
+        raise OverpaintError(f"{path} must hold keys and values")
+    return content
+
+
+def _parse(words: Sequence[str]) -> Settings:
+    """Splits ``a.b=value`` words; values are YAML, and text where they are none (``*.jpg``)."""
+    parsed: Settings = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise OverpaintError(f"'{word}' is no setting; write key=value, such as limit=4")
+        try:
+            value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)["value"]  # type: ignore[index,call-overload]
+        except Exception:  # PyYAML's and OmegaConf's parsers raise errors without a common base class
+            value = text
+        parsed[key] = value
+    return parsed
+
+
+def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictConfig:
+    folder = configs / section
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    names = chosen if isinstance(chosen, list) or OmegaConf.is_list(chosen) else [chosen]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise OverpaintError(f"{group}={name} is unknown{meant} (choose from {', '.join(known)})")
+    if section == group == "data":
+        return OmegaConf.create({section: _read(folder / f"{names[0]}.yaml")})
+    sections = OmegaConf.create({section: {name: _read(folder / f"{name}.yaml") for name in names}})
+    if section != group:
+        sections[group] = list(names)
+    else:
+        sections = OmegaConf.create({section: sections[section]})
+    return sections
+
+
+def _with_data_of_run(base: DictConfig, overrides: Settings, given: bool) -> DictConfig:
+    """Explaining takes the data settings that the run was trained with, unless other data was asked for."""
+    output = Path(str(overrides.get("output", OmegaConf.to_container(base, resolve=True)["output"])))  # type: ignore[index,call-overload]
+    saved = output / "config.yaml"
+    if saved.is_file():
+        data = _read(saved).get("data")
+        if data is not None and (not given or data.get("name") == base.data.name):
+            base.data = data
+    return base
+
+
+def _merge(base: DictConfig, overrides: Settings) -> Settings:
+    OmegaConf.set_struct(base, True)
+    keys = _all_keys(base)
+    for key, value in overrides.items():
+        if key not in keys:
+            raise OverpaintError(f"there is no setting '{key}'{_meant(key, keys)}")
+        if isinstance(OmegaConf.select(base, key), DictConfig) and not isinstance(value, dict):
+            raise OverpaintError(
+                f"'{key}' is a group of settings; set one of them, such as {_first_below(key, keys)}=..."
+            )
+        try:
+            OmegaConf.update(base, key, value)
+        except OmegaConfBaseException as error:
+            raise OverpaintError(f"{key}={value}: {str(error).splitlines()[0]}") from error
+    try:
+        resolved = OmegaConf.to_container(base, resolve=True)
+    except OmegaConfBaseException as error:
+        raise OverpaintError(f"the configuration can't be resolved: {str(error).splitlines()[0]}") from error
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}
+
+
+def _all_keys(settings: DictConfig, prefix: str = "") -> list[str]:
+    keys = []
+    for key in settings:
+        name = f"{prefix}{key!s}"
+        keys.append(name)
+        node = settings._get_node(key)
+        if isinstance(node, DictConfig):
+            keys += _all_keys(node, f"{name}.")
+    return keys
+
+
+def _meant(key: str, keys: Sequence[str]) -> str:
+    same_end = [known for known in keys if known.split(".")[-1] == key.split(".")[-1]]
+    near = same_end or difflib.get_close_matches(key, keys, 3, 0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else "; the files in configs/ list all settings"
+
+
+def _first_below(key: str, keys: Sequence[str]) -> str:
+    return next((known for known in keys if known.startswith(f"{key}.")), key)
+
+
+def save_settings(settings: Settings, path: Path) -> None:
+    """Writes the merged configuration beside the results, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    OmegaConf.save(OmegaConf.create(settings), partial)
+    partial.replace(path)
+
+
+def build(settings: Mapping[str, Any], where: str, **more: Any) -> Any:
+    """Makes the object that a section describes: its ``target``, called with the section's other entries.
+
+    Args:
+        settings: The section.
+        where: The section's key, for errors.
+        more: Further arguments; they win over the section's.
+
+    Raises:
+        OverpaintError: If the target can't be imported or an entry is of the wrong type.
+    """
+    arguments = {key: value for key, value in settings.items() if key not in ("target", "name")} | more
+    module_name, _, attribute = str(settings["target"]).rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise OverpaintError(f"{where}.target={settings['target']} can't be imported: {error}") from error
+    return target(**checked_arguments(target, arguments, where))
+
+
+def checked_arguments(target: Any, arguments: Mapping[str, Any], where: str) -> Settings:
+    """Checks the names and types of arguments from the configuration against a class's annotations.
+
+    Raises:
+        OverpaintError: If an argument is unknown or of the wrong type.
+    """
+    parameters = inspect.signature(target).parameters
+    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    for name, value in arguments.items():
+        if name not in parameters:
+            raise OverpaintError(f"there is no setting '{where}.{name}'{_meant(name, list(parameters))}")
+        if name in hints and not _fits(value, hints[name]):
+            shown = str(hints[name]).replace("typing.", "") if get_origin(hints[name]) else hints[name].__name__
+            raise OverpaintError(f"{where}.{name}={value} is not of the right type: it takes {shown}")
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in arguments and p.kind < 2]
+    if missing or any(value == "???" for value in arguments.values()):
+        raise OverpaintError(f"{where}.{(missing or [n for n, v in arguments.items() if v == '???'])[0]} must be given")
+    return dict(arguments)
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if annotation is Any:
+        return True
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, option) for option in get_args(annotation))
+    if origin is Literal:
+        return value in get_args(annotation)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation is str or annotation is bool or annotation is type(None):
+        return isinstance(value, annotation)
+    return True

@@ -1,0 +1,1 @@
+"""Data sets of images: bundled digits, anyone's folder, and torchvision's."""

@@ -1,0 +1,130 @@
+"""What every data set offers: three parts held in memory as bytes, and loaders over them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from jaxtyping import Bool, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from overpaint.types import Batch, Targets
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class ImagePart(Dataset[Batch]):
+    """One part of a data set, in memory.
+
+    Attributes:
+        images: Grey or RGB, 0 to 255.
+        labels: Class indices, or -1.
+        names: A name for each image, unique in the part.
+        objects: Where the object of the class is, in data sets that know it.
+    """
+
+    images: UInt8[Tensor, "count channel height width"]
+    labels: Targets
+    names: Sequence[str]
+    objects: Bool[Tensor, "count height width"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Returns a whole batch at once, its images in ``[0, 1]``; DataLoader calls this when it is there."""
+        return Batch(self.images[indices].float() / 255, self.labels[indices], [self.names[i] for i in indices])
+
+    def chosen(self, indices: Sequence[int]) -> "ImagePart":
+        """Returns some of the images as a part of their own."""
+        rows = list(indices)
+        objects = None if self.objects is None else self.objects[rows]
+        return ImagePart(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+class ImageData(L.LightningDataModule):
+    """Base of the data sets: a subclass sets the three parts and the class names in ``setup``.
+
+    Args:
+        image_size: Side of the images in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        batch_size: Images in a batch.
+        seed: Seed of splits, order and whatever else is random.
+    """
+
+    train: ImagePart
+    val: ImagePart
+    test: ImagePart
+
+    def __init__(self, image_size: int, channels: int, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.image_size, self.channels, self.batch_size, self.seed = image_size, channels, batch_size, seed
+        self.class_names: list[str] = []
+        self.skipped: list[Skipped] = []
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+
+    def _loader(self, part: ImagePart, shuffle: bool, drop_last: bool = False) -> DataLoader[Batch]:
+        # Its order depends on (seed, epoch) alone, so that a resumed run sees what an uninterrupted one would have.
+        world = self.trainer.world_size if self.trainer else 1
+        rank = self.trainer.global_rank if self.trainer else 0
+        sampler: DistributedSampler[Batch] | None = None
+        if shuffle:
+            sampler = DistributedSampler(part, world, rank, shuffle=True, seed=self.seed, drop_last=drop_last)
+        return DataLoader(
+            part,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            collate_fn=_as_is,
+            drop_last=drop_last,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Returns the training part in a new random order each epoch; an incomplete last batch is left out."""
+        return self._loader(self.train, shuffle=True, drop_last=len(self.train) >= self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Returns the validation part."""
+        return self._loader(self.val, shuffle=False)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Returns the test part."""
+        return self._loader(self.test, shuffle=False)
+
+
+class PartData(L.LightningDataModule):
+    """Images to be explained.
+
+    Args:
+        part: The images.
+        batch_size: Images that are explained together.
+    """
+
+    def __init__(self, part: ImagePart, batch_size: int) -> None:
+        super().__init__()
+        self.part, self.batch_size = part, batch_size
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Returns the images in their order."""
+        return DataLoader(self.part, batch_size=self.batch_size, collate_fn=_as_is)
+
+
+def channel_statistics(images: UInt8[Tensor, "count channel height width"]) -> tuple[list[float], list[float]]:
+    """Returns mean and standard deviation of each channel of images in ``[0, 1]``, from the first 4096."""
+    values = images[:4096].transpose(0, 1).flatten(1).double() / 255
+    return values.mean(1).tolist(), values.std(1).clamp(min=1 / 255).tolist()

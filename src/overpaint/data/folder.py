@@ -1,0 +1,135 @@
+"""Anyone's images: a folder of class folders, or a flat folder without labels."""
+
+import glob
+import os
+import re
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from overpaint.data.base import UNLABELLED, ImageData, ImagePart, Skipped
+from overpaint.data.reading import SUFFIXES, Fit, find_images, read_images
+from overpaint.errors import OverpaintError
+
+PARTS = ("train", "val", "test")
+
+
+class FolderData(ImageData):
+    """Images from a folder.
+
+    Class subfolders give the labels, in alphabetical order; a folder without subfolders gives none. Where ``train``,
+    ``val`` and ``test`` subfolders exist they are the parts (a missing ``val`` or ``test`` is taken from ``train``);
+    otherwise the images are split at random by ``seed``: 80, 10 and 10 %.
+
+    A file that can't be read is left out and listed in ``skipped``.
+
+    Args:
+        root: The folder.
+        fit: How a picture becomes square: ``crop`` its middle, or ``stretch`` it.
+        image_size: Side of the images.
+        channels: 3 (RGB) or 1 (grey).
+        batch_size: Images in a batch.
+        seed: Seed of the split and the order.
+
+    Raises:
+        OverpaintError: If the folder does not exist, or holds no readable image.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        fit: Fit = "crop",
+        image_size: int | None = None,
+        channels: int = 3,
+        batch_size: int = 64,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_size or 64, channels, batch_size, seed)
+        self.root, self.fit = Path(root).expanduser(), fit
+        if channels not in (1, 3):
+            raise OverpaintError(f"data.channels={channels} must be 1 or 3")
+
+    def setup(self, stage: str | None = None) -> None:
+        """Reads all images into memory."""
+        if hasattr(self, "train"):
+            return
+        if not self.root.is_dir():
+            raise OverpaintError(f"data.root={self.root} is not a folder")
+        given = [name for name in PARTS if (self.root / name).is_dir()]
+        folders = {name: self.root / name for name in given} if "train" in given else {"train": self.root}
+        self.class_names = sorted(
+            {d.name for f in folders.values() for d in f.iterdir() if d.is_dir() and find_images(d)}
+        )
+        parts = {name: self._read(folder) for name, folder in folders.items()}
+        if not any(len(part) for part in parts.values()):
+            tried = f" ({len(self.skipped)} files there can't be read)" if self.skipped else ""
+            raise OverpaintError(f"data.root={self.root} holds no readable image{tried}")
+        self._split(parts)
+
+    def _read(self, folder: Path) -> ImagePart:
+        paths = find_images(folder)
+        images, kept, skipped = read_images(
+            paths, self.image_size, self.channels, self.fit, lambda p: track(p, f"Reading {folder}", transient=True)
+        )
+        self.skipped += skipped
+        relative = [paths[i].relative_to(folder) for i in kept]
+        index = {name: i for i, name in enumerate(self.class_names)}
+        labels = [index.get(path.parts[0], UNLABELLED) if len(path.parts) > 1 else UNLABELLED for path in relative]
+        names = [path.as_posix() for path in relative]
+        return ImagePart(images, torch.tensor(labels, dtype=torch.long), names)
+
+    def _split(self, parts: dict[str, ImagePart]) -> None:
+        missing = [name for name in ("val", "test") if name not in parts]
+        pool = parts["train"]
+        order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(self.seed)).tolist()
+        share = max(1, len(pool) // 10)
+        if len(pool) < len(missing) + 1:
+            raise OverpaintError(
+                f"data.root={self.root} holds {len(pool)} readable images; training, validation and test need one each"
+            )
+        for name in missing:
+            taken, order = order[:share], order[share:]
+            parts[name] = pool.chosen(taken)
+        parts["train"] = pool.chosen(order)
+        self.train, self.val, self.test = (parts[name] for name in PARTS)
+
+
+def read_files(pattern: str, size: int, channels: int, fit: Fit, limit: int) -> tuple[ImagePart, list[Skipped]]:
+    """Reads the files that a pattern such as ``photos/*.jpg`` names, a folder, or one file.
+
+    Args:
+        pattern: The pattern; ``**`` goes through subfolders.
+        size: Side of the images.
+        channels: 1 or 3.
+        fit: ``crop`` or ``stretch``.
+        limit: How many files at most; 0 for all.
+
+    Raises:
+        OverpaintError: If nothing matches, or nothing that matches can be read.
+    """
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        paths = find_images(path)
+    else:
+        paths = sorted(Path(p) for p in glob.glob(str(path), recursive=True))
+        paths = [p for p in paths if p.is_file() and (p.suffix.lower() in SUFFIXES or str(p) == str(path))]
+    if not paths:
+        raise OverpaintError(f"images={pattern} matches no image file")
+    paths = paths[: limit or None]
+    images, kept, skipped = read_images(paths, size, channels, fit, lambda p: track(p, "Reading", transient=True))
+    if not kept:
+        raise OverpaintError(f"images={pattern}: none of {len(paths)} files can be read ({skipped[0].reason})")
+    labels = torch.full((len(kept),), UNLABELLED)
+    return ImagePart(images, labels, _short_names([paths[i] for i in kept])), skipped
+
+
+def _short_names(paths: list[Path]) -> list[str]:
+    """Names files by what distinguishes them, fit for a folder's name: without the folder and suffix they share."""
+    common = Path(os.path.commonpath([path.parent for path in paths]))
+    full = ["-".join(path.relative_to(common).parts) for path in paths]
+    short = ["-".join(path.relative_to(common).with_suffix("").parts) for path in paths]
+    names = short if len(set(short)) == len(short) else full
+    if len(set(names)) < len(names):
+        names = [f"{name}-{index}" for index, name in enumerate(names)]
+    return [re.sub(r"[^\w.-]+", "_", name) for name in names]

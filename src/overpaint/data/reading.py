@@ -1,0 +1,112 @@
+"""Reads image files of any common kind into bytes of one size."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from overpaint.data.base import Skipped
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+
+Fit = Literal["crop", "stretch"]
+"""How a picture that is not square becomes one: its middle, or all of it, stretched."""
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Brings 16-bit, integer and float pictures to 0..255; Pillow's own conversion would cut them off at 255."""
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        values = np.asarray(image).astype(np.float64)
+        highest = 65535 if image.mode != "F" else max(float(values.max()), 1.0)
+        return Image.fromarray((values.clip(0, highest) * (255 / highest)).round().astype(np.uint8))
+    return image
+
+
+def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, "channel size size"]:
+    """Reads an image file.
+
+    EXIF rotation is applied, transparency is laid over white, 16 bits are scaled to 8, the first frame is taken.
+
+    Args:
+        path: The file.
+        size: Side of the result.
+        channels: 1 or 3.
+        fit: ``crop`` or ``stretch``.
+
+    Raises:
+        OSError: If the file can't be read (Pillow's other errors are turned into this one).
+    """
+    try:
+        with Image.open(path) as opened:
+            opened.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))
+            image = ImageOps.exif_transpose(_to_eight_bits(opened))
+            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            image = image.convert("RGB" if channels == 3 else "L")
+            side = min(image.size)
+            box = (0.0, 0.0, float(image.width), float(image.height))
+            if fit == "crop":
+                left, top = (image.width - side) / 2, (image.height - side) / 2
+                box = (left, top, left + side, top + side)
+            image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise OSError(str(error)) from error
+    values = torch.from_numpy(np.array(image))
+    return values[None] if channels == 1 else values.permute(2, 0, 1)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Lists the image files below a folder by their suffix, sorted; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def read_images(
+    paths: Sequence[Path],
+    size: int,
+    channels: int,
+    fit: Fit,
+    progress: Callable[[Iterable[Path]], Iterable[Path]],
+) -> tuple[UInt8[Tensor, "count channel size size"], list[int], list[Skipped]]:
+    """Reads many files, several at a time.
+
+    Args:
+        paths: The files.
+        size: Side of the images.
+        channels: 1 or 3.
+        fit: ``crop`` or ``stretch``.
+        progress: Wraps the iteration, to show a progress bar.
+
+    Returns:
+        The images that could be read, the index of the path of each, and the files that could not be read.
+    """
+
+    def read(path: Path) -> Tensor | Skipped:
+        try:
+            return read_image(path, size, channels, fit)
+        except OSError as error:
+            return Skipped(str(path), str(error) or type(error).__name__)
+
+    images = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
+    kept: list[int] = []
+    skipped: list[Skipped] = []
+    with ThreadPoolExecutor() as pool:
+        for index, (result, _) in enumerate(zip(pool.map(read, paths), progress(paths), strict=True)):
+            if isinstance(result, Skipped):
+                skipped.append(result)
+            else:
+                images[len(kept)] = result
+                kept.append(index)
+    return images[: len(kept)], kept, skipped

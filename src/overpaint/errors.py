@@ -1,0 +1,8 @@
+"""The one kind of error that a user is meant to read."""
+
+
+class OverpaintError(ValueError):
+    """Something the user can mend: one sentence that says what was wrong, where, and what to do.
+
+    The entry points print its text without a traceback and exit with status 1.
+    """

@@ -1,0 +1,40 @@
+"""The whole explanation of a batch of images: calls the parts and adds nothing of its own."""
+
+from collections.abc import Mapping
+
+from overpaint.region import RegionRule, is_flat
+from overpaint.types import Classifier, Explanation, Images, SaliencyMethod, Targets
+from overpaint.variants import VariantMaker
+
+
+def explain(
+    classifier: Classifier,
+    images: Images,
+    targets: Targets,
+    methods: Mapping[str, SaliencyMethod],
+    rule: RegionRule,
+    maker: VariantMaker | None,
+) -> Explanation:
+    """Explains why ``classifier`` gives ``images`` their score for ``targets``.
+
+    Args:
+        classifier: The classifier.
+        images: Images in ``[0, 1]``.
+        targets: The class to explain for each image.
+        methods: Saliency methods by name; the first one's map gives the region.
+        rule: How a map becomes a region.
+        maker: Makes the variants; None leaves them out.
+    """
+    saliency = {name: method(classifier, images, targets) for name, method in methods.items()}
+    first = next(iter(saliency.values())).maps
+    regions = rule.salient_region(first)
+    variants = maker(classifier, images, targets, regions) if maker is not None else None
+    return Explanation(
+        images=images,
+        targets=targets,
+        scores=classifier.scores(images),
+        saliency=saliency,
+        regions=regions,
+        flat=is_flat(first),
+        variants=variants,
+    )

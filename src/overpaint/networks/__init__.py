@@ -1,0 +1,1 @@
+"""Plain networks: the DCGAN generator and discriminator, and the small classifier."""

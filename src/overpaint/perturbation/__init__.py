@@ -1,0 +1,1 @@
+"""The one engine through which every masked query of a classifier goes."""

@@ -1,0 +1,50 @@
+"""Streaming sums over masked queries, from which maps and their standard errors follow."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from overpaint.perturbation.masks import Masks
+
+
+class MaskMoments:
+    """Sums of products of scores ``p`` and masks ``M`` over the queries of one image, in float64.
+
+    Args:
+        size: Pixels along each axis.
+        device: Where the sums live.
+    """
+
+    def __init__(self, size: tuple[int, ...], device: torch.device) -> None:
+        self.size = size
+        self.count = 0
+        # Row i holds Σ pⁱ, Σ pⁱ M, Σ pⁱ M² for i = 0, 1, 2.
+        self._scores = torch.zeros(3, dtype=torch.float64, device=device)
+        self._masks = torch.zeros(3, *size, dtype=torch.float64, device=device)
+        self._squares = torch.zeros(3, *size, dtype=torch.float64, device=device)
+
+    def update(self, scores: Float[Tensor, " query"], masks: Masks) -> None:
+        """Adds queries."""
+        powers = scores.double()[None] ** torch.arange(3, device=scores.device)[:, None]
+        flat = masks.double().flatten(1)
+        self.count += len(scores)
+        self._scores += powers.sum(1)
+        self._masks += (powers @ flat).reshape(3, *self.size)
+        self._squares += (powers @ flat.square()).reshape(3, *self.size)
+
+    def mean_product(self) -> tuple[Float[Tensor, "*space"], Float[Tensor, "*space"]]:
+        """Returns the mean of ``p M`` and its standard error ``sqrt(Var(p M) / N)``."""
+        mean = self._masks[1] / self.count
+        variance = (self._squares[2] / self.count - mean.square()).clamp(min=0)
+        return mean, (variance / self.count).sqrt()
+
+    def covariance(self) -> tuple[Float[Tensor, "*space"], Float[Tensor, "*space"]]:
+        """Returns ``Cov(p, M)`` and its standard error ``sqrt(Var((p - p̄)(M - M̄)) / N)``."""
+        n = self.count
+        _, p1, p2 = self._scores / n
+        m, pm, ppm = self._masks / n
+        mm, pmm, ppmm = self._squares / n
+        covariance = pm - p1 * m
+        # E[(p - p̄)² (M - M̄)²], multiplied out.
+        second = ppmm - 2 * m * ppm + m**2 * p2 - 2 * p1 * (pmm - 2 * m * pm + m**2 * p1) + p1**2 * (mm - m**2)
+        return covariance, ((second - covariance.square()).clamp(min=0) / n).sqrt()

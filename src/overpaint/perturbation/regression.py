@@ -1,0 +1,49 @@
+"""Ridge regression of scores on masks, with the delete-one-group jackknife for its error."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def log_odds(scores: Float[Tensor, "*any"], margin: float = 1e-4) -> Float[Tensor, "*any"]:
+    """Returns ``log(p / (1 - p))`` with ``p`` kept ``margin`` away from 0 and 1."""
+    return torch.logit(scores.double(), eps=margin)
+
+
+def jackknife_ridge(
+    features: Float[Tensor, "group query feature"], values: Float[Tensor, "group query"], ridge: float
+) -> Float[Tensor, "fit feature"]:
+    """Fits ``y ≈ a + X β`` by ridge regression, to all groups and to all but each one.
+
+    ``β = (Cov(X) + ridge · v · I)⁻¹ Cov(X, y)`` with ``v`` the mean variance of the features.
+
+    Args:
+        features: ``X``, in groups of equal size.
+        values: ``y``.
+        ridge: Strength of the penalty relative to the features' mean variance.
+
+    Returns:
+        The coefficients: first of the fit to everything, then of the fits that leave one group out.
+    """
+    x, y = features.double(), values.double()
+    groups, per_group, width = x.shape
+
+    def with_and_without(sums: Tensor) -> Tensor:
+        total = sums.sum(0, keepdim=True)
+        return torch.cat([total, total - sums])
+
+    counts = torch.tensor([groups * per_group] + [(groups - 1) * per_group] * groups).to(x)
+    mean_x = with_and_without(x.sum(1)) / counts[:, None]
+    mean_y = with_and_without(y.sum(1)) / counts
+    covariance = with_and_without(x.mT @ x) / counts[:, None, None] - mean_x[:, :, None] * mean_x[:, None, :]
+    shared = with_and_without((x * y[..., None]).sum(1)) / counts[:, None] - mean_x * mean_y[:, None]
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
+    penalty = (ridge * variance + 1e-12)[:, None, None] * torch.eye(width).to(x)
+    coefficients: Tensor = torch.linalg.solve(covariance + penalty, shared)
+    return coefficients
+
+
+def jackknife_error(estimates: Float[Tensor, "group *value"]) -> Float[Tensor, "*value"]:
+    """Returns the standard error from ``G`` delete-one-group estimates: ``sqrt((G-1)/G Σ (θ_g - θ̄)²)``."""
+    groups = len(estimates)
+    return ((groups - 1) / groups * (estimates - estimates.mean(0)).square().sum(0)).sqrt()

@@ -1,0 +1,1 @@
+"""Everything that is written: files, figures, the page, W&B."""

@@ -1,0 +1,78 @@
+"""Writes the report: one page that holds its pictures and needs no network."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+
+from overpaint.report.files import read_csv, write_bytes
+
+COLUMNS = (
+    "name",
+    "label",
+    "prediction",
+    "target",
+    "confidence",
+    "region_share",
+    "acceptance_rate",
+    "mean_confidence",
+    "contextual_loss",
+    "realism",
+    "diversity",
+)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _embedded(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _last_training_metrics(run: Path) -> dict[str, str]:
+    """Returns the last value of each measure of the generator's samples in the run's ``metrics.csv``."""
+    last: dict[str, str] = {}
+    for row in read_csv(run / "metrics.csv"):
+        last |= {name: f"{float(v):.3g}" for name, v in row.items() if name.startswith("samples/") and v}
+    return last
+
+
+def write_page(
+    folder: Path,
+    explained: Sequence[Path],
+    rows: Sequence[Mapping[str, Any]],
+    summary: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    command: str,
+) -> None:
+    """Writes ``report.html``.
+
+    Args:
+        folder: The folder of all explanations; the run's is its parent.
+        explained: The images' folders.
+        rows: Their numbers.
+        summary: The means.
+        settings: The merged configuration.
+        command: The command that made them.
+    """
+    environment = Environment(loader=PackageLoader("overpaint.report", "."), autoescape=True)
+    environment.filters["shown"] = _shown
+    samples = folder.parent / "samples.png"
+    page = environment.get_template("report.html.j2").render(
+        title=folder.parent.name,
+        command=command,
+        columns=[name for name in COLUMNS if any(name in row for row in rows)],
+        rows=rows,
+        summary=summary,
+        pictures=[_embedded(path / "overview.png") for path in explained],
+        samples=_embedded(samples) if samples.is_file() else None,
+        training=_last_training_metrics(folder.parent),
+        configuration=json.dumps(settings, indent=2, ensure_ascii=False),
+    )
+    write_bytes(folder / "report.html", page.encode())

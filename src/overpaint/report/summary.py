@@ -1,0 +1,102 @@
+"""Gathers the explained images' folders into tables, the page and a W&B table."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wandb
+from rich.table import Table
+
+from overpaint.data.base import Skipped
+from overpaint.report.figures import SHOWN, enlarge, map_picture, outlined, picture_grid, to_picture
+from overpaint.report.files import write_csv, write_json
+from overpaint.report.page import write_page
+from overpaint.report.writer import read_result
+
+BOOKKEEPING = ("fingerprint", "targets_of_image")
+
+
+def write_summary(
+    folder: Path, explained: Sequence[Path], skipped: Sequence[Skipped], settings: Mapping[str, Any], command: str
+) -> dict[str, Any]:
+    """Writes ``results.csv``, ``summary.json``, ``skipped.csv`` and ``report.html``.
+
+    Args:
+        folder: The folder of all explanations.
+        explained: The images' folders.
+        skipped: Files that could not be read.
+        settings: The merged configuration.
+        command: The command that made them.
+
+    Returns:
+        The summary.
+    """
+    rows = [{k: v for k, v in read_result(path).items() if k not in BOOKKEEPING} for path in explained]
+    summary = summarise(rows) | {"skipped_files": len(skipped)}
+    write_csv(folder / "results.csv", rows)
+    write_skipped(folder / "skipped.csv", skipped)
+    write_json(folder / "summary.json", summary)
+    write_page(folder, explained, rows, summary, settings, command)
+    return summary
+
+
+def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
+    """Lists the files that could not be read."""
+    write_csv(path, [{"path": s.path, "reason": s.reason} for s in skipped], ["path", "reason"])
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Averages the numbers over the images; those that an image does not have are left out."""
+    summary: dict[str, Any] = {"images": len(rows)}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row[name] for row in rows if isinstance(row.get(name), int | float)]
+        if values and not isinstance(values[0], bool):
+            summary[f"mean_{name}"] = statistics.fmean(values)
+    summary["flat_maps"] = sum(bool(row["flat_map"]) for row in rows)
+    return summary
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Table:
+    """Makes the summary table for the terminal: a row for each image and one of means."""
+    rows = [read_result(path) for path in explained]
+    names = ["name", "target", "confidence", "region_share", "acceptance_rate", "mean_confidence", "diversity"]
+    names = [name for name in names if any(name in row for row in rows)]
+    table = Table(title=f"{len(rows)} explained images", show_footer=True)
+    for name in names:
+        footer = "mean" if name == "name" else _shown(summary.get(f"mean_{name}", ""))
+        table.add_column(name.replace("_", " "), footer, justify="left" if name in ("name", "target") else "right")
+    for row in rows:
+        table.add_row(*[_shown(row.get(name)) for name in names])
+    return table
+
+
+def wandb_table(explained: Sequence[Path]) -> wandb.Table:
+    """Makes a W&B table with a row for each image: the pictures and the numbers."""
+    table = None
+    for path in explained:
+        result = {k: v for k, v in read_result(path).items() if k not in BOOKKEEPING}
+        arrays = dict(np.load(path / "saliency.npz"))
+        picture = to_picture(arrays["image"])
+        cells: dict[str, Any] = {"image": wandb.Image(enlarge(picture))}
+        for name, values in arrays.items():
+            if name.startswith("map_"):
+                cells[name] = wandb.Image(enlarge(map_picture(values)))
+        cells["region"] = wandb.Image(enlarge(outlined(picture, arrays["region"])))
+        if (path / "variants.npz").is_file():
+            variants = dict(np.load(path / "variants.npz"))
+            for word, chosen in (("accepted", variants["accepted"]), ("flipped", ~variants["accepted"])):
+                shown = variants["images"][chosen & ~variants["duplicate"]][:SHOWN]
+                cells[f"{word}_variants"] = wandb.Image(enlarge(picture_grid(shown)))
+        cells |= result
+        if table is None:
+            table = wandb.Table(columns=list(cells))
+        table.add_data(*[cells.get(str(name)) for name in table.columns])
+    return table if table is not None else wandb.Table(columns=["name"])

@@ -1,0 +1,54 @@
+"""Weights & Biases runs that no network, account or server can delay or break."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import wandb
+from rich.console import Console
+
+Mode = Literal["offline", "online", "none"]
+
+CONNECT_SECONDS = 20.0
+
+
+def start_run(
+    mode: Mode, folder: Path, project: str, job_type: str, settings: Mapping[str, Any], console: Console
+) -> Any | None:
+    """Starts a W&B run.
+
+    Args:
+        mode: ``offline`` writes below ``folder/wandb``, for ``wandb sync`` later; ``online`` needs an account, and
+            falls back to ``offline``, with a line that says so, where there is none or no connection; ``none``.
+        folder: The run's folder.
+        project: The W&B project.
+        job_type: ``train`` or ``explain``.
+        settings: The merged configuration.
+        console: Where a fall-back is said.
+
+    Returns:
+        The run; None for ``none``, or where W&B can't even write a run to disk, which is said too.
+    """
+    if mode == "none":
+        return None
+    logging.getLogger("wandb").setLevel(logging.ERROR)
+    if mode == "online" and not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
+        console.print("W&B: not logged in ('wandb login' does that); the run is kept offline")
+        mode = "offline"
+    modes: list[Literal["online", "offline"]] = ["online", "offline"] if mode == "online" else ["offline"]
+    for each in modes:
+        try:
+            return wandb.init(
+                mode=each,
+                dir=str(folder),
+                project=project,
+                job_type=job_type,
+                config=dict(settings),
+                reinit="finish_previous",
+                settings=wandb.Settings(console="off", silent=True, init_timeout=CONNECT_SECONDS, disable_git=True),
+            )
+        except (wandb.errors.Error, OSError) as error:
+            console.print(f"W&B: no {each} run could be started ({str(error).splitlines()[0]})")
+    return None

@@ -1,0 +1,1 @@
+"""Saliency methods, one a file: a frozen dataclass of settings whose call computes maps."""

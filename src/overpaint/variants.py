@@ -1,0 +1,143 @@
+"""Repainted variants of an image, and which of them the classifier accepts."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from overpaint.blending import Blend, blend_into
+from overpaint.errors import OverpaintError
+from overpaint.inversion import LatentSearch
+from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.region import RegionRule
+from overpaint.types import (
+    Classifier,
+    Images,
+    ImageSets,
+    LatentSearchResult,
+    PerVariant,
+    Regions,
+    Targets,
+    Variants,
+)
+
+
+def distances_inside(variants: ImageSets, regions: Regions) -> Float[Tensor, "batch variant variant"]:
+    """Returns the root-mean-square difference of each pair of variants over the region's pixels and channels.
+
+    For an empty region it is 0.
+    """
+    pairs = []
+    for images, region in zip(variants, regions, strict=True):
+        inside = images[:, :, region].flatten(1)
+        norm = max(inside.shape[1], 1) ** 0.5
+        distances = torch.cdist(inside, inside, compute_mode="donot_use_mm_for_euclid_dist")
+        pairs.append(distances / norm)
+    return torch.stack(pairs)
+
+
+def mark_duplicates(distances: Float[Tensor, "variant variant"], tolerance: float) -> Bool[Tensor, " variant"]:
+    """Returns True for each variant that lies within ``tolerance`` of an earlier one that is itself no duplicate."""
+    duplicate = torch.zeros(len(distances), dtype=torch.bool, device=distances.device)
+    for i in range(1, len(distances)):
+        duplicate[i] = bool(((distances[i, :i] < tolerance) & ~duplicate[:i]).any())
+    return duplicate
+
+
+def _masked_mean(values: PerVariant, chosen: Bool[Tensor, "batch variant"]) -> Float[Tensor, " batch"]:
+    """Returns the mean over the chosen ones, NaN where there is none."""
+    return torch.where(chosen, values, torch.zeros_like(values)).sum(1) / chosen.sum(1)
+
+
+@dataclass(frozen=True)
+class VariantMaker:
+    """Repaints a region with a generator and asks the classifier whether the class is still there.
+
+    Attributes:
+        generator: ``G``, in eval mode.
+        discriminator: ``D``, in eval mode.
+        search: The latent search.
+        rule: Gives the ring weights of a region.
+        blend: How the painted region meets its surroundings.
+        duplicate_tolerance: Two variants nearer than this inside the region (root mean square, in ``[0, 1]``) count
+            as one.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    search: LatentSearch
+    rule: RegionRule
+    blend: Blend = "paste"
+    duplicate_tolerance: float = 0.02
+
+    def __call__(self, classifier: Classifier, images: Images, targets: Targets, regions: Regions) -> Variants:
+        """Makes and judges the variants of each image.
+
+        A generator of another resolution than the images' is searched at its own: image and region are resized to it
+        (a region's pixel belongs to it where at least half of it does), and what it paints is resized back.
+
+        Raises:
+            OverpaintError: If generator and images differ in their number of channels.
+        """
+        if self.generator.channels != images.shape[1]:
+            raise OverpaintError(
+                f"the generator paints {self.generator.channels} channels, but the images have {images.shape[1]}"
+            )
+        size, own = tuple(images.shape[2:]), (self.generator.image_size,) * (images.ndim - 2)
+        small, small_regions = images, regions
+        if size != own:
+            small = F.interpolate(images, own, mode="bilinear", antialias=True).clamp(0, 1)
+            shares = F.interpolate(regions[:, None].float(), own, mode="bilinear", antialias=True)
+            small_regions = shares[:, 0] >= 0.5
+        ring = self.rule.ring_weights(small_regions, normalised=self.search.normalised_ring)
+        found = self.search(self.generator, self.discriminator, small, ring)
+        painted = found.images
+        if size != own:
+            flat = F.interpolate(painted.flatten(0, 1), size, mode="bilinear", antialias=True)
+            painted = flat.clamp(0, 1).reshape(*painted.shape[:3], *size)
+        variants = blend_into(images, painted, regions, self.blend)
+        return self._judge(classifier, targets, variants, regions, found)
+
+    def _judge(
+        self,
+        classifier: Classifier,
+        targets: Targets,
+        variants: ImageSets,
+        regions: Regions,
+        found: LatentSearchResult,
+    ) -> Variants:
+        scores = torch.stack([classifier.scores(one_image) for one_image in variants])
+        confidences = scores.gather(2, targets[:, None, None].expand(-1, scores.shape[1], 1))[..., 0]
+        predictions = scores.argmax(2)
+        accepted = predictions == targets[:, None]
+        distances = distances_inside(variants, regions)
+        duplicate = torch.stack([mark_duplicates(d, self.duplicate_tolerance) for d in distances])
+        counted = accepted & ~duplicate
+        pairs = counted[:, :, None] & counted[:, None, :] & ~torch.eye(counted.shape[1]).bool().to(counted.device)
+        rates = _masked_mean(accepted.to(confidences), ~duplicate)
+        empty = ~regions.flatten(1).any(1)
+        return Variants(
+            images=variants,
+            latents=found.latents,
+            confidences=confidences,
+            predictions=predictions,
+            accepted=accepted,
+            duplicate=duplicate,
+            contextual_losses=found.contextual_losses,
+            realism=self._realism(variants),
+            acceptance_rates=rates.masked_fill(empty, torch.nan),
+            mean_confidences=_masked_mean(confidences, counted),
+            diversities=_masked_mean(distances.flatten(1), pairs.flatten(1)),
+            steps=found.steps,
+        )
+
+    @torch.no_grad()
+    def _realism(self, variants: ImageSets) -> PerVariant:
+        own = (self.generator.image_size,) * (variants.ndim - 3)
+        flat = variants.flatten(0, 1)
+        if tuple(flat.shape[2:]) != own:
+            flat = F.interpolate(flat, own, mode="bilinear", antialias=True)
+        scores: Tensor = self.discriminator(flat)
+        return scores.reshape(variants.shape[:2])
