@@ -39,8 +39,12 @@ def blend_into(images: Images, painted: ImageSets, regions: Regions, blend: Blen
 
 
 def _feather(regions: Regions, width: float = 2.0) -> Float[Tensor, "batch *space"]:
-    """Rises from the region's border inwards: ``min(1, depth / (width + 1))``, depth 1 at the outermost pixel."""
-    depths = [ndimage.distance_transform_edt(region) for region in regions.cpu().numpy()]
+    """Rises from the region's border inwards: ``min(1, depth / (width + 1))``, depth 1 at the outermost pixel.
+
+    A region that is everything has no border: 1.
+    """
+    masks = regions.cpu().numpy()
+    depths = [np.full(m.shape, np.inf) if m.all() else ndimage.distance_transform_edt(m) for m in masks]
     weights = np.stack([np.minimum(1, depth / (width + 1)) for depth in depths])
     return torch.from_numpy(weights).to(regions.device)
 

@@ -43,6 +43,7 @@ def load_settings(configs: Path, entry: str, words: Sequence[str]) -> Settings:
     chosen = {group: overrides.pop(group, default) for group, default in defaults.items()}
     for group, section in groups.items():
         base.merge_with(_read_group(configs, group, section, chosen[group]))
+        _check_chosen(configs, group, section, base, overrides)
     if "images" in base:
         base = _with_data_of_run(base, overrides, given="data" in _parse(words))
     return _merge(base, overrides)
@@ -90,6 +91,15 @@ def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictCon
     else:
         sections = OmegaConf.create({section: sections[section]})
     return sections
+
+
+def _check_chosen(configs: Path, group: str, section: str, base: DictConfig, overrides: Settings) -> None:
+    """Refuses settings of a member that exists but was not chosen: they would change nothing."""
+    for key in overrides:
+        first, _, rest = key.partition(".")
+        member = rest.split(".")[0]
+        if first == section and member not in base[section] and (configs / section / f"{member}.yaml").is_file():
+            raise OverpaintError(f"'{key}' would change nothing: {member} is not among {group}={list(base[section])}")
 
 
 def _with_data_of_run(base: DictConfig, overrides: Settings, given: bool) -> DictConfig:
@@ -188,10 +198,18 @@ def checked_arguments(target: Any, arguments: Mapping[str, Any], where: str) -> 
         if name in hints and not _fits(value, hints[name]):
             shown = str(hints[name]).replace("typing.", "") if get_origin(hints[name]) else hints[name].__name__
             raise OverpaintError(f"{where}.{name}={value} is not of the right type: it takes {shown}")
+    ready = {name: _as_float(value, hints.get(name)) for name, value in arguments.items()}
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in arguments and p.kind < 2]
     if missing or any(value == "???" for value in arguments.values()):
         raise OverpaintError(f"{where}.{(missing or [n for n, v in arguments.items() if v == '???'])[0]} must be given")
-    return dict(arguments)
+    return ready
+
+
+def _as_float(value: Any, annotation: Any) -> Any:
+    """Turns a whole number into a float where one is taken and no int is."""
+    options = get_args(annotation) or (annotation,)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and float in options and int not in options else value
 
 
 def _fits(value: Any, annotation: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import torch
+
 from overpaint.region import RegionRule, is_flat
 from overpaint.types import Classifier, Explanation, Images, SaliencyMethod, Targets
 from overpaint.variants import VariantMaker
@@ -32,7 +34,7 @@ def explain(
     return Explanation(
         images=images,
         targets=targets,
-        scores=classifier.scores(images),
+        scores=torch.cat([classifier.scores(image[None]) for image in images]),  # the same whatever the batch
         saliency=saliency,
         regions=regions,
         flat=is_flat(first),

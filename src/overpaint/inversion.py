@@ -56,9 +56,9 @@ RECIPES = {
 class LatentSearch:
     """Searches ``count`` latents for each image: ``argmin_z Σ R |G(z) - X| + λ softplus(-D(G(z)))``.
 
-    The best step of each latent is kept. Latents stay where the generator was trained: uniform ones are cut to
-    ``[-1, 1]`` after each step; of normal ones, whose length is nearly ``sqrt(latent_dim)``, a longer one is scaled
-    back to that.
+    The best step of each latent is kept. Latents stay where the generator was trained, from the start and after each
+    step: uniform ones are cut to ``[-1, 1]``; of normal ones, whose length is nearly ``sqrt(latent_dim)``, a longer
+    one is scaled back to that.
 
     The generator and the discriminator must be in eval mode: in training mode batch normalisation would tie the
     variants of a batch to one another, as it does in the published notebooks.
@@ -90,14 +90,13 @@ class LatentSearch:
         weight, starts = self._resolved("prior_weight"), self._resolved("starts")
         if self.count < 1 or steps < 0 or rate <= 0 or weight < 0 or starts < 0:
             raise OverpaintError(
-                f"search: count={self.count} must be at least 1, learning_rate={rate} above 0, and steps={steps}, "
-                f"prior_weight={weight} and starts={starts} must not be negative"
+                f"search: count={self.count} must be at least 1, learning_rate={rate} above 0, and steps={steps:g}, "
+                f"prior_weight={weight} and starts={starts:g} must not be negative"
             )
 
     def _resolved(self, name: str) -> float:
         own = getattr(self, name)
-        value: float = getattr(RECIPES[self.recipe], name) if own is None else own
-        return value
+        return float(getattr(RECIPES[self.recipe], name) if own is None else own)
 
     @property
     def normalised_ring(self) -> bool:
@@ -139,11 +138,15 @@ class LatentSearch:
         else:
             latents = objective.generator.sample_latents(candidates, rng)
         latents = latents.to(objective.image.device)
+        _return_to_support(latents, self._unit_cube(objective))
         if candidates == self.count:
             return latents
         with torch.no_grad():
             losses = torch.cat([objective.losses(part)[0] for part in latents.split(max(self.count, 64))])
         return latents[losses.argsort(stable=True)[: self.count]]
+
+    def _unit_cube(self, objective: "_Objective") -> bool:
+        return RECIPES[self.recipe].unit_cube or objective.generator.latent_distribution == "uniform"
 
     @torch.enable_grad()
     def _search(self, objective: "_Objective", latents: Latents) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
@@ -170,7 +173,7 @@ class LatentSearch:
             optimiser.step()
             if recipe.optimiser == "adam":
                 schedule.step()
-            _return_to_support(latents, recipe.unit_cube or objective.generator.latent_distribution == "uniform")
+            _return_to_support(latents, self._unit_cube(objective))
             step += 1
         with torch.no_grad():
             contextual, prior = objective.losses(kept)

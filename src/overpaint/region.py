@@ -1,5 +1,6 @@
 """From a saliency map to the salient region B, and the ring weights R around it."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,7 +36,7 @@ def bounding_box_of_largest(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return region
     largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     box = np.zeros_like(region)
-    box[ndimage.find_objects(labels == largest)[0]] = True
+    box[ndimage.find_objects(labels)[largest - 1]] = True
     return box
 
 
@@ -86,7 +87,8 @@ class RegionRule:
             low, high = saliency_map.min(), saliency_map.max()
             region = (saliency_map > low + self.threshold * (high - low)).numpy()
         else:
-            region = saliency_map.numpy() > threshold_otsu(saliency_map.numpy())
+            values = saliency_map.double().numpy()  # float32 has no room for 256 bins between close values
+            region = values > threshold_otsu(values)
         if self.shape == "box":
             region = bounding_box_of_largest(region)
         if self.dilation:
@@ -97,9 +99,9 @@ class RegionRule:
         """Returns ``R = (1 - B) ⊙ boxconv_s(B)``: a ring that is heaviest next to the region.
 
         ``boxconv_s`` is the mean over a window of ``s`` pixels, ``s`` the odd number nearest to ``ring`` times the
-        side, the image mirrored at its border (edge pixels doubled) as in the published notebooks. The poster's
-        "inverted and convolved version of B" read literally would weigh most what is farthest from the region. Where
-        the region is empty or everything, there is no ring and R is 0.
+        side but at least 3, the image mirrored at its border (edge pixels doubled) as in the published notebooks. The
+        poster's "inverted and convolved version of B" read literally would weigh most what is farthest from the
+        region. Where the region is empty or everything, there is no ring and R is 0.
 
         Args:
             regions: ``B``.
@@ -108,7 +110,10 @@ class RegionRule:
         """
         rings = torch.zeros(regions.shape)
         for i, region in enumerate(regions.cpu().numpy()):
-            window = [2 * round((self.ring * side - 1) / 2) + 1 for side in region.shape]
-            ring = ~region * ndimage.uniform_filter(region.astype(np.float64), window, mode="reflect")
+            window = [2 * max(1, round((self.ring * side - 1) / 2)) + 1 for side in region.shape]
+            counts = region.astype(np.float64)  # whole numbers: exactly 0 where the window sees nothing of B
+            for axis, length in enumerate(window):
+                counts = ndimage.convolve1d(counts, np.ones(length), axis, mode="reflect")
+            ring = ~region * counts / math.prod(window)
             rings[i] = torch.from_numpy(ring / ring.sum() if normalised and ring.sum() > 0 else ring)
         return rings.to(regions.device)

@@ -139,5 +139,5 @@ class VariantMaker:
         flat = variants.flatten(0, 1)
         if tuple(flat.shape[2:]) != own:
             flat = F.interpolate(flat, own, mode="bilinear", antialias=True)
-        scores: Tensor = self.discriminator(flat)
-        return scores.reshape(variants.shape[:2])
+        # One image's variants a pass, so that the arithmetic does not depend on the batch.
+        return torch.stack([self.discriminator(one_image) for one_image in flat.split(variants.shape[1])])

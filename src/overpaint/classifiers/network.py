@@ -56,8 +56,8 @@ class NetworkClassifier(nn.Module):
         """Returns the class scores before the softmax, differentiable with respect to ``images``.
 
         Raises:
-            OverpaintError: If the images have another number of channels, or the network's answer is not one
-                finite score for each class and image.
+            OverpaintError: If the images have another number of channels, or the network's answer is not one score
+                for each class and image.
         """
         if images.shape[1] != self.channels:
             raise OverpaintError(

@@ -49,7 +49,7 @@ def bright_colours(count: int, style: DigitStyle, rng: torch.Generator) -> Float
     hue = 6 * torch.rand(count, 1, generator=rng)
     spread = style.most_saturation - style.least_saturation
     saturation = style.least_saturation + spread * torch.rand(count, 1, generator=rng)
-    value = 0.9 + 0.1 * torch.rand(count, 1, generator=rng)
+    value: Tensor = 0.9 + 0.1 * torch.rand(count, 1, generator=rng)
     k = (torch.tensor([5.0, 3.0, 1.0]) + hue) % 6
     distance: Tensor = torch.minimum(k, 4 - k).clamp(0, 1)
     return value - value * saturation * distance
@@ -83,7 +83,8 @@ def ink(
     smooth = F.interpolate(glyphs[:, None], scale_factor=4, mode="bicubic").clamp(0, 1)
     placed = F.grid_sample(smooth, grid, align_corners=False)[:, 0]
     covered = torch.sigmoid((placed - style.threshold) * style.sharpness)
-    low, high = torch.sigmoid(torch.tensor([-style.threshold, 1 - style.threshold]) * style.sharpness)
+    ends = torch.tensor([-style.threshold, 1 - style.threshold]) * style.sharpness
+    low, high = torch.sigmoid(ends).unbind()
     return ((covered - low) / (high - low)).clamp(0, 1)
 
 

@@ -1,5 +1,7 @@
 """How good a generator's samples are, judged with the features and answers of the domain's own classifier."""
 
+import warnings
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -42,7 +44,11 @@ class ClassifierFeatures(nn.Module):
 
 @torch.no_grad()
 def generation_metrics(
-    real: Images, samples: Images, classifier: NetworkClassifier, confident: float = 0.9, seed: int = 0
+    real: Images,
+    samples: Float[Tensor, "sample channel *space"],
+    classifier: NetworkClassifier,
+    confident: float = 0.9,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Compares samples with real images.
 
@@ -66,8 +72,11 @@ def generation_metrics(
     result |= {f"share_of_{name}": float(s) for name, s in zip(classifier.class_names, shares, strict=True)}
     features = ClassifierFeatures(classifier)
     subset = min(len(real), len(samples), 500)
-    kid = KernelInceptionDistance(features, subsets=20, subset_size=subset).to(samples.device)
-    fid = FrechetInceptionDistance(features, normalize=True).set_dtype(torch.float64).to(samples.device)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*will save all extracted features in buffer.*")
+        kid = KernelInceptionDistance(features, subsets=20, subset_size=subset).to(samples.device)
+    # Its sums are float64 anyway; set_dtype would make the classifier float64 too.
+    fid = FrechetInceptionDistance(features, normalize=True).to(samples.device)
     for images, is_real in ((real, True), (samples, False)):
         for part in images.split(256):
             kid.update(part, real=is_real)

@@ -1,4 +1,4 @@
-"""Losses of the adversarial game, and the augmentation in front of the discriminator."""
+"""Losses of the adversarial game, and the average of the generator's weights."""
 
 import torch
 import torch.nn.functional as F
@@ -17,34 +17,29 @@ def bce_discriminator_loss(real: Logits, fake: Logits) -> Loss:
     return on_real + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
 
 
-def logistic_discriminator_loss(real: Logits, fake: Logits) -> Loss:
-    """``E softplus(-D(x)) + E softplus(D(G(z)))``: binary cross-entropy without smoothing."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-def nonsaturating_generator_loss(fake: Logits) -> Loss:
-    """``E softplus(-D(G(z)))`` = ``-E log sigmoid(D(G(z)))`` (Goodfellow et al., 2014, section 3)."""
+def bce_generator_loss(_real: Logits, fake: Logits) -> Loss:
+    """``E softplus(-D(G(z)))`` = ``-E log sigmoid(D(G(z)))``, which does not saturate (Goodfellow et al., 2014)."""
     return F.softplus(-fake).mean()
 
 
+def relativistic_discriminator_loss(real: Logits, fake: Logits) -> Loss:
+    """``E softplus(D(G(z)) - D(x))`` over pairs (Jolicoeur-Martineau, 2018, RpGAN).
+
+    A fake is compared with a real image instead of with zero, so a generator that covers a few classes only can't win.
+    """
+    return F.softplus(fake - real).mean()
+
+
+def relativistic_generator_loss(real: Logits, fake: Logits) -> Loss:
+    """``E softplus(D(x) - D(G(z)))`` over the same pairs."""
+    return F.softplus(real.detach() - fake).mean()
+
+
 def gradient_penalty(discriminator: nn.Module, images: Images) -> Loss:
-    """R1: ``E ‖∇_x D(x)‖²`` on real images (Mescheder, Geiger & Nowozin, 2018, equation 9)."""
+    """``E ‖∇_x D(x)‖²`` (Mescheder, Geiger & Nowozin, 2018): R1 on real images (equation 9), R2 on fake ones."""
     images = images.detach().requires_grad_()
     (gradients,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
     return gradients.square().flatten(1).sum(1).mean()
-
-
-def translate(images: Images, most: int, rng: torch.Generator) -> Images:
-    """Shifts each image by up to ``most`` pixels an axis, black coming in: DiffAugment's translation (Zhao, 2020)."""
-    if most == 0:
-        return images
-    count, _, height, width = images.shape
-    shift = torch.randint(0, 2 * most + 1, (count, 2), generator=rng, device=rng.device).to(images.device)
-    padded = F.pad(images, (most,) * 4).permute(0, 2, 3, 1)
-    rows = shift[:, 0, None] + torch.arange(height, device=images.device)
-    columns = shift[:, 1, None] + torch.arange(width, device=images.device)
-    batch = torch.arange(count, device=images.device)[:, None, None]
-    return padded[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 @torch.no_grad()

@@ -84,8 +84,8 @@ class ClassifierModule(L.LightningModule):
         loss = F.cross_entropy(self.classifier.logits(images), batch.labels)
         if not bool(loss.isfinite()):
             raise OverpaintError(
-                f"the classifier's loss is {float(loss)} in epoch {self.current_epoch}; its checkpoints of the epochs "
-                f"before are kept; try a smaller model.classifier.learning_rate than {self.learning_rate}"
+                f"the classifier's loss is {float(loss.detach())} in epoch {self.current_epoch}; its checkpoints of "
+                f"the epochs before are kept; try a smaller model.classifier.learning_rate than {self.learning_rate}"
             )
         self.log("classifier/loss", loss, on_step=True, on_epoch=True, batch_size=len(images))
         self.log("loss", loss, prog_bar=True, logger=False)

@@ -16,10 +16,10 @@ from overpaint.metrics.generation import generation_metrics
 from overpaint.modules.adversarial import (
     average_into,
     bce_discriminator_loss,
+    bce_generator_loss,
     gradient_penalty,
-    logistic_discriminator_loss,
-    nonsaturating_generator_loss,
-    translate,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
 )
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.networks.dcgan import (
@@ -42,32 +42,29 @@ class GanRecipe:
         generator_rate: Adam's learning rate for the generator.
         discriminator_rate: Adam's learning rate for the discriminator.
         betas: Adam's decay rates.
-        smoothed: Whether the discriminator's real labels are 0.9 instead of 1.
+        relativistic: Whether fakes are compared with real images (RpGAN) instead of with zero (binary cross-entropy).
         normalisation: The discriminator's.
-        penalty: R1's weight ``γ``; 0 leaves it out.
-        penalty_every: Steps between two penalties; each is weighed by this number (Karras et al., 2020).
-        shift: Pixels by which DiffAugment's translation moves what the discriminator sees, as a share of the side.
+        penalty: Weight ``γ`` of the gradient penalty on real and on fake images in ``[0, 1]``; a quarter of what it
+            would be for ``[-1, 1]``; 0 leaves it out.
+        penalty_every: Steps between two penalties; each is weighed by this number (Karras et al., 2020, "lazy").
         decay: Share of the run at whose end both learning rates fall linearly to 2 %.
-        normal_weights: Whether weights start from N(0, 0.02²).
         latents: Distribution of the latents.
     """
 
     generator_rate: float
     discriminator_rate: float
     betas: tuple[float, float]
-    smoothed: bool
+    relativistic: bool
     normalisation: Normalisation
     penalty: float
     penalty_every: int
-    shift: float
     decay: float
-    normal_weights: bool
     latents: LatentDistribution
 
 
 RECIPES = {
-    "radford": GanRecipe(2e-4, 2e-4, (0.5, 0.999), True, "batch", 0.0, 1, 0.0, 0.0, True, "uniform"),
-    "stable": GanRecipe(1e-3, 1e-3, (0.0, 0.99), False, "none", 0.1, 16, 0.0, 0.4, True, "normal"),
+    "radford": GanRecipe(2e-4, 2e-4, (0.5, 0.999), False, "batch", 0.0, 1, 0.0, "uniform"),
+    "stable": GanRecipe(2e-3, 1.5e-3, (0.0, 0.99), True, "none", 0.0125, 8, 0.4, "normal"),
 }
 
 
@@ -117,9 +114,8 @@ class DCGANModule(L.LightningModule):
             torch.manual_seed(seed)
             self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
             self.discriminator = Discriminator(image_size, channels, base_channels, self.recipe.normalisation)
-            if self.recipe.normal_weights:
-                initialise_normal(self.generator)
-                initialise_normal(self.discriminator)
+            initialise_normal(self.generator)
+            initialise_normal(self.discriminator)
         self.to(memory_format=torch.channels_last)
         self.averaged_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
@@ -147,14 +143,6 @@ class DCGANModule(L.LightningModule):
             images = F.interpolate(images, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _judged(self, images: Images) -> Tensor:
-        logits: Tensor = self.discriminator(translate(images, self._shift, self.rng))
-        return logits
-
-    @property
-    def _shift(self) -> int:
-        return round(self.recipe.shift * self.generator.image_size)
-
     def _optimisers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         """Returns both optimisers at the learning rate of this step, a function of the step alone."""
         total = max(1, int(self.trainer.estimated_stepping_batches))
@@ -172,14 +160,15 @@ class DCGANModule(L.LightningModule):
         return own or self.recipe.generator_rate, own or self.recipe.discriminator_rate
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Makes one step of the discriminator and one of the generator."""
+        """Makes one step of the discriminator and one of the generator, on the same fakes."""
         real = self._at_own_size(batch.images)
+        fake = self.generator(self.generator.sample_latents(len(real), self.rng))
         for_generator, for_discriminator = self._optimisers()
         with self.toggled_optimizer(for_discriminator):
-            self._discriminator_step(real, for_discriminator)
+            on_real = self._discriminator_step(real, fake.detach(), for_discriminator)
         with self.toggled_optimizer(for_generator):
-            latents = self.generator.sample_latents(len(real), self.rng)
-            loss = nonsaturating_generator_loss(self._judged(self.generator(latents)))
+            loss_of = relativistic_generator_loss if self.recipe.relativistic else bce_generator_loss
+            loss = loss_of(on_real, self.discriminator(fake))
             self._stop_unless_finite(loss, "generator")
             self._step(for_generator, loss)
         self.steps += 1
@@ -187,22 +176,25 @@ class DCGANModule(L.LightningModule):
         average_into(self.averaged_generator, self.generator, min(self.averaging, warm))
         self._log("generator_loss", loss, short="G")
 
-    def _discriminator_step(self, real: Images, optimiser: LightningOptimizer) -> None:
-        with torch.no_grad():
-            fake = self.generator(self.generator.sample_latents(len(real), self.rng))
-        on_real, on_fake = self._judged(real), self._judged(fake)
-        loss_of = bce_discriminator_loss if self.recipe.smoothed else logistic_discriminator_loss
+    def _discriminator_step(self, real: Images, fake: Images, optimiser: LightningOptimizer) -> Tensor:
+        """Returns the logits of the real images, from before the step."""
+        on_real: Tensor = self.discriminator(real)
+        on_fake: Tensor = self.discriminator(fake)
+        loss_of = relativistic_discriminator_loss if self.recipe.relativistic else bce_discriminator_loss
         loss = loss_of(on_real, on_fake)
         self._log("discriminator_loss", loss, short="D")
         self._log("score_of_real", on_real.sigmoid().mean())
         self._log("score_of_fake", on_fake.sigmoid().mean())
         every = self.recipe.penalty_every
         if self.recipe.penalty and int(self.steps) % every == 0:
-            penalty = gradient_penalty(self.discriminator, real)
+            half = max(1, len(real) // 2)  # half of each is as telling and half the work
+            penalty = gradient_penalty(self.discriminator, real[:half])
+            penalty = penalty + gradient_penalty(self.discriminator, fake[:half])
             self._log("gradient_penalty", penalty)
             loss = loss + self.recipe.penalty / 2 * every * penalty
         self._stop_unless_finite(loss, "discriminator")
         self._step(optimiser, loss)
+        return on_real.detach()
 
     def _step(self, optimiser: LightningOptimizer, loss: Tensor) -> None:
         optimiser.zero_grad()
@@ -212,9 +204,9 @@ class DCGANModule(L.LightningModule):
     def _stop_unless_finite(self, loss: Tensor, whose: str) -> None:
         if not bool(loss.isfinite()):
             raise OverpaintError(
-                f"the {whose}'s loss is {float(loss)} at step {int(self.steps)} in epoch {self.current_epoch}; the "
-                f"checkpoint of the epoch before is kept; try a smaller model.dcgan.learning_rate than "
-                f"{max(self._rates())}"
+                f"the {whose}'s loss is {float(loss.detach())} at step {int(self.steps)} in epoch "
+                f"{self.current_epoch}; the checkpoint of the epoch before is kept; try a smaller "
+                f"model.dcgan.learning_rate than {max(self._rates())}"
             )
 
     def _log(self, name: str, value: Tensor, short: str | None = None) -> None:

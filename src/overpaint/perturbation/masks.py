@@ -46,8 +46,8 @@ def _block_mean(blocks: int, size: int) -> Float[Tensor, "block size"]:
     return weights
 
 
-def _apply_along_axes(values: Tensor, matrices: Sequence[Float[Tensor, "query out in"]]) -> Tensor:
-    """Multiplies each axis behind the first of ``values`` by its matrix; a matrix may differ for each query."""
+def _apply_along_axes(values: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    """Multiplies each axis behind the first of ``values`` by its (query, out, in) matrix, or by one for all queries."""
     for matrix in matrices:
         first_axis_last = values.movedim(1, -1)
         rows = first_axis_last.reshape(len(values), -1, values.shape[1])
@@ -81,8 +81,8 @@ class MaskGeometry:
         object.__setattr__(self, "_weights", [_interpolation(c, s) for c, s in zip(self.cells, self.size, strict=True)])
 
     @property
-    def weights(self) -> list[Float[Tensor, "shift size cells"]]:
-        """The interpolation matrices of each axis."""
+    def weights(self) -> list[Tensor]:
+        """The interpolation matrices of each axis, (shift, size, cells)."""
         return self.__dict__["_weights"]  # type: ignore[no-any-return]
 
     def draw_shifts(self, count: int, rng: torch.Generator) -> Shifts:

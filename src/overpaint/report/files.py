@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file beside its place and moves it there."""
@@ -39,6 +42,12 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(path, text.getvalue().encode())
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Reads the arrays of an ``npz`` file."""
+    with np.load(path) as content:
+        return dict(content)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import wandb
 from rich.table import Table
 
 from overpaint.data.base import Skipped
 from overpaint.report.figures import SHOWN, enlarge, map_picture, outlined, picture_grid, to_picture
-from overpaint.report.files import write_csv, write_json
+from overpaint.report.files import read_arrays, write_csv, write_json
 from overpaint.report.page import write_page
 from overpaint.report.writer import read_result
 
@@ -83,7 +82,7 @@ def wandb_table(explained: Sequence[Path]) -> wandb.Table:
     table = None
     for path in explained:
         result = {k: v for k, v in read_result(path).items() if k not in BOOKKEEPING}
-        arrays = dict(np.load(path / "saliency.npz"))
+        arrays = read_arrays(path / "saliency.npz")
         picture = to_picture(arrays["image"])
         cells: dict[str, Any] = {"image": wandb.Image(enlarge(picture))}
         for name, values in arrays.items():
@@ -91,7 +90,7 @@ def wandb_table(explained: Sequence[Path]) -> wandb.Table:
                 cells[name] = wandb.Image(enlarge(map_picture(values)))
         cells["region"] = wandb.Image(enlarge(outlined(picture, arrays["region"])))
         if (path / "variants.npz").is_file():
-            variants = dict(np.load(path / "variants.npz"))
+            variants = read_arrays(path / "variants.npz")
             for word, chosen in (("accepted", variants["accepted"]), ("flipped", ~variants["accepted"])):
                 shown = variants["images"][chosen & ~variants["duplicate"]][:SHOWN]
                 cells[f"{word}_variants"] = wandb.Image(enlarge(picture_grid(shown)))

@@ -1,7 +1,6 @@
 """Weights & Biases runs that no network, account or server can delay or break."""
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +33,7 @@ def start_run(
     if mode == "none":
         return None
     logging.getLogger("wandb").setLevel(logging.ERROR)
-    if mode == "online" and not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
+    if mode == "online" and not wandb.login(prompt=False):
         console.print("W&B: not logged in ('wandb login' does that); the run is kept offline")
         mode = "offline"
     modes: list[Literal["online", "offline"]] = ["online", "offline"] if mode == "online" else ["offline"]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from overpaint.errors import OverpaintError
-from overpaint.types import Classifier, Images, SaliencyMaps, Targets
+from overpaint.types import Classifier, Images, Maps, SaliencyMaps, Targets
 
 
 @contextmanager
@@ -76,13 +76,21 @@ class GradCam:
             raise OverpaintError(
                 f"grad_cam: layer={name!r} is not in the network; it has {', '.join(filter(None, layers))}"
             )
+        # One image at a time: a network's arithmetic may differ in the last bit with the size of the batch.
+        maps = [
+            self._map(classifier, layers[name], name, x[None], t[None]) for x, t in zip(images, targets, strict=True)
+        ]
+        return SaliencyMaps(torch.cat(maps), None, torch.ones_like(targets))
+
+    @staticmethod
+    def _map(classifier: Classifier, layer: nn.Module, name: str, images: Images, targets: Targets) -> Maps:
         kept: list[Tensor] = []
 
         def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
             kept.append(output)
             return output.clone()  # a later in-place operation must not change what is kept
 
-        with torch.enable_grad(), _hooked(layers[name], keep):
+        with torch.enable_grad(), _hooked(layer, keep):
             inputs = images.detach().clone().requires_grad_()
             logits = classifier.logits(inputs)
             chosen = logits.gather(1, targets[:, None]).sum()
@@ -95,5 +103,4 @@ class GradCam:
         weights = gradients.flatten(2).mean(2).reshape(*gradients.shape[:2], *[1] * (gradients.ndim - 2))
         maps = F.relu((weights * activations.detach()).sum(1, keepdim=True))
         mode = "linear" if images.ndim == 3 else "bilinear"
-        maps = F.interpolate(maps.float(), tuple(images.shape[2:]), mode=mode)[:, 0]
-        return SaliencyMaps(maps, None, torch.ones_like(targets))
+        return F.interpolate(maps.float(), tuple(images.shape[2:]), mode=mode)[:, 0]

@@ -44,26 +44,26 @@ class MaskEstimation:
 
     Where the default departs from the algorithm as printed, and why:
 
-    ========================================  ==========================================================================
-    printed                                   here
-    ========================================  ==========================================================================
-    one chain                                 ``chains`` independent ones in a batch: a standard error, and less
-                                              dependence on one start
-    ``M`` is upsampled, then kept at full     the state stays on the grid (as in the authors' code); each query's
-    size                                      upsampling has a random shift, or the cells' edges would show
-    ``Δp_1`` from an undefined ``p_0``        the first ``Δp`` is 0
-    ``n1 p`` of ``Λ_on`` and ``n2 (1-p)``     each cell by itself with probability ``q`` and ``1-q`` (the authors' code,
-    of ``Λ_off``, ``n`` undefined             same mean); ``q = low + (high-low) · rank of p_i`` among the image's last
-                                              ``window`` scores instead of ``p_i``: near ``p = 1`` a mask would never
-                                              change again, near 0 it would flip to its complement
-    ``M Δp`` on ``Λ_on``                      cells just switched on start at 1 (0 · Δp would keep them dark), kept cells
-                                              are weighed by ``1 + weighing · Δp``: the product of ``Δp`` alone vanishes
-                                              in five steps
-    ``Δp`` without sign                       with its sign: a loss of score must not raise a cell's weight
-    ``M + η V M``                             ``M - η ∇V(M)`` on ``Λ_on``, kept in ``[0, 1]``: ``V`` is one number, so
-                                              the printed line is growth without bound, not smoothing
-    the last mask is returned                 the map is fitted to all queries: a single mask is one random draw
-    ========================================  ==========================================================================
+    ======================================  ============================================================================
+    printed                                 here
+    ======================================  ============================================================================
+    one chain                               ``chains`` independent ones in a batch: a standard error, and less
+                                            dependence on one start
+    ``M`` is upsampled, then kept at full   the state stays on the grid (as in the authors' code); each query's
+    size                                    upsampling has a random shift, or the cells' edges would show
+    ``Δp_1`` from an undefined ``p_0``      the first ``Δp`` is 0
+    ``n1 p`` of ``Λ_on`` and ``n2 (1-p)``   each cell by itself with probability ``q`` and ``1-q`` (the authors' code,
+    of ``Λ_off``, ``n`` undefined           same mean); ``q = low + (high-low) · rank of p_i`` among the image's last
+                                            ``window`` scores instead of ``p_i``: near ``p = 1`` a mask would never
+                                            change again, near 0 it would flip to its complement
+    ``M Δp`` on ``Λ_on``                    cells just switched on start at 1 (0 · Δp would keep them dark), kept cells
+                                            are weighed by ``1 + weighing · Δp``: the product of ``Δp`` alone vanishes
+                                            in five steps
+    ``Δp`` without sign                     with its sign: a loss of score must not raise a cell's weight
+    ``M + η V M``                           ``M - η ∇V(M)`` on ``Λ_on``, kept in ``[0, 1]``: ``V`` is one number, so
+                                            the printed line is growth without bound, not smoothing
+    the last mask is returned               the map is fitted to all queries: a single mask is one random draw
+    ======================================  ============================================================================
 
     The map: ridge regression of the log-odds of ``p`` on the masks' means over blocks of half a cell, turned into each
     pixel's slope under independent cells (`MaskGeometry.block_slopes`): by how much the log-odds rise when the

@@ -1,0 +1,54 @@
+"""The streaming sums against numpy on all queries at once, and the regression against scikit-learn."""
+
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+
+from overpaint.perturbation.moments import MaskMoments
+from overpaint.perturbation.regression import jackknife_error, jackknife_ridge, log_odds
+
+
+def _queries() -> tuple[torch.Tensor, torch.Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    masks = torch.rand(50, 3, 4, generator=rng)
+    return 0.3 + 0.4 * masks[:, 1, 2] + 0.1 * torch.rand(50, generator=rng), masks
+
+
+def test_streamed_moments_equal_those_of_all_queries() -> None:
+    scores, masks = _queries()
+    moments = MaskMoments((3, 4), torch.device("cpu"))
+    for part in (slice(0, 7), slice(7, 40), slice(40, 50)):
+        moments.update(scores[part], masks[part])
+    p, m = scores.double().numpy(), masks.double().numpy()
+    products = p[:, None, None] * m
+    mean, mean_error = moments.mean_product()
+    np.testing.assert_allclose(mean, products.mean(0), rtol=1e-10)
+    np.testing.assert_allclose(mean_error, products.std(0) / 50**0.5, rtol=1e-9)
+    centred = (p - p.mean())[:, None, None] * (m - m.mean(0))
+    covariance, error = moments.covariance()
+    np.testing.assert_allclose(covariance, centred.mean(0), rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(error, centred.std(0) / 50**0.5, rtol=1e-8)
+
+
+def test_ridge_and_its_jackknife_equal_scikit_learn_fit_by_fit() -> None:
+    rng = torch.Generator().manual_seed(0)
+    x = torch.rand(6, 9, 5, generator=rng)
+    y = x @ torch.tensor([1.0, 0.0, -2.0, 0.5, 0.0]) + 0.1 * torch.randn(6, 9, generator=rng)
+    coefficients = jackknife_ridge(x, y, ridge=0.3)
+    everything = np.arange(6)
+    for fit, groups in enumerate([everything, *[np.delete(everything, g) for g in everything]]):
+        rows, values = x[groups].reshape(-1, 5).double().numpy(), y[groups].flatten().double().numpy()
+        penalty = 0.3 * rows.var(0).mean() * len(rows)
+        oracle = Ridge(alpha=penalty).fit(rows, values)
+        np.testing.assert_allclose(coefficients[fit], oracle.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = torch.tensor([1.0, 4.0, 2.0, 8.0, 5.0], dtype=torch.float64)
+    left_out = (values.sum() - values) / 4
+    torch.testing.assert_close(jackknife_error(left_out), values.std() / 5**0.5)
+
+
+def test_log_odds_are_finite_at_the_ends() -> None:
+    odds = log_odds(torch.tensor([0.0, 0.5, 1.0]))
+    torch.testing.assert_close(odds, torch.tensor([-9.2102, 0.0, 9.2102], dtype=torch.float64), rtol=1e-4, atol=1e-6)

@@ -1,0 +1,278 @@
+"""The real run at small size: train, checkpoints, explain, report; stopping and going on; what a user gets wrong."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from overpaint.app.explain import explain
+from overpaint.app.train import train
+from overpaint.errors import OverpaintError
+from overpaint.modules.dcgan import DCGANModule
+from overpaint.report.files import read_arrays
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / "configs"
+QUIET = ["logger.mode=none", "trainer.enable_progress_bar=false"]
+SMALL = [
+    "data.train_count=768",
+    "data.val_count=128",
+    "data.test_count=64",
+]
+NARROW = ["model.dcgan.base_channels=8", "model.dcgan.batch_size=64", "model.dcgan.judge_every=1"]
+SEARCH = ["search.steps=6", "search.starts=64", "search.count=8"]
+FAST = [*SEARCH, "saliency.mask_estimation.queries=128", "saliency.rise.queries=128"]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of both models, two epochs each, and the explanation of three test images."""
+    folder = tmp_path_factory.mktemp("run") / "digits"
+    train(CONFIGS, [*SMALL, *NARROW, f"output={folder}", "trainer.max_epochs=2", "trainer.enable_progress_bar=false"])
+    explain(CONFIGS, [*FAST, f"output={folder}", "limit=3", "trainer.enable_progress_bar=false"])
+    return folder
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def _metrics(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_training_leaves_checkpoints_metrics_and_samples(run_folder: Path) -> None:
+    for name in ("classifier", "last-classifier", "dcgan", "last-dcgan"):
+        assert _tensors(run_folder / f"{name}.ckpt")
+    rows = _metrics(run_folder)
+    assert [(row["model"], row["epoch"]) for row in rows] == [
+        ("classifier", "0"),
+        ("classifier", "1"),
+        ("classifier", "test"),
+        ("dcgan", "0"),
+        ("dcgan", "1"),
+    ]
+    logged = {name for name, value in rows[-1].items() if value}
+    assert {"dcgan/generator_loss", "dcgan/discriminator_loss", "dcgan/score_of_real", "dcgan/score_of_fake"} <= logged
+    assert {
+        "samples/confident",
+        "samples/least_share",
+        "samples/kid",
+        "samples/fid_like",
+        "samples/share_of_7",
+    } <= logged
+    assert sum(float(rows[-1][f"samples/share_of_{digit}"]) for digit in range(10)) == pytest.approx(1, abs=1e-4)
+    with Image.open(run_folder / "samples.png") as samples:
+        assert samples.size == (8 * 32 + 7 * 2, 8 * 32 + 7 * 2)
+
+
+def test_explaining_leaves_every_file(run_folder: Path) -> None:
+    folder = run_folder / "explain"
+    images = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert images == ["test-00000", "test-00001", "test-00002"]
+    for name in images:
+        saliency = read_arrays(folder / name / "saliency.npz")
+        assert set(saliency) == {
+            *("image", "region", "map_mask_estimation", "error_mask_estimation"),
+            *("map_rise", "error_rise", "map_grad_cam"),
+        }
+        assert saliency["region"].sum() == round(0.1 * 32 * 32)
+        variants = read_arrays(folder / name / "variants.npz")
+        assert variants["images"].shape == (8, 3, 32, 32)
+        outside = ~saliency["region"]
+        np.testing.assert_array_equal(
+            variants["images"][:, :, outside], np.broadcast_to(saliency["image"][:, outside], (8, 3, outside.sum()))
+        )
+        with Image.open(folder / name / "overview.png") as overview:
+            assert overview.size[0] > 500
+    with (folder / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == images
+    assert {"target", "confidence", "acceptance_rate", "diversity", "mask_estimation_queries"} <= set(rows[0])
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["images"] == 3
+    rates = [float(row["acceptance_rate"]) for row in rows]
+    assert summary["mean_acceptance_rate"] == pytest.approx(sum(rates) / 3)
+
+
+def test_the_report_is_one_page_that_needs_no_network(run_folder: Path) -> None:
+    page = (run_folder / "explain" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3 + 1  # overviews and the generator's samples
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+    assert "test-00002" in page
+    assert "&#34;recipe&#34;: &#34;adam&#34;" in page
+
+
+def test_what_is_explained_already_is_kept_and_what_is_half_done_is_not(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    shutil.copytree(run_folder, folder)
+    done, half = folder / "explain" / "test-00000", folder / "explain" / "test-00001"
+    before = (done / "result.json").stat().st_mtime_ns
+    (half / "result.json").unlink()
+    words = [*FAST, *QUIET, f"output={folder}", "limit=3"]
+    explain(CONFIGS, words)
+    assert (done / "result.json").stat().st_mtime_ns == before
+    for name in ("saliency", "variants"):
+        old = read_arrays(run_folder / "explain" / "test-00001" / f"{name}.npz")
+        new = read_arrays(half / f"{name}.npz")
+        for key in old:  # alone in its batch now, and yet the same bit for bit
+            np.testing.assert_array_equal(old[key], new[key], err_msg=key)
+    explain(CONFIGS, [*words, "region.fraction=0.2"])
+    assert (done / "result.json").stat().st_mtime_ns > before
+
+
+def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (90, 50), "orange").save(photos / "one.png")
+    Image.new("L", (40, 64), 30).save(photos / "two.jpg")
+    (photos / "broken.jpg").write_text("no picture")
+    checkpoints = [f"classifier={run_folder}/classifier.ckpt", f"generator={run_folder}/dcgan.ckpt"]
+    words = [*SEARCH, *QUIET, *checkpoints, f"output={folder}", "methods=[rise]", "saliency.rise.queries=64"]
+    explain(CONFIGS, [*words, f"images={photos}/*", "target=top2"])
+    explained = sorted(path.name for path in (folder / "explain").iterdir() if path.is_dir())
+    assert [name.split("@")[0] for name in explained] == ["one", "one", "two", "two"]
+    assert "broken.jpg" in (folder / "explain" / "skipped.csv").read_text()
+    explain(CONFIGS, [*words, f"images={photos}/one.png", "target=7", "generator=null", "variants.blend=poisson"])
+    result = json.loads((folder / "explain" / "one" / "result.json").read_text())
+    assert result["target"] == "7"
+    assert "acceptance_rate" not in result
+
+
+class StopAt(L.Callback):
+    """Does what Ctrl-C does, in the middle of an epoch."""
+
+    def __init__(self, epoch: int, batch: int) -> None:
+        self.epoch, self.batch = epoch, batch
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        if trainer.current_epoch == self.epoch and batch_idx == self.batch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("model", ["classifier", "dcgan"])
+def test_a_stopped_run_ends_as_one_that_was_not_stopped(
+    model: str, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the middle of the second epoch, resumed, and compared with the run that was left alone."""
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    shutil.copy(run_folder / "classifier.ckpt", folder)
+    words = [
+        *SMALL,
+        *QUIET,
+        "trainer.max_epochs=2",
+        f"model={model}",
+        *(NARROW if model == "dcgan" else []),
+        f"output={folder}",
+    ]
+    trainer_class: Callable[..., L.Trainer] = L.Trainer
+
+    def stopping(callbacks: list[L.Callback], **options: object) -> L.Trainer:
+        return trainer_class(callbacks=[*callbacks, StopAt(1, 5)], **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(L, "Trainer", stopping)
+        patch.setattr("overpaint.app.train.checked_arguments", lambda _target, options, _where: options)
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIGS, words)
+    with pytest.raises(OverpaintError, match="'seed' differs"):
+        train(CONFIGS, [*words, "resume=true", "seed=1"])
+    train(CONFIGS, [*words, "resume=true"])
+    resumed, whole = _tensors(folder / f"last-{model}.ckpt"), _tensors(run_folder / f"last-{model}.ckpt")
+    assert resumed.keys() == whole.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+    mine = [row for row in _metrics(folder) if row["model"] == model]
+    theirs = [row for row in _metrics(run_folder) if row["model"] == model]
+    assert mine == [{name: value for name, value in row.items() if name in mine[0]} for row in theirs]
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def explodes(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return (fake - real).mean() * (float("nan") if len(calls) > 15 else 1.0)
+
+    monkeypatch.setattr("overpaint.modules.dcgan.relativistic_generator_loss", explodes)
+    words = [*SMALL, *NARROW, *QUIET, "trainer.max_epochs=3", "model=dcgan", f"output={tmp_path}"]
+    with pytest.raises(
+        OverpaintError, match="the generator's loss is nan at step 15 in epoch 1; the checkpoint of the"
+    ):
+        train(CONFIGS, words)
+    tensors = _tensors(tmp_path / "dcgan.ckpt")
+    assert int(tensors["steps"]) == 12
+    assert all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point())
+
+
+def test_a_flat_folder_trains_the_generator_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        Image.fromarray(rng.integers(0, 255, (30 + i, 40, 3), dtype=np.uint8)).save(photos / f"{i}.png")
+    (photos / "broken.png").write_bytes(b"")
+    words = [*QUIET, "data=folder", f"data.root={photos}", f"output={tmp_path}/out", "trainer.max_epochs=1"]
+    train(CONFIGS, [*words, "model.dcgan.image_size=32", "model.dcgan.base_channels=4", "model.dcgan.recipe=radford"])
+    said = capsys.readouterr().out
+    assert "no labels" in said
+    assert "1 files could not be read" in said
+    assert "broken.png" in (tmp_path / "out" / "skipped.csv").read_text()
+    assert not (tmp_path / "out" / "classifier.ckpt").exists()
+    assert (tmp_path / "out" / "dcgan.ckpt").exists()
+    with pytest.raises(OverpaintError, match="model=classifier needs at least two class folders"):
+        train(CONFIGS, [*words, "model=classifier"])
+
+
+def test_explaining_without_checkpoints_says_which_command_makes_them(tmp_path: Path) -> None:
+    with pytest.raises(OverpaintError, match=r"no checkpoint .*classifier.ckpt; 'python train.py model=classifier'"):
+        explain(CONFIGS, [f"output={tmp_path}"])
+
+
+def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
+    for word, message in {
+        "target=eleven": "target=eleven is neither",
+        "methods=[rise,lrp]": "methods=lrp is unknown",
+        "saliency.rise.querys=9": "did you mean",
+        "saliency.rise.queries=many": "saliency.rise.queries=many is not of the right type",
+        "region.fraction=2": "fraction=2",
+        "search.recipe=sgd": "search.recipe=sgd is not of the right type",
+        "images=nowhere/*.jpg": "matches no image file",
+    }.items():
+        with pytest.raises(OverpaintError, match=message):
+            explain(CONFIGS, [*QUIET, f"output={run_folder}", word])
+    changed = [p for p in before if p.stat().st_mtime_ns != before[p] and p.name != "config.yaml"]
+    assert not changed
+
+
+def test_an_error_is_one_sentence_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "explain.py", "limits=3"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: there is no setting 'limits'; did you mean limit?"
+
+
+def test_same_seed_same_samples_other_seed_others() -> None:
+    first, again, other = (DCGANModule(base_channels=4, seed=seed).sample(4) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
