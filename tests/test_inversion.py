@@ -76,7 +76,8 @@ def _literal_losses(
     for z in latents:
         painted = 0.5 + matrix @ z
         channels = painted.reshape(-1, SIDE, SIDE)
-        contextual.append(sum((ring[0].numpy() * np.abs(c - x)).sum() for c, x in zip(channels, image[0].numpy())))
+        differences = np.abs(channels - image[0].numpy())
+        contextual.append(sum((ring[0].numpy() * difference).sum() for difference in differences))
         prior.append(np.log1p(np.exp(-(weight @ painted + 0.2))))
     return np.array(contextual) / generator.channels, np.array(prior)
 

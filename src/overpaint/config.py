@@ -52,8 +52,8 @@ def load_settings(configs: Path, entry: str, words: Sequence[str]) -> Settings:
 def _read(path: Path) -> DictConfig:
     try:
         content = OmegaConf.load(path)
-    except (OSError, OmegaConfBaseException) as error:
-        raise OverpaintError(f"{path} can't be read as configuration: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # PyYAML's and OmegaConf's parsers raise errors without a common base class
+        raise OverpaintError(f"{path} can't be read as configuration: {' '.join(str(error).split())}") from error
     if not isinstance(content, DictConfig):
         raise OverpaintError(f"{path} must hold keys and values")
     return content
@@ -78,6 +78,8 @@ def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictCon
     folder = configs / section
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     names = chosen if isinstance(chosen, list) or OmegaConf.is_list(chosen) else [chosen]
+    if section == "data" and len(names) != 1:
+        raise OverpaintError(f"{group}={list(names)} must name one data set")
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, 1)

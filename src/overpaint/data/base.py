@@ -10,6 +10,7 @@ from jaxtyping import Bool, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from overpaint.errors import OverpaintError
 from overpaint.types import Batch, Targets
 
 UNLABELLED = -1
@@ -65,6 +66,9 @@ class ImageData(L.LightningDataModule):
         channels: 1 (grey) or 3 (RGB).
         batch_size: Images in a batch.
         seed: Seed of splits, order and whatever else is random.
+
+    Raises:
+        OverpaintError: If the images can't be of that size or those channels.
     """
 
     train: ImagePart
@@ -73,6 +77,8 @@ class ImageData(L.LightningDataModule):
 
     def __init__(self, image_size: int, channels: int, batch_size: int, seed: int) -> None:
         super().__init__()
+        if image_size < 1 or channels not in (1, 3):
+            raise OverpaintError(f"data.image_size={image_size} must be positive, data.channels={channels} 1 or 3")
         self.image_size, self.channels, self.batch_size, self.seed = image_size, channels, batch_size, seed
         self.class_names: list[str] = []
         self.skipped: list[Skipped] = []

@@ -29,15 +29,18 @@ class DigitStyle:
         smallest: Least side of the glyph's square.
         largest: Greatest side.
         brightness: The photograph is darkened to this share, so that the digit stands out.
+        photo_scale: The photographs are enlarged by this factor for images of 32 pixels, in proportion for others: the
+            larger, the calmer the background.
         threshold: Ink above which a glyph's pixel belongs to the stroke.
         sharpness: Steepness of the stroke's edge.
         least_saturation: Least saturation of the digit's colour; the hue is any.
         most_saturation: Greatest saturation.
     """
 
-    smallest: float = 0.7
-    largest: float = 0.9
-    brightness: float = 0.45
+    smallest: float = 0.84
+    largest: float = 0.96
+    brightness: float = 0.33
+    photo_scale: float = 1.5
     threshold: float = 0.45
     sharpness: float = 12.0
     least_saturation: float = 0.3
@@ -55,12 +58,11 @@ def bright_colours(count: int, style: DigitStyle, rng: torch.Generator) -> Float
     return value - value * saturation * distance
 
 
-def photo_crops(count: int, size: int, rng: torch.Generator) -> Float[Tensor, "count 3 size size"]:
-    """Draws square crops of the sample photographs, at full resolution for 32 pixels and scaled for other sizes."""
+def photo_crops(count: int, size: int, style: DigitStyle, rng: torch.Generator) -> Float[Tensor, "count 3 size size"]:
+    """Draws square crops of the sample photographs."""
     photos = torch.stack([torch.from_numpy(p.copy()) for p in load_sample_images().images])
     photos = photos.permute(0, 3, 1, 2).float() / 255
-    if size != 32:
-        photos = F.interpolate(photos, scale_factor=size / 32, mode="bilinear", antialias=True)
+    photos = F.interpolate(photos, scale_factor=style.photo_scale * size / 32, mode="bilinear", antialias=True)
     which = torch.randint(len(photos), (count,), generator=rng)
     top = torch.randint(photos.shape[2] - size, (count,), generator=rng)
     left = torch.randint(photos.shape[3] - size, (count,), generator=rng)
@@ -102,7 +104,7 @@ def compose(
         The images in ``[0, 1]``, their labels, and the mask of each digit's strokes (ink above one half).
     """
     chosen = torch.randint(len(glyphs), (count,), generator=rng)
-    photos = style.brightness * photo_crops(count, size, rng)
+    photos = style.brightness * photo_crops(count, size, style, rng)
     covered = ink(glyphs[chosen], size, style, rng)
     colours = bright_colours(count, style, rng)[:, :, None, None]
     return torch.lerp(photos, colours.expand_as(photos), covered[:, None]), labels[chosen], covered > 0.5
@@ -146,10 +148,10 @@ class DigitsData(ImageData):
         seed: int = 0,
     ) -> None:
         super().__init__(image_size or 32, channels, batch_size, seed)
-        if min(train_count, val_count, test_count) < 1 or channels not in (1, 3) or self.image_size < 16:
+        if min(train_count, val_count, test_count) < 1 or self.image_size < 16:
             raise OverpaintError(
                 f"data: train_count={train_count}, val_count={val_count} and test_count={test_count} must be "
-                f"positive, channels={channels} 1 or 3, image_size={self.image_size} at least 16"
+                f"positive, image_size={self.image_size} at least 16"
             )
         self.counts = {"train": train_count, "val": val_count, "test": test_count}
         self.class_names = [str(digit) for digit in range(10)]

@@ -47,8 +47,6 @@ class FolderData(ImageData):
     ) -> None:
         super().__init__(image_size or 64, channels, batch_size, seed)
         self.root, self.fit = Path(root).expanduser(), fit
-        if channels not in (1, 3):
-            raise OverpaintError(f"data.channels={channels} must be 1 or 3")
 
     def setup(self, stage: str | None = None) -> None:
         """Reads all images into memory."""
@@ -58,9 +56,8 @@ class FolderData(ImageData):
             raise OverpaintError(f"data.root={self.root} is not a folder")
         given = [name for name in PARTS if (self.root / name).is_dir()]
         folders = {name: self.root / name for name in given} if "train" in given else {"train": self.root}
-        self.class_names = sorted(
-            {d.name for f in folders.values() for d in f.iterdir() if d.is_dir() and find_images(d)}
-        )
+        inside = [path.relative_to(folder).parts for folder in folders.values() for path in find_images(folder)]
+        self.class_names = sorted({parts[0] for parts in inside if len(parts) > 1})
         parts = {name: self._read(folder) for name, folder in folders.items()}
         if not any(len(part) for part in parts.values()):
             tried = f" ({len(self.skipped)} files there can't be read)" if self.skipped else ""
@@ -111,9 +108,11 @@ def read_files(pattern: str, size: int, channels: int, fit: Fit, limit: int) -> 
     path = Path(pattern).expanduser()
     if path.is_dir():
         paths = find_images(path)
+    elif path.is_file():
+        paths = [path]
     else:
         paths = sorted(Path(p) for p in glob.glob(str(path), recursive=True))
-        paths = [p for p in paths if p.is_file() and (p.suffix.lower() in SUFFIXES or str(p) == str(path))]
+        paths = [p for p in paths if p.is_file() and p.suffix.lower() in SUFFIXES]
     if not paths:
         raise OverpaintError(f"images={pattern} matches no image file")
     paths = paths[: limit or None]
@@ -127,9 +126,10 @@ def read_files(pattern: str, size: int, channels: int, fit: Fit, limit: int) -> 
 def _short_names(paths: list[Path]) -> list[str]:
     """Names files by what distinguishes them, fit for a folder's name: without the folder and suffix they share."""
     common = Path(os.path.commonpath([path.parent for path in paths]))
-    full = ["-".join(path.relative_to(common).parts) for path in paths]
-    short = ["-".join(path.relative_to(common).with_suffix("").parts) for path in paths]
+    within = [path.relative_to(common) for path in paths]
+    full = [re.sub(r"[^\w.-]+", "_", "-".join(path.parts)) for path in within]
+    short = [re.sub(r"[^\w.-]+", "_", "-".join(path.with_suffix("").parts)) for path in within]
     names = short if len(set(short)) == len(short) else full
     if len(set(names)) < len(names):
         names = [f"{name}-{index}" for index, name in enumerate(names)]
-    return [re.sub(r"[^\w.-]+", "_", name) for name in names]
+    return names

@@ -23,6 +23,8 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Brings 16-bit, integer and float pictures to 0..255; Pillow's own conversion would cut them off at 255."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         values = np.asarray(image).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("it holds values that are not finite")
         highest = 65535 if image.mode != "F" else max(float(values.max()), 1.0)
         return Image.fromarray((values.clip(0, highest) * (255 / highest)).round().astype(np.uint8))
     return image
@@ -45,7 +47,7 @@ def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, 
     try:
         with Image.open(path) as opened:
             opened.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))
-            image = ImageOps.exif_transpose(_to_eight_bits(opened))
+            image = _to_eight_bits(ImageOps.exif_transpose(opened))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

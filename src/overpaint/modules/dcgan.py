@@ -83,7 +83,7 @@ class DCGANModule(L.LightningModule):
         learning_rate: Replaces the recipe's two learning rates.
         averaging: Decay of the exponential moving average of the generator's weights.
         judge: The domain's classifier, for measures of the samples; None leaves them out.
-        seed: Seed of the weights, latents and augmentations.
+        seed: Seed of the weights and latents.
 
     Raises:
         OverpaintError: If a setting is out of its range.

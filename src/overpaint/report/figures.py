@@ -1,9 +1,11 @@
 """Draws the overview of an explained image, and grids of pictures."""
 
 import io
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -48,8 +50,6 @@ def picture_grid(images: NDArray[np.floating[Any]], columns: int = 8, gap: int =
 
 def map_picture(saliency_map: NDArray[np.floating[Any]]) -> Picture:
     """Colours a signed map: red is for the class, blue against it, white 0; black is not finite."""
-    import matplotlib as mpl
-
     largest = float(np.abs(saliency_map[np.isfinite(saliency_map)]).max(initial=0)) or 1.0
     colours = mpl.colormaps["RdBu_r"](0.5 + saliency_map / (2 * largest), bytes=True)[..., :3]
     return np.where(np.isfinite(saliency_map)[..., None], colours, 0).astype(np.uint8)
@@ -84,7 +84,11 @@ def _show_map(figure: Figure, axes: Axes, values: NDArray[np.floating[Any]], tit
 
 
 def overview(
-    arrays: Mapping[str, NDArray[Any]], methods: list[str], title: str, variants: Mapping[str, NDArray[Any]] | None
+    arrays: Mapping[str, NDArray[Any]],
+    methods: list[str],
+    title: str,
+    variants: Mapping[str, NDArray[Any]] | None,
+    class_names: list[str],
 ) -> bytes:
     """Draws an explained image: image, maps, standard errors, region, accepted and flipped variants.
 
@@ -92,7 +96,8 @@ def overview(
         arrays: ``image``, ``region``, ``map_NAME`` of each method and ``error_NAME`` of those that have one.
         methods: The methods' names.
         title: What stands above.
-        variants: ``images``, ``accepted``, ``duplicate`` and ``confidences``; None leaves the variants out.
+        variants: ``images``, ``accepted``, ``duplicate``, ``confidences`` and ``predictions``; None leaves them out.
+        class_names: The classifier's.
 
     Returns:
         A PNG file's content.
@@ -125,7 +130,9 @@ def overview(
             best = np.flatnonzero(chosen)[np.argsort(-variants["confidences"][chosen], kind="stable")]
             axes = figure.add_subplot(grid[row, :])
             axes.imshow(picture_grid(variants["images"][best[:SHOWN]]))
-            _show(axes, f"{word}: {chosen.sum()} of {counted.sum()} different variants")
+            answers = Counter(class_names[i] for i in variants["predictions"][chosen])
+            named = ", ".join(f"{count} as {name}" for name, count in answers.most_common(5))
+            _show(axes, f"{word}: {chosen.sum()} of {counted.sum()} different variants{named and f' ({named})'}")
             if not chosen.any():
                 axes.axis("off")
     buffer = io.BytesIO()

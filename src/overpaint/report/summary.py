@@ -66,14 +66,22 @@ def _shown(value: Any) -> str:
 def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Table:
     """Makes the summary table for the terminal: a row for each image and one of means."""
     rows = [read_result(path) for path in explained]
-    names = ["name", "target", "confidence", "region_share", "acceptance_rate", "mean_confidence", "diversity"]
-    names = [name for name in names if any(name in row for row in rows)]
+    headings = {
+        "name": "image",
+        "target": "class",
+        "confidence": "score",
+        "region_share": "region",
+        "acceptance_rate": "accepted",
+        "mean_confidence": "their score",
+        "diversity": "diversity",
+    }
+    headings = {name: heading for name, heading in headings.items() if any(name in row for row in rows)}
     table = Table(title=f"{len(rows)} explained images", show_footer=True)
-    for name in names:
+    for name, heading in headings.items():
         footer = "mean" if name == "name" else _shown(summary.get(f"mean_{name}", ""))
-        table.add_column(name.replace("_", " "), footer, justify="left" if name in ("name", "target") else "right")
+        table.add_column(heading, footer, justify="left" if name in ("name", "target") else "right")
     for row in rows:
-        table.add_row(*[_shown(row.get(name)) for name in names])
+        table.add_row(*[_shown(row.get(name)) for name in headings])
     return table
 
 

@@ -96,7 +96,7 @@ class ExplanationWriter(BasePredictionWriter):
         if variants is not None:
             write_bytes(partial / "variants.npz", _npz(variants))
         methods = list(explanation.saliency)
-        write_bytes(partial / "overview.png", overview(arrays, methods, _title(result), variants))
+        write_bytes(partial / "overview.png", overview(arrays, methods, _title(result), variants, self.class_names))
         write_json(partial / "result.json", result)
         shutil.rmtree(final, ignore_errors=True)
         partial.replace(final)

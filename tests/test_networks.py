@@ -1,0 +1,379 @@
+"""The networks, their checkpoints, and the classifier around a network."""
+
+import inspect
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from overpaint.classifiers.network import NetworkClassifier, classifier_from_settings, load_classifier
+from overpaint.errors import OverpaintError
+from overpaint.networks.checkpoint import FORMAT_KEY, load_dcgan, read_checkpoint
+from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.residual import RepeatGrey, ResidualBlock, ResidualNetwork, build_classifier_network
+from overpaint.types import Classifier
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [32, 64, 128, 224])
+@torch.no_grad()
+def test_generator_and_discriminator_fit_each_other(size: int, channels: int) -> None:
+    generator = Generator(size, channels, latent_dim=5, base_channels=2)
+    discriminator = Discriminator(size, channels, base_channels=2)
+    images = generator(torch.randn(3, 5))
+    assert images.shape == (3, channels, size, size)
+    assert float(images.min()) >= 0
+    assert float(images.max()) <= 1
+    assert discriminator(images).shape == (3,)
+
+
+def test_generator_reaches_both_ends_of_its_range() -> None:
+    generator = Generator(32, 1, 5, 2)
+    last = generator.layers[-2]
+    assert isinstance(last, nn.ConvTranspose2d)
+    with torch.no_grad():
+        last.weight.mul_(1000)
+        images = generator(torch.randn(4, 5))
+    assert float(images.min()) == 0
+    assert float(images.max()) == 1
+
+
+@torch.no_grad()
+def test_discriminator_sees_images_from_minus_one_to_one() -> None:
+    discriminator, images = Discriminator(32, 3, 2), torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(discriminator(images), discriminator.layers(2 * images - 1).flatten())
+    assert not torch.allclose(discriminator(images), discriminator.layers(images).flatten(), atol=1e-4)
+
+
+def test_channels_double_towards_the_latent() -> None:
+    convolutions = [m for m in Generator(64, 3, 5, 2).modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert [(c.in_channels, c.out_channels) for c in convolutions] == [(5, 16), (16, 8), (8, 4), (4, 2), (2, 3)]
+    convolutions = [m for m in Discriminator(64, 3, 2).modules() if isinstance(m, nn.Conv2d)]  # type: ignore[misc]
+    assert [(c.in_channels, c.out_channels) for c in convolutions] == [(3, 2), (2, 4), (4, 8), (8, 16), (16, 1)]
+
+
+@pytest.mark.parametrize("network", [Generator, Discriminator])
+def test_another_size_is_refused(network: Any) -> None:
+    with pytest.raises(OverpaintError, match=r"image_size=48 .*choose one of \[32, 64, 128, 224\]"):
+        network(48)
+
+
+def test_unknown_kinds_are_refused() -> None:
+    # Without the tests' type checker, which would be the first to refuse them.
+    with pytest.raises(OverpaintError, match="latent_distribution='cauchy' is neither"):
+        inspect.unwrap(Generator.__init__)(Generator.__new__(Generator), latent_distribution="cauchy")
+    with pytest.raises(OverpaintError, match="normalisation='layer' is not one of"):
+        inspect.unwrap(Discriminator.__init__)(Discriminator.__new__(Discriminator), normalisation="layer")
+
+
+@pytest.mark.parametrize(("normalisation", "layers"), [("none", 0), ("batch", 2), ("spectral", 0)])
+def test_normalisation_of_the_discriminator(normalisation: Any, layers: int) -> None:
+    discriminator = Discriminator(32, 1, 4, normalisation)
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in discriminator.modules()) == layers
+    images = torch.rand(4, 1, 32, 32)
+    with torch.no_grad():
+        for _ in range(30):  # training steps of the power iteration
+            discriminator(images)
+        convolutions = [m for m in discriminator.modules() if isinstance(m, nn.Conv2d)]
+        norms = [float(torch.linalg.matrix_norm(c.weight.flatten(1), 2)) for c in convolutions]
+        if normalisation == "spectral":
+            assert norms == pytest.approx([1] * 4, abs=1e-2)
+        else:
+            assert min(abs(n - 1) for n in norms) > 1e-2
+        together = discriminator(images)
+        alone = torch.cat([discriminator(image[None]) for image in images])
+        assert torch.allclose(together, alone, atol=1e-5) == (normalisation != "batch")
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_latents_have_the_distribution_that_was_asked_for(distribution: Any) -> None:
+    generator = Generator(32, 1, 50, 1, distribution)
+    latents = generator.sample_latents(2000, torch.Generator().manual_seed(3))
+    assert latents.shape == (2000, 50)
+    variance, fourth = (1, 3) if distribution == "normal" else (1 / 3, 1 / 5)
+    # Five standard errors of 100 000 draws.
+    assert float(latents.mean()) == pytest.approx(0, abs=5 * (variance / 1e5) ** 0.5)
+    assert float(latents.square().mean()) == pytest.approx(variance, abs=5 * ((fourth - variance**2) / 1e5) ** 0.5)
+    assert (float(latents.abs().max()) <= 1) == (distribution == "uniform")
+    again = generator.sample_latents(2000, torch.Generator().manual_seed(3))
+    assert torch.equal(latents, again)
+
+
+@pytest.mark.parametrize("deviation", [0.02, 0.5])
+def test_initial_weights_are_normal(deviation: float) -> None:
+    generator, discriminator = Generator(32, 3, 16, 16), Discriminator(32, 3, 16)
+    kept = [p.clone() for n, p in generator.named_parameters() if p.ndim == 1]
+    for network in (generator, discriminator):
+        initialise_normal(network, deviation)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                weights = module.weight.detach().flatten()
+                count = len(weights)
+                assert float(weights.mean()) == pytest.approx(0, abs=5 * deviation / count**0.5)
+                assert float(weights.std()) == pytest.approx(deviation, rel=5 / (2 * count) ** 0.5)
+    now = [p for n, p in generator.named_parameters() if p.ndim == 1]
+    assert all(torch.equal(a, b) for a, b in zip(now, kept, strict=True))
+
+
+@pytest.mark.parametrize("network", [Generator, Discriminator])
+def test_settings_build_the_same_network_again(network: Any) -> None:
+    first = network(64, 1, base_channels=3)
+    again = network(**first.settings)
+    again.load_state_dict(first.state_dict())
+    assert again.settings == first.settings
+
+
+@pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32), (3, 64)])
+@torch.no_grad()
+def test_residual_network(channels: int, side: int) -> None:
+    network = ResidualNetwork(channels, 7, width=4).eval()
+    images = torch.rand(2, channels, side, side)
+    assert network.stages(network.stem(images)).shape == (2, 16, side // 4, side // 4)
+    assert network(images).shape == (2, 7)
+    torch.testing.assert_close(network(images)[:1], network(images[:1]))
+    assert sum(isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3) for m in network.modules()) == 7
+
+
+@torch.no_grad()
+def test_a_residual_block_without_its_branch_is_its_shortcut() -> None:
+    features = torch.randn(2, 4, 6, 6)
+    block = ResidualBlock(4, 4, 1).eval()
+    nn.init.zeros_(block.norm2.weight)
+    torch.testing.assert_close(block(features), features.relu())
+    block = ResidualBlock(4, 8, 2).eval()
+    nn.init.zeros_(block.norm2.weight)
+    torch.testing.assert_close(block(features), block.shortcut(features).relu())
+    assert block(features).shape == (2, 8, 3, 3)
+
+
+@pytest.mark.parametrize("architecture", ["residual", "resnet18", "squeezenet1_1", "googlenet"])
+@pytest.mark.parametrize("channels", [1, 3])
+@torch.no_grad()
+def test_architectures_by_name(architecture: str, channels: int) -> None:
+    network = build_classifier_network(architecture, channels, 5).eval()
+    assert network(torch.rand(2, channels, 64, 64)).shape == (2, 5)
+
+
+@torch.no_grad()
+def test_a_grey_image_is_shown_in_three_equal_channels() -> None:
+    seen: list[Tensor] = []
+
+    class Network(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            return images.mean((2, 3))
+
+    image = torch.rand(2, 1, 4, 4)
+    RepeatGrey(Network())(image)
+    assert torch.equal(seen[0], image.repeat(1, 3, 1, 1))
+    assert isinstance(build_classifier_network("squeezenet1_1", 1, 2), RepeatGrey)
+
+
+@pytest.mark.parametrize("name", ["resnet19", "fcn_resnet50", ""])
+def test_an_unknown_architecture_is_refused(name: str) -> None:
+    with pytest.raises(OverpaintError, match=f"architecture='{name}' is neither 'residual' nor .*alexnet"):
+        build_classifier_network(name, 3, 2)
+
+
+class _RunsCode:
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.proof),)
+
+
+def test_a_missing_checkpoint_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(OverpaintError, match=r"no checkpoint .*nowhere.ckpt; 'python train.py model=dcgan' makes one"):
+        load_dcgan(tmp_path / "nowhere.ckpt")
+    with pytest.raises(OverpaintError, match=r"no checkpoint .*; 'python train.py model=classifier' makes one"):
+        load_classifier(tmp_path)  # a folder is no file
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path: Path, legacy: bool) -> None:
+    path, proof = tmp_path / "model.ckpt", tmp_path / "proof"
+    content = {FORMAT_KEY: {"kind": "dcgan", "settings": {}}, "state_dict": {}, "extra": _RunsCode(proof)}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(OverpaintError, match=r"model.ckpt can't be loaded: .*refused since it could run code; 'python"):
+        read_checkpoint(path, "dcgan")
+    assert not proof.exists()
+    torch.load(path, weights_only=False)
+    assert proof.exists()  # the file is what it is said to be
+
+
+def test_a_plain_pickle_that_holds_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    path, proof = tmp_path / "model.ckpt", tmp_path / "proof"
+    path.write_bytes(pickle.dumps({FORMAT_KEY: {"kind": "dcgan"}, "extra": _RunsCode(proof)}))
+    with pytest.raises(OverpaintError, match="refused since it could run code"):
+        read_checkpoint(path, "dcgan")
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint\n", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", b"\x80\x04."])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(
+        OverpaintError, match=r"model.ckpt can't be loaded: it is damaged or no checkpoint.*model=dcgan"
+    ):
+        read_checkpoint(path, "dcgan")
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    torch.save({FORMAT_KEY: {"kind": "dcgan", "settings": {}}, "state_dict": {"a": torch.zeros(50)}}, path)
+    content = path.read_bytes()
+    for length in range(1, len(content) - 1, 97):
+        path.write_bytes(content[:length])
+        with pytest.raises(OverpaintError, match="it is damaged"):
+            read_checkpoint(path, "dcgan")
+
+
+@pytest.mark.parametrize(
+    "content", [{"state_dict": {}}, [1, 2], {FORMAT_KEY: "dcgan"}, {FORMAT_KEY: {}}, torch.ones(2)]
+)
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "model.ckpt"
+    torch.save(content, path)
+    with pytest.raises(OverpaintError, match=r"model.ckpt was not made by this project; a dcgan checkpoint is needed"):
+        read_checkpoint(path, "dcgan")
+
+
+def test_the_wrong_kind_of_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    torch.save({FORMAT_KEY: {"kind": "dcgan", "settings": {}}, "state_dict": {}}, path)
+    with pytest.raises(OverpaintError, match=r"holds a dcgan; a classifier checkpoint .*'python train.py model=class"):
+        load_classifier(path)
+    assert read_checkpoint(path, "dcgan") == ({}, {})
+
+
+def test_a_dcgan_comes_back_frozen(tmp_path: Path) -> None:
+    generator, averaged = Generator(32, 1, 5, 2, "uniform"), Generator(32, 1, 5, 2, "uniform")
+    discriminator = Discriminator(32, 1, 2, "spectral")
+    tensors: dict[str, Tensor] = {}
+    parts = (("generator", generator), ("averaged_generator", averaged), ("discriminator", discriminator))
+    for name, network in parts:
+        tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
+    settings = {"generator": generator.settings, "discriminator": discriminator.settings}
+    content = {FORMAT_KEY: {"kind": "dcgan", "settings": settings}, "state_dict": tensors}
+    torch.save(content, tmp_path / "model.ckpt")
+    loaded_generator, loaded_discriminator = load_dcgan(tmp_path / "model.ckpt")
+    latents = torch.randn(2, 5)
+    averaged.eval()
+    discriminator.eval()
+    assert torch.equal(loaded_generator(latents), averaged(latents))
+    assert not torch.equal(loaded_generator(latents), generator.eval()(latents))
+    assert torch.equal(loaded_discriminator(averaged(latents)), discriminator(averaged(latents)))
+    assert loaded_generator.latent_distribution == "uniform"
+    for network in (loaded_generator, loaded_discriminator):
+        assert not network.training
+        assert not any(p.requires_grad for p in network.parameters())
+
+
+def test_a_classifier_comes_back_frozen(tmp_path: Path) -> None:
+    settings = {
+        "architecture": "residual",
+        "class_names": ["cat", "dog"],
+        "image_size": 16,
+        "mean": [0.4],
+        "std": [0.2],
+    }
+    classifier = classifier_from_settings(settings).eval()
+    tensors = {f"classifier.{key}": value for key, value in classifier.state_dict().items()}
+    torch.save({FORMAT_KEY: {"kind": "classifier", "settings": settings}, "state_dict": tensors}, tmp_path / "c.ckpt")
+    loaded = load_classifier(tmp_path / "c.ckpt")
+    images = torch.rand(3, 1, 20, 20)
+    assert torch.equal(loaded.scores(images), classifier.scores(images))
+    assert loaded.class_names == ["cat", "dog"]
+    assert (loaded.channels, loaded.image_size) == (1, 16)
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+class _Means(nn.Module):
+    """The mean of each channel; keeps what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images)
+        return images.mean((2, 3))
+
+
+def test_scores_are_the_softmax_of_the_networks_logits() -> None:
+    network = _Means()
+    classifier = NetworkClassifier(network, ["r", "g", "b"], 8, [0.1, 0.2, 0.3], [0.5, 0.25, 2.0])
+    assert isinstance(classifier, Classifier)
+    images = torch.rand(4, 3, 8, 8)
+    mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.25, 2.0])
+    expected = (images.mean((2, 3)) - mean) / std
+    torch.testing.assert_close(classifier.logits(images), expected)
+    scores = classifier.scores(images)
+    torch.testing.assert_close(scores, expected.exp() / expected.exp().sum(1, keepdim=True))
+    torch.testing.assert_close(scores.sum(1), torch.ones(4))
+    assert torch.equal(classifier.mean.flatten(), mean)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (16, 16), (5, 11), (8, 16)])
+def test_images_of_another_size_are_resized(shape: tuple[int, int]) -> None:
+    network = _Means()
+    classifier = NetworkClassifier(network, ["a"], 8, [0.0], [1.0])
+    images = torch.rand(2, 1, *shape)
+    classifier.logits(images)
+    expected = F.interpolate(images, (8, 8), mode="bilinear", antialias=True)
+    torch.testing.assert_close(network.seen[0], expected)
+    if shape == (8, 8):
+        assert torch.equal(network.seen[0], images)
+
+
+def test_logits_have_gradients_and_scores_have_none() -> None:
+    classifier = NetworkClassifier(_Means(), ["a"], 4, [0.5], [0.25])
+    images = torch.rand(1, 1, 4, 4, requires_grad=True)
+    (gradient,) = torch.autograd.grad(classifier.logits(images).sum(), images)
+    torch.testing.assert_close(gradient, torch.full_like(images, 4 / 16))
+    assert not classifier.scores(images).requires_grad
+
+
+def test_the_wrong_number_of_channels_is_refused() -> None:
+    classifier = NetworkClassifier(_Means(), ["a"], 8, [0.5], [0.5])
+    with pytest.raises(OverpaintError, match="the classifier takes 1 channels, but the images have 3"):
+        classifier.scores(torch.rand(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_scores_that_are_no_numbers_are_refused(value: float) -> None:
+    class Broken(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            logits = images.mean((2, 3))
+            logits[1, 0] = value
+            return logits
+
+    classifier = NetworkClassifier(Broken(), ["a", "b", "c"], 8, [0.5] * 3, [0.5] * 3)
+    with pytest.raises(OverpaintError, match="a score that is not a finite number"):
+        classifier.scores(torch.rand(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b", "c", "d"]])
+def test_an_answer_of_another_shape_is_refused(names: list[str]) -> None:
+    classifier = NetworkClassifier(_Means(), names, 8, [0.5] * 3, [0.5] * 3)
+    with pytest.raises(OverpaintError, match=rf"answered with shape \(2, 3\) instead of \(2, {len(names)}\)"):
+        classifier.scores(torch.rand(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize(("mean", "std"), [([0.5], [0.0]), ([0.5], [-1.0]), ([0.5, 0.5], [0.5])])
+def test_an_impossible_transform_is_refused(mean: list[float], std: list[float]) -> None:
+    with pytest.raises(OverpaintError, match=r"must have one entry a channel, std above 0"):
+        NetworkClassifier(_Means(), ["a"], 8, mean, std)
