@@ -9,7 +9,8 @@ import lightning as L
 import pytest
 from omegaconf import OmegaConf
 
-from overpaint.config import Settings, build, checked_arguments, load_settings, save_settings
+from overpaint.app.build import build, checked_arguments
+from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.digits import DigitsData
 from overpaint.data.folder import FolderData
 from overpaint.errors import OverpaintError

@@ -1,4 +1,4 @@
-"""Merges the configuration and builds objects from it; knows OmegaConf and nothing of the rest.
+"""Merges the configuration; knows OmegaConf and nothing of the rest.
 
 The order, later wins: ``configs/<entry>.yaml``, the group files that it or the command line chooses, the other
 ``key=value`` words of the command line. A group's word names its file: ``data=folder`` reads
@@ -7,12 +7,9 @@ arguments.
 """
 
 import difflib
-import importlib
-import inspect
-import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -67,6 +64,8 @@ def _parse(words: Sequence[str]) -> Settings:
         if not equals or not key:
             raise OverpaintError(f"'{word}' is no setting; write key=value, such as limit=4")
         try:
+            if "#" in text:
+                raise ValueError("YAML would take what follows for a comment")
             value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)["value"]  # type: ignore[index,call-overload]
         except Exception:  # PyYAML's and OmegaConf's parsers raise errors without a common base class
             value = text
@@ -120,7 +119,7 @@ def _merge(base: DictConfig, overrides: Settings) -> Settings:
     keys = _all_keys(base)
     for key, value in overrides.items():
         if key not in keys:
-            raise OverpaintError(f"there is no setting '{key}'{_meant(key, keys)}")
+            raise OverpaintError(f"there is no setting '{key}'{meant(key, keys)}")
         if isinstance(OmegaConf.select(base, key), DictConfig) and not isinstance(value, dict):
             raise OverpaintError(
                 f"'{key}' is a group of settings; set one of them, such as {_first_below(key, keys)}=..."
@@ -148,7 +147,8 @@ def _all_keys(settings: DictConfig, prefix: str = "") -> list[str]:
     return keys
 
 
-def _meant(key: str, keys: Sequence[str]) -> str:
+def meant(key: str, keys: Sequence[str]) -> str:
+    """Returns the end of an error about an unknown key: the keys that were perhaps meant."""
     same_end = [known for known in keys if known.split(".")[-1] == key.split(".")[-1]]
     near = same_end or difflib.get_close_matches(key, keys, 3, 0.6)
     return f"; did you mean {' or '.join(near)}?" if near else "; the files in configs/ list all settings"
@@ -164,68 +164,3 @@ def save_settings(settings: Settings, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     OmegaConf.save(OmegaConf.create(settings), partial)
     partial.replace(path)
-
-
-def build(settings: Mapping[str, Any], where: str, **more: Any) -> Any:
-    """Makes the object that a section describes: its ``target``, called with the section's other entries.
-
-    Args:
-        settings: The section.
-        where: The section's key, for errors.
-        more: Further arguments; they win over the section's.
-
-    Raises:
-        OverpaintError: If the target can't be imported or an entry is of the wrong type.
-    """
-    arguments = {key: value for key, value in settings.items() if key not in ("target", "name")} | more
-    module_name, _, attribute = str(settings["target"]).rpartition(".")
-    try:
-        target = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OverpaintError(f"{where}.target={settings['target']} can't be imported: {error}") from error
-    return target(**checked_arguments(target, arguments, where))
-
-
-def checked_arguments(target: Any, arguments: Mapping[str, Any], where: str) -> Settings:
-    """Checks the names and types of arguments from the configuration against a class's annotations.
-
-    Raises:
-        OverpaintError: If an argument is unknown or of the wrong type.
-    """
-    parameters = inspect.signature(target).parameters
-    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    for name, value in arguments.items():
-        if name not in parameters:
-            raise OverpaintError(f"there is no setting '{where}.{name}'{_meant(name, list(parameters))}")
-        if name in hints and not _fits(value, hints[name]):
-            shown = str(hints[name]).replace("typing.", "") if get_origin(hints[name]) else hints[name].__name__
-            raise OverpaintError(f"{where}.{name}={value} is not of the right type: it takes {shown}")
-    ready = {name: _as_float(value, hints.get(name)) for name, value in arguments.items()}
-    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in arguments and p.kind < 2]
-    if missing or any(value == "???" for value in arguments.values()):
-        raise OverpaintError(f"{where}.{(missing or [n for n, v in arguments.items() if v == '???'])[0]} must be given")
-    return ready
-
-
-def _as_float(value: Any, annotation: Any) -> Any:
-    """Turns a whole number into a float where one is taken and no int is."""
-    options = get_args(annotation) or (annotation,)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if whole and float in options and int not in options else value
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    origin = get_origin(annotation)
-    if annotation is Any:
-        return True
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, option) for option in get_args(annotation))
-    if origin is Literal:
-        return value in get_args(annotation)
-    if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if annotation is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if annotation is str or annotation is bool or annotation is type(None):
-        return isinstance(value, annotation)
-    return True

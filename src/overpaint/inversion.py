@@ -47,7 +47,7 @@ class SearchRecipe:
 
 
 RECIPES = {
-    "adam": SearchRecipe("adam", 0.05, 300, 0.003, 1024, 40, False, False),
+    "adam": SearchRecipe("adam", 0.1, 150, 0.003, 4096, 40, False, False),
     "authors": SearchRecipe("nesterov", 0.01, 1000, 0.005, 0, 0, True, True),
 }
 

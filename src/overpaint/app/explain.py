@@ -4,14 +4,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 
+from overpaint.app.build import build, check_types, checked_arguments
 from overpaint.app.console import console, guarded
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
-from overpaint.config import Settings, build, checked_arguments, load_settings, save_settings
+from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
 from overpaint.data.folder import read_files
+from overpaint.data.reading import Fit
 from overpaint.errors import OverpaintError
 from overpaint.inversion import LatentSearch
 from overpaint.modules.explainer import ExplainerModule
@@ -25,6 +28,19 @@ from overpaint.variants import VariantMaker
 EXPLAINING = ("saliency", "methods", "region", "search", "variants", "target", "seed")
 """The sections on which an explanation depends."""
 
+TYPES: dict[str, Any] = {
+    "images": str | None,
+    "fit": Fit,
+    "limit": int,
+    "output": str,
+    "classifier": str,
+    "generator": str | None,
+    "seed": int,
+    "batch_size": int,
+    "target": str | int,
+}
+"""What the settings outside the sections take."""
+
 
 def explain(configs: Path, words: Sequence[str]) -> None:
     """Explains images with the checkpoints of a run.
@@ -37,6 +53,11 @@ def explain(configs: Path, words: Sequence[str]) -> None:
         OverpaintError: For anything the user can mend.
     """
     settings = load_settings(configs, "explain", words)
+    check_types(settings, TYPES)
+    if settings["limit"] < 0 or settings["batch_size"] < 1:
+        raise OverpaintError(
+            f"limit={settings['limit']} must not be negative and batch_size={settings['batch_size']} at least 1"
+        )
     if not settings["methods"]:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
     L.seed_everything(settings["seed"], verbose=False)

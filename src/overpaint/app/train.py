@@ -10,9 +10,10 @@ from lightning.pytorch.loggers import WandbLogger
 from omegaconf import OmegaConf
 from rich.table import Table
 
+from overpaint.app.build import build, check_types, checked_arguments
 from overpaint.app.console import console, guarded
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
-from overpaint.config import Settings, build, checked_arguments, load_settings, save_settings
+from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
 from overpaint.errors import OverpaintError
 from overpaint.report.files import read_csv
@@ -35,6 +36,9 @@ def train(configs: Path, words: Sequence[str]) -> None:
         OverpaintError: For anything the user can mend.
     """
     settings = load_settings(configs, "train", words)
+    check_types(settings, {"output": str, "seed": int, "resume": bool})
+    if not settings["model"]:
+        raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
     output = Path(settings["output"])
     if settings["resume"]:
         _check_same_settings(settings, output / "config.yaml")
@@ -157,6 +161,8 @@ def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: W
     console.print(f"Training the {name} for {options['max_epochs']} epochs")
     path = str(last) if last.is_file() else None
     guarded(trainer, lambda: trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True))
+    if name == "dcgan" and options["max_epochs"] % own["judge_every"]:
+        guarded(trainer, lambda: trainer.validate(module, datamodule=data, verbose=False))
     if name == "classifier":
         best_path = str(output / "classifier.ckpt")
         guarded(

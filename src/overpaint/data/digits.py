@@ -147,7 +147,7 @@ class DigitsData(ImageData):
         batch_size: int = 64,
         seed: int = 0,
     ) -> None:
-        super().__init__(image_size or 32, channels, batch_size, seed)
+        super().__init__(32 if image_size is None else image_size, channels, batch_size, seed)
         if min(train_count, val_count, test_count) < 1 or self.image_size < 16:
             raise OverpaintError(
                 f"data: train_count={train_count}, val_count={val_count} and test_count={test_count} must be "

@@ -45,7 +45,7 @@ class FolderData(ImageData):
         batch_size: int = 64,
         seed: int = 0,
     ) -> None:
-        super().__init__(image_size or 64, channels, batch_size, seed)
+        super().__init__(64 if image_size is None else image_size, channels, batch_size, seed)
         self.root, self.fit = Path(root).expanduser(), fit
 
     def setup(self, stage: str | None = None) -> None:

@@ -1,5 +1,6 @@
 """Reads image files of any common kind into bytes of one size."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,14 +66,18 @@ def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, 
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Lists the image files below a folder by their suffix, sorted; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    """Lists the image files below a folder by their suffix, sorted; hidden ones are left out, links are followed."""
+    found: list[Path] = []
+    seen: set[Path] = set()
+    for current, subfolders, files in os.walk(folder, followlinks=True):
+        real = Path(current).resolve()
+        # A link to a folder above would otherwise be walked for ever.
+        subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
+        if real not in seen:
+            paths = [Path(current) / name for name in files if not name.startswith(".")]
+            found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+        seen.add(real)
+    return sorted(found)
 
 
 def read_images(

@@ -51,7 +51,8 @@ class TorchvisionData(ImageData):
         batch_size: int = 64,
         seed: int = 0,
     ) -> None:
-        super().__init__(image_size or (64 if dataset == "celeba" else 32), channels, batch_size, seed)
+        default = 64 if dataset == "celeba" else 32
+        super().__init__(default if image_size is None else image_size, channels, batch_size, seed)
         self.dataset, self.root, self.attribute = dataset, root, attribute
 
     def _open(self, train: bool, celeba_split: str = "") -> Any:

@@ -54,5 +54,5 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Reads a table; none where there is no file."""
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.trainer.states import TrainerFn
 
 from overpaint.modules.dcgan import DCGANModule
 from overpaint.report.figures import enlarge, picture_grid, png
@@ -28,6 +29,11 @@ class MetricsFile(L.Callback):
         """Writes the epoch's metrics."""
         self._write(trainer, str(trainer.current_epoch))
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Writes what a validation after training measured."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._write(trainer, "end")
+
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Writes the metrics of the test part."""
         self._write(trainer, "test")
@@ -35,20 +41,23 @@ class MetricsFile(L.Callback):
     def _write(self, trainer: L.Trainer, epoch: str) -> None:
         if not trainer.is_global_zero:
             return
+        every = trainer.check_val_every_n_epoch or 1
+        stale = ("samples/",) if epoch.isdecimal() and (int(epoch) + 1) % every else ()
         metrics = {
             name.removesuffix("_epoch"): f"{float(value):.6g}"
             for name, value in trainer.callback_metrics.items()
-            if "/" in name and not name.endswith("_step") and f"{name}_epoch" not in trainer.callback_metrics
+            if "/" in name
+            and not name.startswith(stale)
+            and not name.endswith("_step")
+            and f"{name}_epoch" not in trainer.callback_metrics
         }
 
-        def is_later(row: dict[str, str]) -> bool:
-            return epoch != "test" and (row["epoch"] == "test" or int(row["epoch"]) >= int(epoch))
+        def is_before(row: dict[str, str]) -> bool:
+            if epoch.isdecimal():
+                return row["epoch"].isdecimal() and int(row["epoch"]) < int(epoch)
+            return row["epoch"] != epoch
 
-        kept = [
-            row
-            for row in read_csv(self.path)
-            if row["model"] != self.model or not (row["epoch"] == epoch or is_later(row))
-        ]
+        kept = [row for row in read_csv(self.path) if row["model"] != self.model or is_before(row)]
         new = {"model": self.model, "epoch": epoch, **metrics}
         write_csv(self.path, [*kept, new])
 
