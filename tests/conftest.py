@@ -1,10 +1,14 @@
-"""Classifiers whose right explanation is known."""
+"""Classifiers whose right explanation is known, and a reader of what W&B records."""
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from wandb.proto import wandb_internal_pb2
 
 
 class FunctionClassifier:
@@ -35,3 +39,24 @@ def planted(kept_share: Callable[[Tensor], Tensor]) -> FunctionClassifier:
 @pytest.fixture
 def white_images() -> Tensor:
     return torch.ones(1, 1, 32, 32)
+
+
+def wandb_records(file: Path) -> Iterator[Any]:
+    """Reads a W&B transaction log: LevelDB's log format (blocks of 32 KiB, records of up to four kinds of part)."""
+    content, position, parts = file.read_bytes(), 7, b""
+    while position + 7 <= len(content):
+        left = 32768 - position % 32768
+        if left < 7:
+            position += left
+            continue
+        _, length, kind = struct.unpack("<IHB", content[position : position + 7])
+        if kind == 0:
+            position += left
+            continue
+        parts += content[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(parts)
+            parts = b""
+            yield record

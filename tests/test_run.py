@@ -12,6 +12,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from conftest import wandb_records
 from PIL import Image
 
 from overpaint.app.explain import explain
@@ -112,6 +113,26 @@ def test_the_report_is_one_page_that_needs_no_network(run_folder: Path) -> None:
     assert 'href="http' not in page
     assert "test-00002" in page
     assert "&#34;recipe&#34;: &#34;adam&#34;" in page
+
+
+def test_wandb_holds_a_table_with_a_row_for_each_image(run_folder: Path) -> None:
+    """A table with pictures is an artifact; its files must lie in the run's folder, or moving that would lose them."""
+    records = [record for file in run_folder.glob("wandb/offline-run-*/run-*.wandb") for record in wandb_records(file)]
+    artifacts = [r.artifact for r in records if r.WhichOneof("record_type") == "artifact"]
+    (artifact,) = [a for a in artifacts if a.name.endswith("-explanations")]
+    files = {entry.path: Path(entry.local_path) for entry in artifact.manifest.contents}
+    assert all(run_folder in path.parents for path in files.values())
+    table = json.loads(files["explanations.table.json"].read_text())
+    pictures = ["image", "map_mask_estimation", "map_rise", "map_grad_cam", "region"]
+    pictures += ["accepted_variants", "flipped_variants"]
+    assert {*pictures, "prediction", "confidence", "acceptance_rate"} <= set(table["columns"])
+    assert len(table["data"]) == 3
+    for row in table["data"]:
+        cells = dict(zip(table["columns"], row, strict=True))
+        assert cells["name"].startswith("test-0000")
+        for name in pictures:
+            with Image.open(files[cells[name]["path"]]) as picture:
+                assert min(picture.size) >= 32
 
 
 def test_what_is_explained_already_is_kept_and_what_is_half_done_is_not(run_folder: Path, tmp_path: Path) -> None:
@@ -262,6 +283,12 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
             explain(CONFIGS, [*QUIET, f"output={run_folder}", word])
     changed = [p for p in before if p.stat().st_mtime_ns != before[p] and p.name != "config.yaml"]
     assert not changed
+
+
+def test_a_network_that_can_not_take_the_size_is_refused_before_training(tmp_path: Path) -> None:
+    words = [*SMALL, *QUIET, "model=classifier", "model.classifier.architecture=inception_v3", f"output={tmp_path}"]
+    with pytest.raises(OverpaintError, match="architecture=inception_v3 can't take images of 32x32 pixels"):
+        train(CONFIGS, words)
 
 
 def test_an_error_is_one_sentence_without_a_traceback() -> None:

@@ -1,16 +1,14 @@
 """What an offline W&B run records, read back from its file; and that nothing about W&B can break a run."""
 
 import json
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import wandb
+from conftest import wandb_records
 from rich.console import Console
-from wandb.proto import wandb_internal_pb2
 
 from overpaint.app.train import train
 from overpaint.report.tracking import start_run
@@ -18,31 +16,10 @@ from overpaint.report.tracking import start_run
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
-def _records(file: Path) -> Iterator[Any]:
-    """Reads a W&B transaction log: LevelDB's log format (blocks of 32 KiB, records of up to four kinds of part)."""
-    content, position, parts = file.read_bytes(), 7, b""
-    while position + 7 <= len(content):
-        left = 32768 - position % 32768
-        if left < 7:
-            position += left
-            continue
-        _, length, kind = struct.unpack("<IHB", content[position : position + 7])
-        if kind == 0:
-            position += left
-            continue
-        parts += content[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(parts)
-            parts = b""
-            yield record
-
-
 def _history(folder: Path) -> list[dict[str, Any]]:
     (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
     rows = []
-    for record in _records(file):
+    for record in wandb_records(file):
         if record.WhichOneof("record_type") == "history":
             items = record.history.item
             rows.append({item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items})

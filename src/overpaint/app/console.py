@@ -38,7 +38,7 @@ def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequ
         warnings.filterwarnings("ignore", unneeded)
     try:
         if {"-h", "--help"} & set(words):
-            console.print((configs / f"{entry.__name__}.yaml").read_text(), markup=False)
+            _print_settings(configs, entry.__name__)
             return
         entry(configs, words)
     except OverpaintError as error:
@@ -48,6 +48,14 @@ def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequ
         how = "resume=true" if entry.__name__ == "train" else "the same command"
         Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
         sys.exit(130)
+
+
+def _print_settings(configs: Path, entry: str) -> None:
+    """Prints the files that hold an entry point's settings; those of a folder are settings below its name."""
+    folders = {"train": ("data", "model"), "explain": ("data", "saliency")}[entry]
+    for path in [configs / f"{entry}.yaml", *(p for name in folders for p in sorted((configs / name).glob("*.yaml")))]:
+        console.print(f"[bold]# configs/{path.relative_to(configs)}[/]")
+        console.print(path.read_text(), markup=False)
 
 
 def _escaped(error: Exception) -> str:

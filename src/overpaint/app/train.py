@@ -142,6 +142,8 @@ def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: W
     monitor = "classifier/val_accuracy" if name == "classifier" else "epoch"
     common: dict[str, Any] = {"dirpath": output, "enable_version_counter": False, "save_on_train_epoch_end": True}
     options = dict(settings["trainer"])
+    if name == "dcgan" and options["strategy"] == "ddp":
+        options["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
     options["max_epochs"] = options["max_epochs"] or own["max_epochs"]
     trainer = L.Trainer(
         **checked_arguments(L.Trainer, options, "trainer"),

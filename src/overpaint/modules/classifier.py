@@ -60,9 +60,22 @@ class ClassifierModule(L.LightningModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.classifier = classifier_from_settings(self.settings)
+        self._check_size()
         self.val_accuracy = MulticlassAccuracy(len(class_names), average="micro")
         self.test_accuracy = MulticlassAccuracy(len(class_names), average="micro")
         self.rng = torch.Generator()
+
+    def _check_size(self) -> None:
+        """Finds out before training whether the network can take images of this size."""
+        size = self.classifier.image_size
+        try:
+            self.classifier.eval().scores(torch.zeros(1, self.classifier.channels, size, size))
+        except (RuntimeError, AssertionError) as error:
+            raise OverpaintError(
+                f"model.classifier.architecture={self.settings['architecture']} can't take images of {size}x{size} "
+                f"pixels ({str(error).splitlines()[0]}); choose another model.classifier.image_size"
+            ) from error
+        self.classifier.train()
 
     def on_train_epoch_start(self) -> None:
         """Starts the epoch's random stream, so that a resumed run draws what an uninterrupted one would."""

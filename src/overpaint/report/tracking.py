@@ -1,6 +1,7 @@
 """Weights & Biases runs that no network, account or server can delay or break."""
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,8 @@ def start_run(
     """
     if mode == "none":
         return None
+    # Where W&B keeps a table's pictures until they are sent: with the run, or moving its folder would lose them.
+    os.environ["WANDB_DATA_DIR"] = str(folder.resolve() / "wandb")
     logging.getLogger("wandb").setLevel(logging.ERROR)
     if mode == "online" and not wandb.login(prompt=False):
         console.print("W&B: not logged in ('wandb login' does that); the run is kept offline")
