@@ -277,12 +277,34 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
         "saliency.rise.queries=many": "saliency.rise.queries=many is not of the right type",
         "region.fraction=2": "fraction=2",
         "search.recipe=sgd": "search.recipe=sgd is not of the right type",
+        "logger.mode=cloud": "logger.mode=cloud is not of the right type",
+        "limit=-1": "limit=-1 must not be negative",
+        "fit=crp": "fit=crp is not of the right type",
         "images=nowhere/*.jpg": "matches no image file",
     }.items():
         with pytest.raises(OverpaintError, match=message):
             explain(CONFIGS, [*QUIET, f"output={run_folder}", word])
     changed = [p for p in before if p.stat().st_mtime_ns != before[p] and p.name != "config.yaml"]
     assert not changed
+
+
+def test_training_with_bad_words_loses_nothing(run_folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
+    for word, message in {
+        "model.dcgan.latent_dim=0": "latent_dim=0",
+        "model.dcgan.image_size=48": "image_size=48 is not a size of this DCGAN",
+        "model.dcgan.channels=1": "model.dcgan.channels=1 differs from data.channels=3",
+        "model.classifier.architecture=resnet": "architecture='resnet' is neither 'residual' nor",
+        "model.classifier.batch_size=0": "batch_size=0 must be a whole number of at least 1",
+        "trainer.max_epochs=-1": "max_epochs=-1 must be a whole number of at least 1",
+        "trainer.precision=[1]": "trainer.precision",
+        "recipe=radford": "did you mean model.dcgan.recipe",
+        "data.train_count=-5": "train_count=-5",
+        "model=[]": "names nothing to train",
+    }.items():
+        with pytest.raises(OverpaintError, match=message):
+            train(CONFIGS, [*SMALL, *QUIET, f"output={run_folder}", word])
+    assert before == {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
 
 
 def test_a_network_that_can_not_take_the_size_is_refused_before_training(tmp_path: Path) -> None:

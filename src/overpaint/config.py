@@ -82,16 +82,11 @@ def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictCon
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, 1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise OverpaintError(f"{group}={name} is unknown{meant} (choose from {', '.join(known)})")
-    if section == group == "data":
-        return OmegaConf.create({section: _read(folder / f"{names[0]}.yaml")})
-    sections = OmegaConf.create({section: {name: _read(folder / f"{name}.yaml") for name in names}})
-    if section != group:
-        sections[group] = list(names)
-    else:
-        sections = OmegaConf.create({section: sections[section]})
-    return sections
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise OverpaintError(f"{group}={name} is unknown{hint} (choose from {', '.join(known)})")
+    files = {name: _read(folder / f"{name}.yaml") for name in names}
+    members = files[names[0]] if section == "data" else files
+    return OmegaConf.create({section: members} if section == group else {section: members, group: list(names)})
 
 
 def _check_chosen(configs: Path, group: str, section: str, base: DictConfig, overrides: Settings) -> None:
@@ -156,6 +151,17 @@ def meant(key: str, keys: Sequence[str]) -> str:
 
 def _first_below(key: str, keys: Sequence[str]) -> str:
     return next((known for known in keys if known.startswith(f"{key}.")), key)
+
+
+def read_settings(path: Path) -> Settings:
+    """Reads the configuration that `save_settings` wrote.
+
+    Raises:
+        OverpaintError: If it can't be read.
+    """
+    settings = OmegaConf.to_container(_read(path))
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
 
 
 def save_settings(settings: Settings, path: Path) -> None:

@@ -21,7 +21,7 @@ from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.checkpoint import load_dcgan
 from overpaint.region import RegionRule
 from overpaint.report.summary import terminal_table, wandb_table, write_summary
-from overpaint.report.tracking import start_run
+from overpaint.report.tracking import LOGGER_TYPES, start_run
 from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders
 from overpaint.variants import VariantMaker
 
@@ -54,6 +54,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     """
     settings = load_settings(configs, "explain", words)
     check_types(settings, TYPES)
+    check_types(settings["logger"], LOGGER_TYPES, "logger.")
     if settings["limit"] < 0 or settings["batch_size"] < 1:
         raise OverpaintError(
             f"limit={settings['limit']} must not be negative and batch_size={settings['batch_size']} at least 1"

@@ -7,19 +7,21 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
-from omegaconf import OmegaConf
 from rich.table import Table
 
 from overpaint.app.build import build, check_types, checked_arguments
 from overpaint.app.console import console, guarded
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
-from overpaint.config import Settings, load_settings, save_settings
+from overpaint.config import Settings, load_settings, read_settings, save_settings
 from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
 from overpaint.errors import OverpaintError
 from overpaint.report.files import read_csv
 from overpaint.report.summary import write_skipped
-from overpaint.report.tracking import start_run
+from overpaint.report.tracking import LOGGER_TYPES, start_run
 from overpaint.report.training import MetricsFile, SampleGrid
+
+SCHEDULE = ("max_epochs", "batch_size", "judge_every")
+"""Settings of a model that are the Trainer's or the loader's, not the module's."""
 
 ORDER = ("classifier", "dcgan")
 """The classifier comes first: it judges the generator's samples."""
@@ -37,6 +39,7 @@ def train(configs: Path, words: Sequence[str]) -> None:
     """
     settings = load_settings(configs, "train", words)
     check_types(settings, {"output": str, "seed": int, "resume": bool})
+    check_types(settings["logger"], LOGGER_TYPES, "logger.")
     if not settings["model"]:
         raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
     output = Path(settings["output"])
@@ -45,6 +48,9 @@ def train(configs: Path, words: Sequence[str]) -> None:
     data = make_data(settings)
     names = [name for name in ORDER if name in settings["model"]]
     names = _without_impossible(names, data)
+    for name in names:  # a wrong setting must show before anything of an earlier run is replaced
+        _trainer_options(name, settings)
+        _module(name, settings, data, None)
     save_settings(settings, output / "config.yaml")
     write_skipped(output / "skipped.csv", data.skipped)
     if data.skipped:
@@ -79,14 +85,15 @@ def make_data(settings: Settings) -> ImageData:
 def _check_same_settings(settings: Settings, saved: Path) -> None:
     if not saved.is_file():
         raise OverpaintError(f"resume=true, but there is no run in {saved.parent}")
-    before = OmegaConf.to_container(OmegaConf.load(saved))
-    assert isinstance(before, dict)
-    for section in ("data", "model", "seed"):
-        if before.get(section) != settings[section]:
-            raise OverpaintError(
-                f"resume=true needs the settings of the stopped run, but '{section}' differs from {saved}; "
-                f"repeat its settings, or start anew with resume=false"
-            )
+    before = read_settings(saved)
+    differing = [section for section in ("data", "model", "seed") if before.get(section) != settings[section]]
+    if before.get("trainer", {}).get("max_epochs") != settings["trainer"]["max_epochs"]:
+        differing.append("trainer.max_epochs")  # the schedules of the learning rates depend on it
+    if differing:
+        raise OverpaintError(
+            f"resume=true needs the settings of the stopped run, but '{differing[0]}' differs from {saved}; "
+            f"repeat its settings, or start anew with resume=false"
+        )
 
 
 def _without_impossible(names: list[str], data: ImageData) -> list[str]:
@@ -103,14 +110,13 @@ def _without_impossible(names: list[str], data: ImageData) -> list[str]:
     return [name for name in names if name != "classifier"]
 
 
-def _module(name: str, settings: Settings, data: ImageData, output: Path) -> L.LightningModule:
-    section = {k: v for k, v in settings["model"][name].items() if k not in ("max_epochs", "batch_size", "judge_every")}
+def _module(name: str, settings: Settings, data: ImageData, judge: NetworkClassifier | None) -> L.LightningModule:
+    section = {k: v for k, v in settings["model"][name].items() if k not in SCHEDULE}
     size = section["image_size"] or data.image_size
     if name == "classifier":
         mean, std = channel_statistics(data.train.images)
         more: dict[str, Any] = {"class_names": data.class_names, "mean": mean, "std": std}
     else:
-        judge = find_judge(output / "classifier.ckpt", data)
         channels = section["channels"] or data.channels
         if channels != data.channels:
             raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
@@ -134,19 +140,17 @@ def find_judge(path: Path, data: ImageData) -> NetworkClassifier | None:
 def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: WandbLogger | None) -> None:
     own = settings["model"][name]
     data.batch_size = own["batch_size"]
-    module = _module(name, settings, data, output)
+    judge = find_judge(output / "classifier.ckpt", data) if name == "dcgan" else None
+    module = _module(name, settings, data, judge)
     last = output / f"last-{name}.ckpt"
     if not settings["resume"]:
         last.unlink(missing_ok=True)
     # The classifier's best epoch is kept for explaining, the DCGAN's latest.
     monitor = "classifier/val_accuracy" if name == "classifier" else "epoch"
     common: dict[str, Any] = {"dirpath": output, "enable_version_counter": False, "save_on_train_epoch_end": True}
-    options = dict(settings["trainer"])
-    if name == "dcgan" and options["strategy"] == "ddp":
-        options["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
-    options["max_epochs"] = options["max_epochs"] or own["max_epochs"]
+    options = _trainer_options(name, settings)
     trainer = L.Trainer(
-        **checked_arguments(L.Trainer, options, "trainer"),
+        **options,
         default_root_dir=output,
         logger=logger or False,
         callbacks=[
@@ -156,14 +160,14 @@ def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: W
             SampleGrid(output / "samples.png"),
         ],
         check_val_every_n_epoch=own.get("judge_every", 1),
-        limit_val_batches=None if name == "classifier" or module._judge else 0,
+        limit_val_batches=None if name == "classifier" or judge else 0,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
     console.print(f"Training the {name} for {options['max_epochs']} epochs")
     path = str(last) if last.is_file() else None
     guarded(trainer, lambda: trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True))
-    if name == "dcgan" and options["max_epochs"] % own["judge_every"]:
+    if judge and options["max_epochs"] % own["judge_every"]:
         guarded(trainer, lambda: trainer.validate(module, datamodule=data, verbose=False))
     if name == "classifier":
         best_path = str(output / "classifier.ckpt")
@@ -171,6 +175,21 @@ def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: W
             trainer,
             lambda: trainer.test(module, datamodule=data, ckpt_path=best_path, weights_only=True, verbose=False),
         )
+
+
+def _trainer_options(name: str, settings: Settings) -> dict[str, Any]:
+    """Returns the Trainer's arguments for a model, and checks the model's schedule."""
+    own, options = settings["model"][name], dict(settings["trainer"])
+    options["max_epochs"] = own["max_epochs"] if options["max_epochs"] is None else options["max_epochs"]
+    for key, value in {
+        "trainer.max_epochs": options["max_epochs"],
+        **{k: own[k] for k in SCHEDULE if k in own},
+    }.items():
+        if not isinstance(value, int) or value < 1:
+            raise OverpaintError(f"model.{name}: {key}={value} must be a whole number of at least 1")
+    if name == "dcgan" and options["strategy"] == "ddp":
+        options["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
+    return checked_arguments(L.Trainer, options, "trainer")
 
 
 def _closing_table(metrics: Path) -> Table:

@@ -35,11 +35,19 @@ def _embedded(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
+MEASURES = {
+    "samples/confident": "share of samples that the classifier gives 0.9 or more",
+    "samples/least_share": "smallest share of a class among the samples",
+    "samples/kid": "KID in the classifier's features",
+    "samples/fid_like": "Fréchet distance in the classifier's features (FID-like)",
+}
+
+
 def _last_training_metrics(run: Path) -> dict[str, str]:
     """Returns the last value of each measure of the generator's samples in the run's ``metrics.csv``."""
     last: dict[str, str] = {}
     for row in read_csv(run / "metrics.csv"):
-        last |= {name: f"{float(v):.3g}" for name, v in row.items() if name.startswith("samples/") and v}
+        last |= {MEASURES[name]: f"{float(value):.3g}" for name, value in row.items() if name in MEASURES and value}
     return last
 
 
