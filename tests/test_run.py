@@ -153,6 +153,21 @@ def test_what_is_explained_already_is_kept_and_what_is_half_done_is_not(run_fold
     assert (done / "result.json").stat().st_mtime_ns > before
 
 
+def test_two_devices_find_what_one_does(run_folder: Path, tmp_path: Path) -> None:
+    """Two processes share the images out; every array is the same bit for bit."""
+    folder = tmp_path / "digits"
+    shutil.copytree(run_folder, folder, ignore=shutil.ignore_patterns("explain", "wandb"))
+    devices = ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "batch_size=1"]
+    words = [*FAST, *QUIET, *devices, f"output={folder}", "limit=3"]
+    done = subprocess.run([sys.executable, "explain.py", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("test-00000", "test-00001", "test-00002"):
+        for file in ("saliency.npz", "variants.npz"):
+            one, two = (read_arrays(f / "explain" / name / file) for f in (run_folder, folder))
+            for key in one:
+                np.testing.assert_array_equal(one[key], two[key], err_msg=f"{name}/{key}")
+
+
 def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "digits"
     folder.mkdir()

@@ -80,9 +80,9 @@ def main() -> None:
         if runs[0].standard_errors is not None:
             errors = torch.stack([run.standard_errors for run in runs])
             ratio = f"{float((maps.var(0).mean() / errors.square().mean()).sqrt()):.2f}"
-        order = maps.flatten(2).argsort(2, descending=True, stable=True)
+        order = maps.flatten(2).argsort(dim=2, descending=True, stable=True)
         on_stroke = data.test.objects.flatten(1).expand(seeds, -1, -1).gather(2, order[..., :102]).float().mean()
-        ranks = order[0].argsort(1).reshape(IMAGES, 1, *maps.shape[2:])
+        ranks = order[0].argsort(dim=1).reshape(IMAGES, 1, *maps.shape[2:])
         inserted, deleted = (curve(classifier, images, targets, ranks, insert) for insert in (True, False))
         table.add_row(
             name, f"{sum(pairs) / len(pairs):.3f}", ratio, f"{on_stroke:.3f}", f"{inserted:.3f}", f"{deleted:.3f}",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from overpaint.app.memory import keep_freed_memory
@@ -15,13 +16,18 @@ from overpaint.errors import OverpaintError
 UNNEEDED = (
     ".*does not have many workers.*",  # the data is in memory
     ".*smaller than the logging interval.*",
+    ".*`DistributedSampler` with the dataloaders.*",  # the test part is measured to the nearest batch
     ".*exists and is not empty.*",  # the output folder, by design
     ".*in eval mode at the start of training.*",  # the averaged generator, by design
     ".*LeafSpec.*",  # Lightning's own use of torch
 )
 """Warnings of Lightning that ask nothing of a user here."""
 
-console = Console(highlight=False, soft_wrap=True)
+FIRST_PROCESS = getattr(rank_zero_only, "rank", 0) == 0
+"""Whether this is the process that speaks and prepares folders; with several devices there are others."""
+
+console = Console(highlight=False, soft_wrap=True, quiet=not FIRST_PROCESS)
+"""Where the entry points speak."""
 
 
 def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequence[str]) -> None:

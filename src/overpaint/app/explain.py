@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 
 from overpaint.app.build import build, check_types, checked_arguments
-from overpaint.app.console import console, guarded
+from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
@@ -66,7 +66,8 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     module = _module(settings, classifier)
     part, skipped = _images(settings, classifier)
     folder = Path(settings["output"]) / "explain"
-    save_settings(settings, folder / "config.yaml")
+    if FIRST_PROCESS:
+        save_settings(settings, folder / "config.yaml")
     how = _how(settings)
     stamps = {name: fingerprint(part, i, how) for i, name in enumerate(part.names)}
     open_ = [i for i, name in enumerate(part.names) if not finished_folders(folder, name, stamps[name])]
@@ -85,7 +86,6 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     if open_:
         data = PartData(part.chosen(open_), settings["batch_size"])
         guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
-        trainer.strategy.barrier()
     if trainer.is_global_zero:
         _report(settings, folder, part, stamps, skipped, ["python explain.py", *words])
 

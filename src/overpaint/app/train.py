@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 from rich.table import Table
 
 from overpaint.app.build import build, check_types, checked_arguments
-from overpaint.app.console import console, guarded
+from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.config import Settings, load_settings, read_settings, save_settings
 from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
@@ -51,13 +51,7 @@ def train(configs: Path, words: Sequence[str]) -> None:
     for name in names:  # a wrong setting must show before anything of an earlier run is replaced
         _trainer_options(name, settings)
         _module(name, settings, data, None)
-    save_settings(settings, output / "config.yaml")
-    write_skipped(output / "skipped.csv", data.skipped)
-    if data.skipped:
-        console.print(f"{len(data.skipped)} files could not be read and were left out; {output}/skipped.csv lists them")
-    if not settings["resume"]:
-        (output / "metrics.csv").unlink(missing_ok=True)
-    run = start_run(**settings["logger"], folder=output, job_type="train", settings=settings, console=console)
+    run = _begin(settings, data, names, output) if FIRST_PROCESS else None
     logger = WandbLogger(experiment=run) if run is not None else None
     try:
         for name in names:
@@ -69,6 +63,18 @@ def train(configs: Path, words: Sequence[str]) -> None:
     console.print(
         f"checkpoints, metrics and samples are in {output}; 'python explain.py output={output}' explains images"
     )
+
+
+def _begin(settings: Settings, data: ImageData, names: list[str], output: Path) -> Any | None:
+    """Prepares the run's folder, in its first process alone, and starts the W&B run."""
+    save_settings(settings, output / "config.yaml")
+    write_skipped(output / "skipped.csv", data.skipped)
+    if data.skipped:
+        console.print(f"{len(data.skipped)} files could not be read and were left out; {output}/skipped.csv lists them")
+    if not settings["resume"]:
+        for outdated in ["metrics.csv", *(f"last-{name}.ckpt" for name in names)]:
+            (output / outdated).unlink(missing_ok=True)
+    return start_run(**settings["logger"], folder=output, job_type="train", settings=settings, console=console)
 
 
 def make_data(settings: Settings) -> ImageData:
@@ -143,8 +149,6 @@ def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: W
     judge = find_judge(output / "classifier.ckpt", data) if name == "dcgan" else None
     module = _module(name, settings, data, judge)
     last = output / f"last-{name}.ckpt"
-    if not settings["resume"]:
-        last.unlink(missing_ok=True)
     # The classifier's best epoch is kept for explaining, the DCGAN's latest.
     monitor = "classifier/val_accuracy" if name == "classifier" else "epoch"
     common: dict[str, Any] = {"dirpath": output, "enable_version_counter": False, "save_on_train_epoch_end": True}
@@ -165,7 +169,7 @@ def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: W
         enable_model_summary=False,
     )
     console.print(f"Training the {name} for {options['max_epochs']} epochs")
-    path = str(last) if last.is_file() else None
+    path = str(last) if settings["resume"] and last.is_file() else None
     guarded(trainer, lambda: trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True))
     if judge and options["max_epochs"] % own["judge_every"]:
         guarded(trainer, lambda: trainer.validate(module, datamodule=data, verbose=False))

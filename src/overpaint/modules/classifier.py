@@ -78,8 +78,11 @@ class ClassifierModule(L.LightningModule):
         self.classifier.train()
 
     def on_train_epoch_start(self) -> None:
-        """Starts the epoch's random stream, so that a resumed run draws what an uninterrupted one would."""
-        self.rng.manual_seed(1_000_003 * self.seed + self.current_epoch)
+        """Starts the epoch's random stream, so that a resumed run draws what an uninterrupted one would.
+
+        Each device draws its own.
+        """
+        self.rng.manual_seed(1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank)
 
     def _distort(self, images: Images) -> Images:
         noise = self.distortion * torch.randn(len(images), 2, 2, generator=self.rng)
@@ -100,7 +103,7 @@ class ClassifierModule(L.LightningModule):
                 f"the classifier's loss is {float(loss.detach())} in epoch {self.current_epoch}; its checkpoints of "
                 f"the epochs before are kept; try a smaller model.classifier.learning_rate than {self.learning_rate}"
             )
-        self.log("classifier/loss", loss, on_step=True, on_epoch=True, batch_size=len(images))
+        self.log("classifier/loss", loss, on_step=True, on_epoch=True, batch_size=len(images), sync_dist=True)
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss
 

@@ -107,6 +107,8 @@ class DCGANModule(L.LightningModule):
                 f"model.dcgan: latent_dim={latent_dim} and base_channels={base_channels} must be positive, "
                 f"channels={channels} 1 or 3, averaging={averaging} in [0, 1)"
             )
+        if learning_rate is not None and learning_rate <= 0:
+            raise OverpaintError(f"model.dcgan.learning_rate={learning_rate} must be above 0")
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe]
         self.learning_rate, self.averaging, self.seed = learning_rate, averaging, seed
@@ -133,9 +135,14 @@ class DCGANModule(L.LightningModule):
         return torch.cat([self.averaged_generator(part) for part in latents.split(256)])
 
     def on_train_epoch_start(self) -> None:
-        """Starts the epoch's random stream, so that a resumed run draws what an uninterrupted one would."""
+        """Starts the epoch's random stream, so that a resumed run draws what an uninterrupted one would.
+
+        Each device draws its own.
+        """
         self.averaged_generator.eval()
-        self.rng = torch.Generator(self.device).manual_seed(1_000_003 * self.seed + 2 + self.current_epoch)
+        self.rng = torch.Generator(self.device).manual_seed(
+            1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank + 2
+        )
 
     def _at_own_size(self, images: Images) -> Images:
         size = self.generator.image_size
@@ -211,7 +218,7 @@ class DCGANModule(L.LightningModule):
 
     def _log(self, name: str, value: Tensor, short: str | None = None) -> None:
         value = value.detach()
-        self.log(f"dcgan/{name}", value, on_step=True, on_epoch=True, batch_size=1)
+        self.log(f"dcgan/{name}", value, on_step=True, on_epoch=True, batch_size=1, sync_dist=True)
         if short:
             self.log(short, value, prog_bar=True, logger=False, batch_size=1)
 

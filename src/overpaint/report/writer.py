@@ -85,6 +85,10 @@ class ExplanationWriter(BasePredictionWriter):
             result["label"] = self.class_names[label] if 0 <= label < len(self.class_names) else ""
             self._write(name, row, prediction.explanation, result)
 
+    def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Waits for the other devices, so that the report finds their images."""
+        trainer.strategy.barrier()
+
     def _write(self, name: str, row: int, explanation: Explanation, result: dict[str, Any]) -> None:
         partial, final = self.folder / f".{name}.partial", self.folder / name
         shutil.rmtree(partial, ignore_errors=True)
