@@ -62,6 +62,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     if not settings["methods"]:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
     L.seed_everything(settings["seed"], verbose=False)
+    _check_checkpoints(settings)
     classifier = load_classifier(Path(settings["classifier"]))
     module = _module(settings, classifier)
     part, skipped = _images(settings, classifier)
@@ -88,6 +89,18 @@ def explain(configs: Path, words: Sequence[str]) -> None:
         guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
     if trainer.is_global_zero:
         _report(settings, folder, part, stamps, skipped, ["python explain.py", *words])
+
+
+def _check_checkpoints(settings: Settings) -> None:
+    """Says which command makes the checkpoints that are not there."""
+    wanted = {"classifier": settings["classifier"], "generator": settings["generator"]}
+    missing = [f"{name}={path}" for name, path in wanted.items() if path is not None and not Path(path).is_file()]
+    if missing:
+        without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
+        raise OverpaintError(
+            f"there is no checkpoint {' and no '.join(missing)}; 'python train.py output={settings['output']}' makes "
+            f"them, classifier= and generator= name others{without}"
+        )
 
 
 def _module(settings: Settings, classifier: NetworkClassifier) -> ExplainerModule:

@@ -70,7 +70,7 @@ class TorchvisionData(ImageData):
         try:
             return classes[self.dataset](self.root, download=True, **part)
         except Exception as error:  # torchvision raises a different error for each way a download can fail
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
             raise OverpaintError(
                 f"data={self.dataset} is not in data.root={self.root} and can't be downloaded ({reason}); put there "
                 f"{WHERE[self.dataset]}"

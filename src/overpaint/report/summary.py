@@ -79,7 +79,7 @@ def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Tab
     table = Table(title=f"{len(rows)} explained images", show_footer=True)
     for name, heading in headings.items():
         footer = "mean" if name == "name" else _shown(summary.get(f"mean_{name}", ""))
-        table.add_column(heading, footer, justify="left" if name in ("name", "target") else "right")
+        table.add_column(heading, footer, justify="left" if name in ("name", "target") else "right", overflow="fold")
     for row in rows:
         table.add_row(*[_shown(row.get(name)) for name in headings])
     return table
