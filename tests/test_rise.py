@@ -7,6 +7,7 @@ from conftest import FunctionClassifier, planted
 from overpaint.errors import OverpaintError
 from overpaint.perturbation.masks import MaskGeometry
 from overpaint.perturbation.randomness import image_rng
+from overpaint.region import is_flat
 from overpaint.saliency.rise import Rise
 
 TARGET = torch.tensor([1])
@@ -78,6 +79,11 @@ def test_every_forward_pass_has_the_same_number_of_rows(white_images: torch.Tens
     classifier = planted(lambda share: share)
     Rise(queries=100)(classifier, white_images, TARGET)
     assert set(classifier.rows) == {64}
+
+
+def test_a_classifier_that_sees_nothing_gets_a_flat_map(white_images: torch.Tensor) -> None:
+    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
+    assert is_flat(Rise(queries=200)(blind, white_images, TARGET).maps).tolist() == [True]
 
 
 def test_settings_out_of_range_are_refused() -> None:

@@ -10,6 +10,9 @@ from overpaint.perturbation.masks import Masks
 class MaskMoments:
     """Sums of products of scores ``p`` and masks ``M`` over the queries of one image, in float64.
 
+    The scores are counted from the first one, ``q = p - p_1``: then little is lost to cancellation, and a classifier
+    that always answers the same gets a covariance of exactly 0.
+
     Args:
         size: Pixels along each axis.
         device: Where the sums live.
@@ -18,14 +21,17 @@ class MaskMoments:
     def __init__(self, size: tuple[int, ...], device: torch.device) -> None:
         self.size = size
         self.count = 0
-        # Row i holds Σ pⁱ, Σ pⁱ M, Σ pⁱ M² for i = 0, 1, 2.
+        self._first: Tensor | None = None
+        # Row i holds Σ qⁱ, Σ qⁱ M, Σ qⁱ M² for i = 0, 1, 2.
         self._scores = torch.zeros(3, dtype=torch.float64, device=device)
         self._masks = torch.zeros(3, *size, dtype=torch.float64, device=device)
         self._squares = torch.zeros(3, *size, dtype=torch.float64, device=device)
 
     def update(self, scores: Float[Tensor, " query"], masks: Masks) -> None:
         """Adds queries."""
-        powers = scores.double()[None] ** torch.arange(3, device=scores.device)[:, None]
+        if self._first is None:
+            self._first = scores[0].double()
+        powers = (scores.double() - self._first)[None] ** torch.arange(3, device=scores.device)[:, None]
         flat = masks.double().flatten(1)
         self.count += len(scores)
         self._scores += powers.sum(1)
@@ -34,8 +40,10 @@ class MaskMoments:
 
     def mean_product(self) -> tuple[Float[Tensor, "*space"], Float[Tensor, "*space"]]:
         """Returns the mean of ``p M`` and its standard error ``sqrt(Var(p M) / N)``."""
-        mean = self._masks[1] / self.count
-        variance = (self._squares[2] / self.count - mean.square()).clamp(min=0)
+        first = self._first if self._first is not None else torch.tensor(torch.nan)
+        mean = (self._masks[1] + first * self._masks[0]) / self.count
+        square = (self._squares[2] + 2 * first * self._squares[1] + first**2 * self._squares[0]) / self.count
+        variance = (square - mean.square()).clamp(min=0)
         return mean, (variance / self.count).sqrt()
 
     def covariance(self) -> tuple[Float[Tensor, "*space"], Float[Tensor, "*space"]]:

@@ -120,7 +120,8 @@ def overview(
             axes.text(0.5, 0.5, "nothing random:\nno standard error", ha="center", va="center", fontsize=7)
     axes = figure.add_subplot(grid[0, columns - 1])
     axes.imshow(picture)
-    axes.contour(arrays["region"], levels=[0.5], colors=[REGION_COLOUR], linewidths=1.5)
+    if arrays["region"].any() and not arrays["region"].all():
+        axes.contour(arrays["region"], levels=[0.5], colors=[REGION_COLOUR], linewidths=1.5)
     _show(axes, f"salient region ({arrays['region'].mean():.0%})")
     if variants is not None:
         counted = ~variants["duplicate"]

@@ -1,0 +1,104 @@
+"""What is drawn and summed up where something is missing: flat maps, no variants, no accepted ones."""
+
+import io
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from conftest import FunctionClassifier
+from PIL import Image
+
+from overpaint.data.base import ImagePart
+from overpaint.explanation import explain
+from overpaint.inversion import LatentSearch
+from overpaint.modules.explainer import ExplainedBatch
+from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.region import RegionRule
+from overpaint.report.figures import enlarge, map_picture, picture_grid, png, to_picture
+from overpaint.report.files import read_arrays
+from overpaint.report.summary import summarise, terminal_table
+from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders, read_result
+from overpaint.saliency.rise import Rise
+from overpaint.variants import VariantMaker
+
+
+def _written(folder: Path, classifier: FunctionClassifier) -> Path:
+    """Explains one grey image and writes it."""
+    torch.manual_seed(0)
+    generator, discriminator = Generator(32, 1, 4, 2).eval(), Discriminator(32, 1, 2).eval()
+    maker = VariantMaker(generator, discriminator, LatentSearch(count=3, steps=1, starts=0), RegionRule())
+    images = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = explain(classifier, images, torch.tensor([1]), {"rise": Rise(queries=64)}, RegionRule(), maker)
+    writer = ExplanationWriter(folder, ["other", "wanted"], {"a": "stamp"})
+    batch = ExplainedBatch(["a"], [0], found)
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=folder)
+    writer.write_on_batch_end(trainer, L.LightningModule(), batch, None, None, 0, 0)
+    return folder / "a"
+
+
+def test_a_flat_map_has_no_region_and_no_rate(tmp_path: Path) -> None:
+    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
+    folder = _written(tmp_path, blind)
+    result = read_result(folder)
+    assert result["flat_map"] is True
+    assert result["region_share"] == 0
+    assert result["acceptance_rate"] is None
+    assert result["label"] == "other"
+    variants, image = read_arrays(folder / "variants.npz")["images"], read_arrays(folder / "saliency.npz")["image"]
+    np.testing.assert_array_equal(variants, np.broadcast_to(image, variants.shape))
+    summary = summarise([result])
+    assert summary["flat_maps"] == 1
+    assert "mean_acceptance_rate" not in summary
+    assert terminal_table([folder], summary).row_count == 1
+
+
+def test_numbers_are_those_of_the_arrays(tmp_path: Path) -> None:
+    folder = _written(tmp_path, FunctionClassifier(lambda images: images[:, 0, 8:16, 8:16].mean((1, 2))))
+    result, variants = read_result(folder), read_arrays(folder / "variants.npz")
+    counted = ~variants["duplicate"]
+    assert result["accepted"] + result["flipped"] == counted.sum() == result["different_variants"]
+    assert result["acceptance_rate"] == pytest.approx(variants["accepted"][counted].mean())
+    assert result["realism"] == pytest.approx(variants["realism"].mean(), rel=1e-5)
+    with Image.open(folder / "overview.png") as picture:
+        assert picture.size[1] > 800
+
+
+def test_a_folder_counts_only_with_its_stamp_and_all_its_targets(tmp_path: Path) -> None:
+    _written(tmp_path, FunctionClassifier(lambda images: images.mean((1, 2, 3))))
+    assert finished_folders(tmp_path, "a", "stamp") == [tmp_path / "a"]
+    assert finished_folders(tmp_path, "a", "another stamp") == []
+    assert finished_folders(tmp_path, "b", "stamp") == []
+    result = (tmp_path / "a" / "result.json").read_text()
+    (tmp_path / "a").rename(tmp_path / "a@x")
+    (tmp_path / "a@x" / "result.json").write_text(result.replace('"targets_of_image": 1', '"targets_of_image": 2'))
+    assert finished_folders(tmp_path, "a", "stamp") == []  # the other target's folder is missing
+
+
+def test_fingerprint_depends_on_image_and_settings() -> None:
+    images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    images[1, 0, 0, 0] = 1
+    part = ImagePart(images, torch.tensor([0, 0]), ["a", "b"])
+    assert len({fingerprint(part, 0, "x"), fingerprint(part, 1, "x"), fingerprint(part, 0, "y")}) == 3
+
+
+def test_map_picture_is_red_for_the_class_white_at_zero_and_black_where_not_finite() -> None:
+    picture = map_picture(np.array([[1.0, -1.0, 0.0, np.nan]]))
+    red, blue, white, black = picture[0].astype(int)
+    assert red[0] > red[2] + 50
+    assert blue[2] > blue[0] + 50
+    assert white.min() > 240
+    assert black.max() == 0
+
+
+def test_pictures_are_laid_out_in_rows() -> None:
+    images = np.stack([np.full((1, 4, 4), value) for value in (0.0, 0.5, 1.0)])
+    grid = picture_grid(images, columns=2, gap=1)
+    assert grid.shape == (9, 9, 3)
+    np.testing.assert_array_equal(grid[:4, 5:], to_picture(images[1]))
+    np.testing.assert_array_equal(grid[5:, :4], 255)
+    assert picture_grid(images[:0]).min() == 255
+    assert enlarge(grid, 20).shape == (27, 27, 3)
+    with Image.open(io.BytesIO(png(grid))) as picture:
+        assert picture.size == (9, 9)
