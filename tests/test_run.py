@@ -224,7 +224,7 @@ def test_a_stopped_run_ends_as_one_that_was_not_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr(L, "Trainer", stopping)
-        patch.setattr("overpaint.app.train.checked_arguments", lambda _target, options, _where: options)
+        patch.setattr("overpaint.app.train.trainer_options", dict)
         with pytest.raises(KeyboardInterrupt):
             train(CONFIGS, words)
     with pytest.raises(OverpaintError, match="'seed' differs"):

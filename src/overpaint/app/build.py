@@ -6,6 +6,9 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import lightning as L
+import torch
+
 from overpaint.config import meant
 from overpaint.errors import OverpaintError
 
@@ -47,6 +50,20 @@ def checked_arguments(target: Any, arguments: Mapping[str, Any], where: str) -> 
     if missing or any(value == "???" for value in arguments.values()):
         raise OverpaintError(f"{where}.{(missing or [n for n, v in arguments.items() if v == '???'])[0]} must be given")
     return ready
+
+
+def trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the Trainer's arguments from the configuration, checked.
+
+    Where ``auto`` would take Apple's GPU it becomes ``cpu``: that GPU has no float64, which the maps' sums need.
+
+    Raises:
+        OverpaintError: If an argument is unknown or of the wrong type.
+    """
+    checked = checked_arguments(L.Trainer, options, "trainer")
+    if checked["accelerator"] == "auto" and torch.backends.mps.is_available():
+        checked["accelerator"] = "cpu"
+    return checked
 
 
 def check_types(values: Mapping[str, Any], hints: Mapping[str, Any], prefix: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning as L
 
-from overpaint.app.build import build, check_types, checked_arguments
+from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.config import Settings, load_settings, save_settings
@@ -74,7 +74,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     open_ = [i for i, name in enumerate(part.names) if not finished_folders(folder, name, stamps[name])]
     if len(open_) < len(part):
         console.print(f"{len(part) - len(open_)} of {len(part)} images are explained already")
-    options = checked_arguments(L.Trainer, settings["trainer"], "trainer")
+    options = trainer_options(settings["trainer"])
     trainer = L.Trainer(
         **options,
         inference_mode=False,  # the latent search and Grad-CAM need gradients

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from rich.table import Table
 
-from overpaint.app.build import build, check_types, checked_arguments
+from overpaint.app.build import build, check_types, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.config import Settings, load_settings, read_settings, save_settings
@@ -193,7 +193,7 @@ def _trainer_options(name: str, settings: Settings) -> dict[str, Any]:
             raise OverpaintError(f"model.{name}: {key}={value} must be a whole number of at least 1")
     if name == "dcgan" and options["strategy"] == "ddp":
         options["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
-    return checked_arguments(L.Trainer, options, "trainer")
+    return trainer_options(options)
 
 
 def _closing_table(metrics: Path) -> Table:
