@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import lightning as L
 
@@ -21,7 +21,7 @@ from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.checkpoint import load_dcgan
 from overpaint.region import RegionRule
 from overpaint.report.summary import terminal_table, wandb_table, write_summary
-from overpaint.report.tracking import LOGGER_TYPES, start_run
+from overpaint.report.tracking import start_run
 from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders
 from overpaint.variants import VariantMaker
 
@@ -54,7 +54,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     """
     settings = load_settings(configs, "explain", words)
     check_types(settings, TYPES)
-    check_types(settings["logger"], LOGGER_TYPES, "logger.")
+    check_types(settings["logger"], get_type_hints(start_run), "logger.")
     if settings["limit"] < 0 or settings["batch_size"] < 1:
         raise OverpaintError(
             f"limit={settings['limit']} must not be negative and batch_size={settings['batch_size']} at least 1"

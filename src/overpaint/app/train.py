@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -17,7 +17,7 @@ from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
 from overpaint.errors import OverpaintError
 from overpaint.report.files import read_csv
 from overpaint.report.summary import write_skipped
-from overpaint.report.tracking import LOGGER_TYPES, start_run
+from overpaint.report.tracking import start_run
 from overpaint.report.training import MetricsFile, SampleGrid
 
 SCHEDULE = ("max_epochs", "batch_size", "judge_every")
@@ -39,7 +39,7 @@ def train(configs: Path, words: Sequence[str]) -> None:
     """
     settings = load_settings(configs, "train", words)
     check_types(settings, {"output": str, "seed": int, "resume": bool})
-    check_types(settings["logger"], LOGGER_TYPES, "logger.")
+    check_types(settings["logger"], get_type_hints(start_run), "logger.")
     if not settings["model"]:
         raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
     output = Path(settings["output"])

@@ -25,9 +25,10 @@ COLUMNS = (
 )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any, absent: str = "–") -> str:
+    """Writes a number to three digits, and ``absent`` for None."""
     if value is None:
-        return "–"
+        return absent
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -70,7 +71,7 @@ def write_page(
         command: The command that made them.
     """
     environment = Environment(loader=PackageLoader("overpaint.report", "."), autoescape=True)
-    environment.filters["shown"] = _shown
+    environment.filters["shown"] = shown
     samples = folder.parent / "samples.png"
     page = environment.get_template("report.html.j2").render(
         title=folder.parent.name,

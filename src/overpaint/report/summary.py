@@ -11,7 +11,7 @@ from rich.table import Table
 from overpaint.data.base import Skipped
 from overpaint.report.figures import SHOWN, enlarge, map_picture, outlined, picture_grid, to_picture
 from overpaint.report.files import read_arrays, write_csv, write_json
-from overpaint.report.page import write_page
+from overpaint.report.page import shown, write_page
 from overpaint.report.writer import read_result
 
 BOOKKEEPING = ("fingerprint", "targets_of_image")
@@ -57,12 +57,6 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Table:
     """Makes the summary table for the terminal: a row for each image and one of means."""
     rows = [read_result(path) for path in explained]
@@ -78,10 +72,10 @@ def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Tab
     headings = {name: heading for name, heading in headings.items() if any(name in row for row in rows)}
     table = Table(title=f"{len(rows)} explained images", show_footer=True)
     for name, heading in headings.items():
-        footer = "mean" if name == "name" else _shown(summary.get(f"mean_{name}", ""))
+        footer = "mean" if name == "name" else shown(summary.get(f"mean_{name}", ""), "-")
         table.add_column(heading, footer, justify="left" if name in ("name", "target") else "right", overflow="fold")
     for row in rows:
-        table.add_row(*[_shown(row.get(name)) for name in headings])
+        table.add_row(*[shown(row.get(name), "-") for name in headings])
     return table
 
 

@@ -11,9 +11,6 @@ from rich.console import Console
 
 Mode = Literal["offline", "online", "none"]
 
-LOGGER_TYPES: dict[str, Any] = {"mode": Mode, "project": str}
-"""What the settings of a run take."""
-
 CONNECT_SECONDS = 20.0
 """How long an online run may take to connect before it is kept offline."""
 
