@@ -37,7 +37,7 @@ def test_for_global_average_pooling_it_is_the_class_activation_map() -> None:
     activations = network.features((images - 0.5) / 0.25)
     cam = torch.einsum("bk,bkhw->bhw", network.head.weight[targets], activations) / activations[0, 0].numel()
     expected = F.interpolate(F.relu(cam)[:, None], (16, 16), mode="bilinear")[:, 0]
-    found = GradCam()(classifier, images, targets)
+    found = GradCam()(classifier, images, targets[:, None])
     torch.testing.assert_close(found.maps, expected)
     assert found.standard_errors is None
     assert found.queries.tolist() == [1, 1, 1]
@@ -47,9 +47,9 @@ def test_the_network_is_left_as_it_was() -> None:
     torch.manual_seed(0)
     classifier = _classifier(PooledNetwork())
     before = torch.random.get_rng_state()
-    GradCam()(classifier, torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1]))
+    GradCam()(classifier, torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([[0], [1]]))
     with pytest.raises(OverpaintError, match="is no map"):
-        GradCam(layer="head")(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([0]))
+        GradCam(layer="head")(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([[0]]))
     assert all(not m._forward_hooks for m in classifier.modules())
     assert all(p.grad is None and not p.requires_grad for p in classifier.parameters())
     assert torch.equal(before, torch.random.get_rng_state())
@@ -68,9 +68,9 @@ def test_what_is_impossible_is_said(white_images: torch.Tensor) -> None:
     with pytest.raises(
         OverpaintError, match="needs a classifier with layers and gradients; use rise or mask_estimation"
     ):
-        GradCam()(planted(lambda share: share), white_images, torch.tensor([1]))
+        GradCam()(planted(lambda share: share), white_images, torch.tensor([[1]]))
     classifier = _classifier(PooledNetwork())
     with pytest.raises(OverpaintError, match=r"layer='nowhere' is not in the network; it has features, features.0"):
-        GradCam(layer="nowhere")(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([0]))
+        GradCam(layer="nowhere")(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([[0]]))
     with torch.inference_mode(), pytest.raises(OverpaintError, match=r"use Trainer\(inference_mode=False\)"):
-        GradCam()(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([0]))
+        GradCam()(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([[0]]))

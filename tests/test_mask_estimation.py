@@ -11,7 +11,7 @@ from overpaint.perturbation.randomness import image_rng
 from overpaint.region import is_flat
 from overpaint.saliency.mask_estimation import MaskEstimation, rank_in, total_variation_gradient
 
-TARGET = torch.tensor([1])
+TARGET = torch.tensor([[1]])
 
 SATURATED = {
     "linear": lambda share: share,

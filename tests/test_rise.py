@@ -10,7 +10,7 @@ from overpaint.perturbation.randomness import image_rng
 from overpaint.region import is_flat
 from overpaint.saliency.rise import Rise
 
-TARGET = torch.tensor([1])
+TARGET = torch.tensor([[1]])
 
 
 def _linear(weights: torch.Tensor) -> FunctionClassifier:
@@ -70,8 +70,8 @@ def test_planted_evidence_is_found(estimator: str, white_images: torch.Tensor) -
 
 def test_the_other_class_has_the_opposite_map(white_images: torch.Tensor) -> None:
     classifier = planted(lambda share: share)
-    wanted = Rise(queries=100)(classifier, white_images, torch.tensor([1]))
-    other = Rise(queries=100)(classifier, white_images, torch.tensor([0]))
+    wanted = Rise(queries=100)(classifier, white_images, torch.tensor([[1]]))
+    other = Rise(queries=100)(classifier, white_images, torch.tensor([[0]]))
     torch.testing.assert_close(wanted.maps, -other.maps)
 
 

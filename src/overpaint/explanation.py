@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import torch
 
 from overpaint.region import RegionRule, is_flat
-from overpaint.types import Classifier, Explanation, Images, SaliencyMethod, Targets
+from overpaint.types import Classifier, Explanation, Images, SaliencyMethod, TargetSets
 from overpaint.variants import VariantMaker
 
 
 def explain(
     classifier: Classifier,
     images: Images,
-    targets: Targets,
+    targets: TargetSets,
     methods: Mapping[str, SaliencyMethod],
     rule: RegionRule,
     maker: VariantMaker | None,
@@ -22,7 +22,7 @@ def explain(
     Args:
         classifier: The classifier.
         images: Images in ``[0, 1]``.
-        targets: The class to explain for each image.
+        targets: The classes to explain of each image.
         methods: Saliency methods by name; the first one's map gives the region.
         rule: How a map becomes a region.
         maker: Makes the variants; None leaves them out.
@@ -30,11 +30,14 @@ def explain(
     saliency = {name: method(classifier, images, targets) for name, method in methods.items()}
     first = next(iter(saliency.values())).maps
     regions = rule.salient_region(first)
-    variants = maker(classifier, images, targets, regions) if maker is not None else None
+    each = targets.shape[1]
+    rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()
+    variants = maker(classifier, rows, row_targets, regions) if maker is not None else None
+    scores = torch.cat([classifier.scores(image[None]) for image in images])  # the same whatever the batch
     return Explanation(
-        images=images,
-        targets=targets,
-        scores=torch.cat([classifier.scores(image[None]) for image in images]),  # the same whatever the batch
+        images=rows,
+        targets=row_targets,
+        scores=scores.repeat_interleave(each, dim=0),
         saliency=saliency,
         regions=regions,
         flat=is_flat(first),

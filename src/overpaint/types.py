@@ -10,7 +10,7 @@ Ranges and polarity, everywhere outside a network:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 Images = Float[Tensor, "batch channel *space"]
 Targets = Int[Tensor, " batch"]
+TargetSets = Int[Tensor, "batch target"]
 Scores = Float[Tensor, "batch class"]
 Maps = Float[Tensor, "batch *space"]
 Regions = Bool[Tensor, "batch *space"]
@@ -46,18 +47,20 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class SaliencyMaps:
-    """The result of a saliency method for a batch of images.
+    """The result of a saliency method: a row for each image and each of its targets, the targets of an image together.
 
     Attributes:
-        maps: Signed raw importance of each pixel.
+        maps: Raw importance of each pixel, signed where the method is.
         standard_errors: Standard error of each value of ``maps``; None where the method draws nothing at random
             or runs a single chain.
-        queries: Forward passes of the classifier spent on each image.
+        queries: Forward passes of the classifier behind each row; the targets of an image may share them.
+        measures: Other numbers of each row that the method reports, by name.
     """
 
-    maps: Maps
-    standard_errors: Maps | None
-    queries: Targets
+    maps: Float[Tensor, "row *space"]
+    standard_errors: Float[Tensor, "row *space"] | None
+    queries: Int[Tensor, " row"]
+    measures: Mapping[str, Float[Tensor, " row"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,11 @@ class Variants:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Everything that is found out about a batch of images.
+    """Everything that is found out about a batch of images: a row for each image and each of its targets.
 
     Attributes:
-        images: The images, as the classifier saw them.
-        targets: The explained class of each image.
+        images: The image of each row, as the classifier saw it.
+        targets: The explained class of each row.
         scores: The classifier's scores of the images.
         saliency: The maps of each method, by its name.
         regions: The salient region, from the first method's map.
@@ -173,6 +176,6 @@ class Classifier(Protocol):
 class SaliencyMethod(Protocol):
     """A saliency method: its fields are its settings, a call computes maps."""
 
-    def __call__(self, classifier: Classifier, images: Images, targets: Targets) -> SaliencyMaps:
-        """Returns the maps of ``images`` for the classes ``targets``."""
+    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
+        """Returns the maps of ``images`` for the classes ``targets``, a row for each image and target."""
         ...

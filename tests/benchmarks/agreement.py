@@ -67,7 +67,7 @@ def main() -> None:
     unit = 0.0
     for name, (method, seeds) in methods.items():
         start = time.perf_counter()
-        runs = [replace(method, seed=seed)(classifier, images, targets) for seed in range(seeds)]  # type: ignore[type-var]
+        runs = [replace(method, seed=seed)(classifier, images, targets[:, None]) for seed in range(seeds)]  # type: ignore[type-var]
         spent = (time.perf_counter() - start) / seeds
         unit = unit or spent
         maps = torch.stack([run.maps for run in runs])

@@ -69,6 +69,5 @@ class ExplainerModule(L.LightningModule):
         if each > 1:
             classes = self.classifier.class_names
             names = [f"{n}@{classes[t]}" for n, row in zip(names, chosen.tolist(), strict=True) for t in row]
-        images = batch.images.repeat_interleave(each, dim=0)
-        explanation = explain(self.classifier, images, chosen.flatten(), self.methods, self.rule, self.maker)
+        explanation = explain(self.classifier, batch.images, chosen, self.methods, self.rule, self.maker)
         return ExplainedBatch(names, batch.labels.repeat_interleave(each).tolist(), explanation)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from overpaint.errors import OverpaintError
-from overpaint.types import Classifier, Images, Maps, SaliencyMaps, Targets
+from overpaint.types import Classifier, Images, Maps, SaliencyMaps, Targets, TargetSets
 
 
 @contextmanager
@@ -66,7 +66,7 @@ class GradCam:
 
     layer: str = "auto"
 
-    def __call__(self, classifier: Classifier, images: Images, targets: Targets) -> SaliencyMaps:
+    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward and backward pass an image."""
         if torch.is_inference_mode_enabled():
             raise OverpaintError("grad_cam needs gradients: use Trainer(inference_mode=False)")
@@ -77,10 +77,9 @@ class GradCam:
                 f"grad_cam: layer={name!r} is not in the network; it has {', '.join(filter(None, layers))}"
             )
         # One image at a time: a network's arithmetic may differ in the last bit with the size of the batch.
-        maps = [
-            self._map(classifier, layers[name], name, x[None], t[None]) for x, t in zip(images, targets, strict=True)
-        ]
-        return SaliencyMaps(torch.cat(maps), None, torch.ones_like(targets))
+        rows = images.repeat_interleave(targets.shape[1], dim=0), targets.flatten()
+        maps = [self._map(classifier, layers[name], name, x[None], t[None]) for x, t in zip(*rows, strict=True)]
+        return SaliencyMaps(torch.cat(maps), None, torch.ones_like(rows[1]))
 
     @staticmethod
     def _map(classifier: Classifier, layer: nn.Module, name: str, images: Images, targets: Targets) -> Maps:

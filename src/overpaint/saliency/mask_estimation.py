@@ -12,7 +12,7 @@ from overpaint.perturbation.engine import Baseline, stream_scores, target_scores
 from overpaint.perturbation.masks import MaskGeometry, Shifts
 from overpaint.perturbation.randomness import image_rng
 from overpaint.perturbation.regression import jackknife_error, jackknife_ridge, log_odds
-from overpaint.types import Classifier, Images, SaliencyMaps, Targets
+from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 ChainGrids = Float[Tensor, "chain *cells"]
 
@@ -120,8 +120,9 @@ class MaskEstimation:
                 f"and window={self.window} at least as many"
             )
 
-    def __call__(self, classifier: Classifier, images: Images, targets: Targets) -> SaliencyMaps:
+    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps, their standard errors (none for ``authors``), and the queries spent."""
+        images, targets = images.repeat_interleave(targets.shape[1], dim=0), targets.flatten()
         size = tuple(images.shape[2:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
         chain_class = _AuthorsChain if self.variant == "authors" else _TemperedChains

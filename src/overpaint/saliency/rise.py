@@ -10,7 +10,7 @@ from overpaint.perturbation.engine import Baseline, stream_scores, target_scores
 from overpaint.perturbation.masks import MaskGeometry
 from overpaint.perturbation.moments import MaskMoments
 from overpaint.perturbation.randomness import image_rng
-from overpaint.types import Classifier, Images, SaliencyMaps, Targets
+from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Rise:
                 f"rise: queries={self.queries} must be at least 2 and keep={self.keep} between 0 and 1"
             )
 
-    def __call__(self, classifier: Classifier, images: Images, targets: Targets) -> SaliencyMaps:
+    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors, ``queries`` forward passes an image."""
+        images, targets = images.repeat_interleave(targets.shape[1], dim=0), targets.flatten()
         size = tuple(images.shape[2:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
         grids, shifts = [], []
