@@ -47,7 +47,9 @@ def test_the_network_is_left_as_it_was() -> None:
     torch.manual_seed(0)
     classifier = _classifier(PooledNetwork())
     before = torch.random.get_rng_state()
-    GradCam()(classifier, torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([[0], [1]]))
+    GradCam()(
+        classifier, torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([[0], [1]])
+    )
     with pytest.raises(OverpaintError, match="is no map"):
         GradCam(layer="head")(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([[0]]))
     assert all(not m._forward_hooks for m in classifier.modules())

@@ -245,8 +245,8 @@ def _explain(images: Tensor, targets: Tensor, blend: Any = "paste", first: str =
 def test_an_explanation_holds_everything() -> None:
     images, targets = _images(2, 1, 32), torch.tensor([2, 0])
     found = _explain(images, targets)
-    assert found.images is images
-    assert found.targets is targets
+    assert torch.equal(found.images, images)
+    assert torch.equal(found.targets, targets)
     _, _, classifier = _networks()
     torch.testing.assert_close(found.scores, classifier.scores(images))
     assert list(found.saliency) == ["rise", "mask_estimation"]
