@@ -18,14 +18,14 @@ def test_streamed_moments_equal_those_of_all_queries() -> None:
     scores, masks = _queries()
     moments = MaskMoments((3, 4), torch.device("cpu"))
     for part in (slice(0, 7), slice(7, 40), slice(40, 50)):
-        moments.update(scores[part], masks[part])
+        moments.update(scores[part, None], masks[part])
     p, m = scores.double().numpy(), masks.double().numpy()
     products = p[:, None, None] * m
-    mean, mean_error = moments.mean_product()
+    mean, mean_error = (values[0] for values in moments.mean_product())
     np.testing.assert_allclose(mean, products.mean(0), rtol=1e-10)
     np.testing.assert_allclose(mean_error, products.std(0) / 50**0.5, rtol=1e-9)
     centred = (p - p.mean())[:, None, None] * (m - m.mean(0))
-    covariance, error = moments.covariance()
+    covariance, error = (values[0] for values in moments.covariance())
     np.testing.assert_allclose(covariance, centred.mean(0), rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(error, centred.std(0) / 50**0.5, rtol=1e-8)
 
@@ -34,13 +34,14 @@ def test_ridge_and_its_jackknife_equal_scikit_learn_fit_by_fit() -> None:
     rng = torch.Generator().manual_seed(0)
     x = torch.rand(6, 9, 5, generator=rng)
     y = x @ torch.tensor([1.0, 0.0, -2.0, 0.5, 0.0]) + 0.1 * torch.randn(6, 9, generator=rng)
-    coefficients = jackknife_ridge(x, y, ridge=0.3)
+    coefficients = jackknife_ridge(x, torch.stack([y, -2 * y], dim=2), ridge=0.3)
     everything = np.arange(6)
     for fit, groups in enumerate([everything, *[np.delete(everything, g) for g in everything]]):
         rows, values = x[groups].reshape(-1, 5).double().numpy(), y[groups].flatten().double().numpy()
         penalty = 0.3 * rows.var(0).mean() * len(rows)
         oracle = Ridge(alpha=penalty).fit(rows, values)
-        np.testing.assert_allclose(coefficients[fit], oracle.coef_, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(coefficients[fit, :, 0], oracle.coef_, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(coefficients[fit, :, 1], -2 * oracle.coef_, rtol=1e-6, atol=1e-9)
 
 
 def test_jackknife_of_a_mean_is_its_standard_error() -> None:

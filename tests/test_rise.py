@@ -75,12 +75,6 @@ def test_the_other_class_has_the_opposite_map(white_images: torch.Tensor) -> Non
     torch.testing.assert_close(wanted.maps, -other.maps)
 
 
-def test_every_forward_pass_has_the_same_number_of_rows(white_images: torch.Tensor) -> None:
-    classifier = planted(lambda share: share)
-    Rise(queries=100)(classifier, white_images, TARGET)
-    assert set(classifier.rows) == {64}
-
-
 def test_a_classifier_that_sees_nothing_gets_a_flat_map(white_images: torch.Tensor) -> None:
     blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
     assert is_flat(Rise(queries=200)(blind, white_images, TARGET).maps).tolist() == [True]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import torch
 
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule, is_flat
 from overpaint.types import Classifier, Explanation, Images, SaliencyMethod, TargetSets
 from overpaint.variants import VariantMaker
@@ -13,9 +15,10 @@ def explain(
     classifier: Classifier,
     images: Images,
     targets: TargetSets,
-    methods: Mapping[str, SaliencyMethod],
+    methods: Mapping[str, SaliencyMethod | PerturbationMethod],
     rule: RegionRule,
     maker: VariantMaker | None,
+    engine: Engine | None = None,
 ) -> Explanation:
     """Explains why ``classifier`` gives ``images`` their score for ``targets``.
 
@@ -26,8 +29,14 @@ def explain(
         methods: Saliency methods by name; the first one's map gives the region.
         rule: How a map becomes a region.
         maker: Makes the variants; None leaves them out.
+        engine: Asks the masked queries of all methods together; None: one of its own.
     """
-    saliency = {name: method(classifier, images, targets) for name, method in methods.items()}
+    asking = {name: method for name, method in methods.items() if isinstance(method, PerturbationMethod)}
+    asked = (engine or Engine(classifier)).run(asking, images, targets)
+    saliency = {
+        name: asked[name] if isinstance(method, PerturbationMethod) else method(classifier, images, targets)
+        for name, method in methods.items()
+    }
     first = next(iter(saliency.values())).maps
     regions = rule.salient_region(first)
     each = targets.shape[1]

@@ -10,6 +10,7 @@ import lightning as L
 
 from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
+from overpaint.app.progress import QueryProgress
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
@@ -19,13 +20,17 @@ from overpaint.errors import OverpaintError
 from overpaint.inversion import LatentSearch
 from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.checkpoint import load_dcgan
+from overpaint.perturbation.baselines import BASELINE_WORDS
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule
 from overpaint.report.summary import terminal_table, wandb_table, write_summary
 from overpaint.report.tracking import start_run
 from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders
+from overpaint.types import SaliencyMethod
 from overpaint.variants import VariantMaker
 
-EXPLAINING = ("saliency", "methods", "region", "search", "variants", "target", "seed")
+EXPLAINING = ("saliency", "methods", "region", "search", "variants", "target", "seed", "engine")
 """The sections on which an explanation depends."""
 
 TYPES: dict[str, Any] = {
@@ -64,7 +69,8 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     L.seed_everything(settings["seed"], verbose=False)
     _check_checkpoints(settings)
     classifier = load_classifier(Path(settings["classifier"]))
-    module = _module(settings, classifier)
+    progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
+    module = _module(settings, classifier, progress)
     part, skipped = _images(settings, classifier)
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
@@ -82,11 +88,13 @@ def explain(configs: Path, words: Sequence[str]) -> None:
         default_root_dir=folder,
         enable_checkpointing=False,
         enable_model_summary=False,
-        callbacks=[ExplanationWriter(folder, classifier.class_names, stamps)],
+        callbacks=[ExplanationWriter(folder, classifier.class_names, stamps), *([progress] if progress else [])],
     )
     if open_:
         data = PartData(part.chosen(open_), settings["batch_size"])
         guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
+        for note in module.engine.notes:
+            console.print(f"Note: {note}")
     if trainer.is_global_zero:
         _report(settings, folder, part, stamps, skipped, ["python explain.py", *words])
 
@@ -103,8 +111,10 @@ def _check_checkpoints(settings: Settings) -> None:
         )
 
 
-def _module(settings: Settings, classifier: NetworkClassifier) -> ExplainerModule:
-    methods = {name: build(section, f"saliency.{name}") for name, section in settings["saliency"].items()}
+def _module(settings: Settings, classifier: NetworkClassifier, progress: QueryProgress | None) -> ExplainerModule:
+    methods = {name: _method(name, section, settings, classifier) for name, section in settings["saliency"].items()}
+    more = {"classifier": classifier, "on_answers": progress.answered if progress else None}
+    engine = Engine(**checked_arguments(Engine, settings["engine"] | more, "engine"))
     rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
     search = LatentSearch(**checked_arguments(LatentSearch, settings["search"], "search"))
     maker = None
@@ -117,7 +127,23 @@ def _module(settings: Settings, classifier: NetworkClassifier) -> ExplainerModul
             )
         parts = {"generator": generator, "discriminator": discriminator, "search": search, "rule": rule}
         maker = VariantMaker(**checked_arguments(VariantMaker, settings["variants"] | parts, "variants"))
-    return ExplainerModule(classifier, methods, rule, maker, settings["target"])
+    return ExplainerModule(classifier, methods, rule, maker, settings["target"], engine)
+
+
+def _method(
+    name: str, section: Settings, settings: Settings, classifier: NetworkClassifier
+) -> SaliencyMethod | PerturbationMethod:
+    """Builds a method; a baseline that is no word is an image file."""
+    more = {}
+    if section.get("baseline", BASELINE_WORDS[0]) not in BASELINE_WORDS:
+        if not Path(str(section["baseline"])).is_file():
+            raise OverpaintError(
+                f"saliency.{name}.baseline={section['baseline']} is none of {', '.join(BASELINE_WORDS)}, nor a file"
+            )
+        part, _ = read_files(str(section["baseline"]), classifier.image_size, classifier.channels, settings["fit"], 1)
+        more["baseline"] = part.images[0].float() / 255
+    method: SaliencyMethod | PerturbationMethod = build(section, f"saliency.{name}", **more)
+    return method
 
 
 def _images(settings: Settings, classifier: NetworkClassifier) -> tuple[ImagePart, list[Skipped]]:

@@ -10,6 +10,8 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.classifiers.targets import choose_targets
 from overpaint.errors import OverpaintError
 from overpaint.explanation import explain
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule
 from overpaint.types import Batch, Explanation, SaliencyMethod
 from overpaint.variants import VariantMaker
@@ -39,17 +41,20 @@ class ExplainerModule(L.LightningModule):
         rule: How a map becomes a region.
         maker: Makes the variants; None leaves them out.
         target: The class to explain, see `overpaint.classifiers.targets.choose_targets`.
+        engine: Asks the masked queries; None: one of its own.
     """
 
     def __init__(
         self,
         classifier: NetworkClassifier,
-        methods: Mapping[str, SaliencyMethod],
+        methods: Mapping[str, SaliencyMethod | PerturbationMethod],
         rule: RegionRule,
         maker: VariantMaker | None,
         target: str | int,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__()
+        self.engine = engine or Engine(classifier)
         self.classifier, self.methods, self.rule, self.maker, self.target = classifier, methods, rule, maker, target
         # Registered here so that the Trainer moves them to its device.
         self.generator = maker.generator if maker else None
@@ -69,5 +74,5 @@ class ExplainerModule(L.LightningModule):
         if each > 1:
             classes = self.classifier.class_names
             names = [f"{n}@{classes[t]}" for n, row in zip(names, chosen.tolist(), strict=True) for t in row]
-        explanation = explain(self.classifier, batch.images, chosen, self.methods, self.rule, self.maker)
+        explanation = explain(self.classifier, batch.images, chosen, self.methods, self.rule, self.maker, self.engine)
         return ExplainedBatch(names, batch.labels.repeat_interleave(each).tolist(), explanation)

@@ -1,66 +1,227 @@
-"""Runs masked queries through a classifier, chunk by chunk."""
+"""The one engine through which every masked query of a classifier goes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.perturbation.masks import Grids, MaskGeometry, Masks, Shifts
-from overpaint.types import Classifier, Images, Scores
-
-Baseline = Literal["mean", "black"]
-"""What stands where an image is masked: the mean colour of the classifier's training images (the 0 of its normalised
-input, as in RISE's code), or black."""
-
-CHUNK = 64
-"""Queries in one forward pass. Every pass has exactly this many rows (the last is filled up), so that the arithmetic
-of a query does not depend on how many others there are."""
+from overpaint.errors import OverpaintError
+from overpaint.perturbation.baselines import baseline_image
+from overpaint.perturbation.passes import AGREEMENT, ROWS, Precision, autocast, bfloat16_agreement, find_rows
+from overpaint.perturbation.proposals import Answers, Dialogue, ImageMaps, PerturbationMethod, Proposal
+from overpaint.types import Classifier, Images, SaliencyMaps, Scores, TargetSets
 
 
-def baseline_images(baseline: Baseline, classifier: Classifier, images: Images) -> Images:
-    """Returns what is seen where ``images`` are masked, in their shape."""
-    if baseline == "black":
-        return torch.zeros_like(images)
-    return classifier.mean.to(images).expand_as(images)
+class Engine:
+    """Asks a classifier about masked images ``b + M ⊙ (x - b)``, the queries of many dialogues in common passes.
 
-
-def stream_scores(
-    classifier: Classifier,
-    images: Images,
-    baseline: Baseline,
-    geometry: MaskGeometry,
-    owners: Int[Tensor, " query"],
-    grids: Grids,
-    shifts: Shifts,
-) -> Iterator[tuple[slice, Masks, Scores]]:
-    """Asks the classifier about masked images: ``f(b + M ⊙ (x - b))``.
+    A dialogue is one method at work on one image (`PerturbationMethod.propose`). Its random draws are its own, and the
+    rows of a pass are independent, so a map does not depend on which others are asked beside it. What may depend on
+    the size of a pass is the classifier's own last bit. Passes therefore have a multiple of `ROWS` rows, for which
+    the convolutional networks that were tried answer the same to the bit on a processor; `row_difference` is the
+    greatest difference that was seen. With a given ``chunk`` every pass has exactly that many rows (the last ones are
+    filled up), so that the arithmetic is the same everywhere.
 
     Args:
         classifier: The classifier.
-        images: The images, on the device that the queries run on.
-        baseline: What stands where the mask is 0.
-        geometry: How grids become masks.
-        owners: The image that each query masks.
-        grids: The grid of each query; 1 keeps the pixel.
-        shifts: The shift of each query's mask.
+        chunk: Rows of a pass; ``auto``: found from the first queries, see `find_rows`.
+        precision: On CUDA ``auto`` means bfloat16 where its map agrees with float32's, see `bfloat16_agreement`.
+            Elsewhere, and where it does not, float32.
+        compile: Whether ``torch.compile`` translates the classifier first; the size of a pass is then constant.
+        on_answers: Called after each pass with the number of queries that it answered, and of all that the run's
+            methods may ask.
 
-    Yields:
-        The range of queries of a chunk, their masks, and their scores for all classes.
+    Attributes:
+        notes: What the engine decided and a user should know.
+        row_difference: Greatest difference of a score between passes of different sizes; None until ``auto`` has
+            looked.
+
+    Raises:
+        OverpaintError: If a setting is out of its range.
     """
-    grids, shifts, owners = (values.to(images.device) for values in (grids, shifts, owners))
-    fills = baseline_images(baseline, classifier, images)
-    for start in range(0, len(owners), CHUNK):
-        here = slice(start, min(start + CHUNK, len(owners)))
-        count = here.stop - start
-        rows = torch.arange(start, start + CHUNK, device=images.device).clamp(max=here.stop - 1)
-        masks = geometry.masks(grids[rows], shifts[rows])
-        chunk_owners = owners[rows]
-        masked = torch.lerp(fills[chunk_owners], images[chunk_owners], masks[:, None])
-        yield here, masks[:count], classifier.scores(masked)[:count]
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        chunk: int | Literal["auto"] = "auto",
+        precision: Precision = "auto",
+        compile: bool = False,  # noqa: A002 - the name of what it does
+        on_answers: Callable[[int, int], None] | None = None,
+    ) -> None:
+        if chunk != "auto" and chunk < 1:
+            raise OverpaintError(f"engine: chunk={chunk} must be auto or at least 1")
+        if compile and classifier.network is None:
+            raise OverpaintError("engine: compile=true needs a classifier that is a network of torch")
+        self.classifier, self.on_answers = classifier, on_answers
+        self.constant = chunk != "auto" or compile
+        self.chunk: int | None = None if chunk == "auto" else int(chunk)
+        self.precision: Precision | None = None if precision == "auto" else precision
+        self.notes: list[str] = []
+        self.row_difference: float | None = None
+        self._answer: Callable[[Images], Scores] = torch.compile(classifier.scores) if compile else classifier.scores
+        self._buffer: Tensor | None = None
+        self._planned = 0
+
+    def run(
+        self, methods: Mapping[str, PerturbationMethod], images: Images, targets: TargetSets
+    ) -> dict[str, SaliencyMaps]:
+        """Explains images by several methods at once.
+
+        Args:
+            methods: The methods by name.
+            images: Images in ``[0, 1]``, on the device that the queries run on.
+            targets: The classes to explain of each image.
+
+        Returns:
+            The maps of each method, a row for each image and target.
+        """
+        with torch.inference_mode():
+            talks = {
+                name: [_Talk(method, self.classifier, image, own) for image, own in zip(images, targets, strict=True)]
+                for name, method in methods.items()
+            }
+            size = tuple(images.shape[2:])
+            self._planned = len(images) * sum(m.most_queries(size, targets.shape[1]) for m in methods.values())
+            self._hold([talk for of_method in talks.values() for talk in of_method])
+        # Outside: tensors that are made under inference mode can't take part in a latent search.
+        return {name: _rows([talk.finished for talk in of_method]) for name, of_method in talks.items()}
+
+    def _hold(self, talks: Sequence["_Talk"]) -> None:
+        """Asks and answers until all dialogues are at their end."""
+        while waiting := [talk for talk in talks if talk.result is None]:
+            if self.chunk is None or self.precision is None:
+                self._prepare(waiting[0])
+            # Short proposals first: those who choose by the last scores go on, the long ones fill the pass up.
+            waiting.sort(key=lambda talk: talk.left)
+            self._pass(waiting)
+
+    def _prepare(self, talk: "_Talk") -> None:
+        """Decides on the precision and the size of a pass, once for all runs."""
+        device = talk.image.device
+        if self.precision is None and device.type == "cuda":
+            target = int(talk.targets[0])
+            agreement = bfloat16_agreement(self._ask_in, talk.image, talk.fill, target)
+            self.precision = "bfloat16" if agreement > AGREEMENT else "float32"
+            if self.precision == "float32":
+                self.notes.append(f"maps in bfloat16 agree with float32 only to {agreement:.3f}, so float32 is used")
+        self.precision = self.precision or "float32"
+        if self.chunk is None:
+            masks = talk.proposal.masks(slice(0, ROWS))
+            rows = torch.lerp(talk.fill, talk.image, masks[torch.arange(ROWS) % len(masks), None])
+            self.chunk, self.row_difference = find_rows(self._ask, rows)
+            if self.row_difference > 0:
+                self.notes.append(
+                    f"scores of this classifier differ by up to {self.row_difference:.1g} with the size of a pass; "
+                    f"engine.chunk={self.chunk} repeats maps to the last bit"
+                )
+
+    def _pass(self, waiting: Sequence["_Talk"]) -> None:
+        """Fills one pass from the dialogues that wait, runs it, and hands the scores out."""
+        assert self.chunk is not None
+        parts: list[tuple[_Talk, slice]] = []
+        free = self.chunk
+        for talk in waiting:
+            if free == 0:
+                break
+            part = talk.take(free)
+            parts.append((talk, part))
+            free -= part.stop - part.start
+        count = self.chunk - free
+        size = self.chunk if self.constant else min(self.chunk, -(-count // ROWS) * ROWS)
+        rows = self._rows_like(waiting[0].image, size)
+        start = 0
+        for talk, part in parts:
+            stop = start + part.stop - part.start
+            torch.lerp(talk.fill, talk.image, talk.proposal.masks(part)[:, None], out=rows[start:stop])
+            start = stop
+        rows[count:] = rows[:1]
+        try:
+            scores = self._ask(rows)
+        except torch.OutOfMemoryError as error:
+            if self.chunk == 1:
+                raise OverpaintError("the device has not enough memory for a single image") from error
+            self.chunk, self._buffer = max(1, self.chunk // 2), None
+            return  # nothing was answered; the same queries are asked again in smaller passes
+        start = 0
+        for talk, part in parts:
+            stop = start + part.stop - part.start
+            talk.hear(scores[start:stop])
+            start = stop
+        if self.on_answers is not None:
+            self.on_answers(count, self._planned)
+
+    def _rows_like(self, image: Float[Tensor, "channel *space"], size: int) -> Images:
+        """Returns memory for the rows of a pass; it is the same for all passes."""
+        assert self.chunk is not None
+        if self._buffer is None or self._buffer.shape[1:] != image.shape or len(self._buffer) < self.chunk:
+            self._buffer = image.new_empty(self.chunk, *image.shape)
+        return self._buffer[:size]
+
+    def _ask(self, rows: Images) -> Scores:
+        assert self.precision is not None
+        return self._ask_in(rows, self.precision)
+
+    def _ask_in(self, rows: Images, precision: Precision) -> Scores:
+        with autocast(rows.device, precision):
+            return self._answer(rows)
 
 
-def target_scores(scores: Scores, targets: Int[Tensor, " query"]) -> Float[Tensor, " query"]:
-    """Returns each query's score for its own target class."""
-    return scores.gather(1, targets[:, None])[:, 0]
+class _Talk:
+    """A dialogue with what was proposed, what was answered, and its result."""
+
+    def __init__(
+        self,
+        method: PerturbationMethod,
+        classifier: Classifier,
+        image: Float[Tensor, "channel *space"],
+        targets: Int[Tensor, " target"],
+    ) -> None:
+        self.image, self.targets = image, targets
+        self.fill = baseline_image(method.baseline, classifier, image, method.seed)
+        self.result: ImageMaps | None = None
+        self._dialogue: Dialogue = method.propose(classifier, image, targets)
+        self._go_on(None)
+
+    @property
+    def left(self) -> int:
+        """How many masks of the proposal have not been answered."""
+        return len(self.proposal) - sum(len(part) for part in self._answers)
+
+    @property
+    def finished(self) -> ImageMaps:
+        """The result, once there is one."""
+        assert self.result is not None
+        return self.result
+
+    def take(self, most: int) -> slice:
+        """Returns the next masks to ask about."""
+        start = len(self.proposal) - self.left
+        return slice(start, start + min(most, self.left))
+
+    def hear(self, scores: Scores) -> None:
+        """Takes the scores of those masks, and goes on when all are there."""
+        self._answers.append(scores[:, self.targets])
+        if self.left == 0:
+            self._go_on(torch.cat(self._answers))
+
+    def _go_on(self, answers: Answers | None) -> None:
+        self._answers: list[Answers] = []
+        try:
+            self.proposal: Proposal = next(self._dialogue) if answers is None else self._dialogue.send(answers)
+        except StopIteration as end:
+            self.result = end.value
+
+
+def _rows(results: Sequence[ImageMaps]) -> SaliencyMaps:
+    """Joins the results of all images."""
+    errors = [r.standard_errors for r in results if r.standard_errors is not None]
+    maps = torch.cat([r.maps for r in results])
+    queries = torch.tensor([r.queries for r in results for _ in r.maps], device=maps.device)
+    return SaliencyMaps(maps, torch.cat(errors) if errors else None, queries)
+
+
+def ask(method: PerturbationMethod, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
+    """Explains images by one method, with an engine of its own."""
+    return Engine(classifier).run({"": method}, images, targets)[""]

@@ -78,12 +78,32 @@ class MaskGeometry:
             not 1 <= c <= s for c, s in zip(self.cells, self.size, strict=True)
         ):
             raise OverpaintError(f"cells={self.cells} must be between 1 and the image's size {self.size} on each axis")
-        object.__setattr__(self, "_weights", [_interpolation(c, s) for c, s in zip(self.cells, self.size, strict=True)])
+        weights = [_interpolation(c, s) for c, s in zip(self.cells, self.size, strict=True)]
+        object.__setattr__(self, "_weights", {torch.device("cpu"): weights})
 
     @property
     def weights(self) -> list[Tensor]:
         """The interpolation matrices of each axis, (shift, size, cells)."""
-        return self.__dict__["_weights"]  # type: ignore[no-any-return]
+        return self._weights_on(torch.device("cpu"))
+
+    def _weights_on(self, device: torch.device) -> list[Tensor]:
+        """Returns the interpolation matrices on a device, copied there once."""
+        kept: dict[torch.device, list[Tensor]] = self.__dict__["_weights"]
+        if device not in kept:
+            kept[device] = [w.to(device) for w in self.weights]
+        return kept[device]
+
+    def draw(self, count: int, keep: float, rng: torch.Generator, block: int = 128) -> tuple[Grids, Shifts]:
+        """Draws grids whose cells are on with probability ``keep``, and shifts.
+
+        They are drawn block by block, so that the first queries are the same however many follow.
+        """
+        grids, shifts = [], []
+        for start in range(0, count, block):
+            size = min(block, count - start)
+            grids.append((torch.rand(size, *self.cells, generator=rng) < keep).float())
+            shifts.append(self.draw_shifts(size, rng))
+        return torch.cat(grids), torch.cat(shifts)
 
     def draw_shifts(self, count: int, rng: torch.Generator) -> Shifts:
         """Draws the shift of each of ``count`` masks, uniform over one cell on each axis."""
@@ -91,7 +111,7 @@ class MaskGeometry:
 
     def masks(self, grids: Grids, shifts: Shifts) -> Masks:
         """Returns the masks of ``grids``, on their device."""
-        matrices = [w.to(grids.device)[shifts[:, axis]] for axis, w in enumerate(self.weights)]
+        matrices = [w[shifts[:, axis]] for axis, w in enumerate(self._weights_on(grids.device))]
         return _apply_along_axes(grids, matrices)
 
     def block_means(self, grids: Grids, shifts: Shifts, blocks: Sequence[int]) -> Float[Tensor, "query *blocks"]:

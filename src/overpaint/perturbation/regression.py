@@ -11,22 +11,22 @@ def log_odds(scores: Float[Tensor, "*any"], margin: float = 1e-4) -> Float[Tenso
 
 
 def jackknife_ridge(
-    features: Float[Tensor, "group query feature"], values: Float[Tensor, "group query"], ridge: float
-) -> Float[Tensor, "fit feature"]:
+    features: Float[Tensor, "group query feature"], values: Float[Tensor, "group query target"], ridge: float
+) -> Float[Tensor, "fit feature target"]:
     """Fits ``y ≈ a + X β`` by ridge regression, to all groups and to all but each one.
 
     ``β = (Cov(X) + ridge · v · I)⁻¹ Cov(X, y)`` with ``v`` the mean variance of the features.
 
     Args:
         features: ``X``, in groups of equal size.
-        values: ``y``.
+        values: ``y``, for one or more targets.
         ridge: Strength of the penalty relative to the features' mean variance.
 
     Returns:
         The coefficients: first of the fit to everything, then of the fits that leave one group out.
     """
     x = features.double()
-    y = values.double() - values.flatten()[0]  # a constant then gives coefficients of exactly 0
+    y = values.double() - values[:1, :1]  # a constant then gives coefficients of exactly 0
     groups, per_group, width = x.shape
 
     def with_and_without(sums: Tensor) -> Tensor:
@@ -35,9 +35,9 @@ def jackknife_ridge(
 
     counts = torch.tensor([groups * per_group] + [(groups - 1) * per_group] * groups).to(x)
     mean_x = with_and_without(x.sum(1)) / counts[:, None]
-    mean_y = with_and_without(y.sum(1)) / counts
+    mean_y = with_and_without(y.sum(1)) / counts[:, None]
     covariance = with_and_without(x.mT @ x) / counts[:, None, None] - mean_x[:, :, None] * mean_x[:, None, :]
-    shared = with_and_without((x * y[..., None]).sum(1)) / counts[:, None] - mean_x * mean_y[:, None]
+    shared = with_and_without(x.mT @ y) / counts[:, None, None] - mean_x[:, :, None] * mean_y[:, None, :]
     variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
     penalty = (ridge * variance + 1e-12)[:, None, None] * torch.eye(width).to(x)
     coefficients: Tensor = torch.linalg.solve(covariance + penalty, shared)

@@ -1,15 +1,18 @@
 """Mask estimation: Algorithm 1 of Thakur & Fischmeister (ICPR 2020), repaired; and their published sampler."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from overpaint.errors import OverpaintError
-from overpaint.perturbation.engine import Baseline, stream_scores, target_scores
+from overpaint.perturbation.baselines import Baseline
+from overpaint.perturbation.engine import ask
 from overpaint.perturbation.masks import MaskGeometry, Shifts
+from overpaint.perturbation.proposals import ROUND, Dialogue, GridMasks, ImageMaps, precise
 from overpaint.perturbation.randomness import image_rng
 from overpaint.perturbation.regression import jackknife_error, jackknife_ridge, log_odds
 from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
@@ -76,7 +79,7 @@ class MaskEstimation:
     that starts from uninitialised memory, and the retry loop that hides it.
 
     Attributes:
-        queries: Forward passes for each image.
+        queries: Forward passes for each target of an image, at most.
         chains: Parallel chains; ``queries`` is rounded up to a multiple.
         cells: Cells of the grid along each axis.
         start: Probability that a cell is on at the start.
@@ -86,6 +89,8 @@ class MaskEstimation:
         weighing: Weight of ``Δp`` on kept cells.
         smoothing: ``η``.
         ridge: Penalty of the fit, relative to the features' variance.
+        stop_at: Sampling ends when the mean standard error of each map is under this share of the map's range;
+            None: when ``queries`` are spent. ``authors`` has no error to stop at.
         variant: ``tempered`` (default) or ``authors``, which uses ``queries``, ``cells``, ``baseline`` and ``seed``.
         baseline: What stands where the mask is 0.
         seed: Seed of the chains.
@@ -104,6 +109,7 @@ class MaskEstimation:
     weighing: float = 0.5
     smoothing: float = 0.02
     ridge: float = 0.5
+    stop_at: float | None = None
     variant: Literal["tempered", "authors"] = "tempered"
     baseline: Baseline = "mean"
     seed: int = 0
@@ -119,29 +125,48 @@ class MaskEstimation:
                 f"mask_estimation: chains={self.chains} must be at least 2, queries={self.queries} at least twice "
                 f"and window={self.window} at least as many"
             )
+        if self.variant == "authors" and self.stop_at is not None:
+            raise OverpaintError("mask_estimation: stop_at needs a standard error, which variant=authors has not")
 
-    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
-        """Returns maps, their standard errors (none for ``authors``), and the queries spent."""
-        images, targets = images.repeat_interleave(targets.shape[1], dim=0), targets.flatten()
-        size = tuple(images.shape[2:])
+    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.most_queries`: each target has chains of its own."""
+        return targets * self._steps * self._parallel
+
+    @property
+    def _parallel(self) -> int:
+        return 1 if self.variant == "authors" else self.chains
+
+    @property
+    def _steps(self) -> int:
+        return -(-self.queries // self._parallel)
+
+    def propose(
+        self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
+    ) -> Dialogue:
+        """Proposes the present masks of all chains, step by step, to the last step or until ``stop_at`` is reached."""
+        size = tuple(image.shape[1:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
         chain_class = _AuthorsChain if self.variant == "authors" else _TemperedChains
-        chains = [chain_class(self, geometry, image_rng(image, self.seed, "mask_estimation")) for image in images]
-        count = len(chains[0].grids)
-        owners = torch.arange(len(images), device=images.device).repeat_interleave(count)
-        steps = -(-self.queries // count)
-        for _ in range(steps):
-            shifts = [geometry.draw_shifts(count, chain.rng) for chain in chains]
+        # Each target's chains start from the same stream: a map does not depend on the other targets.
+        chains = [chain_class(self, geometry, image_rng(image, self.seed, "mask_estimation")) for _ in targets]
+        for step in range(1, self._steps + 1):
+            shifts = [geometry.draw_shifts(self._parallel, chain.rng) for chain in chains]
             grids = torch.cat([chain.grids for chain in chains])
-            stream = stream_scores(classifier, images, self.baseline, geometry, owners, grids, torch.cat(shifts))
-            scores = torch.cat([target_scores(scores, targets[owners[here]]) for here, _, scores in stream])
-            for chain, shift, score in zip(chains, shifts, scores.cpu().split(count), strict=True):
-                chain.step(score, shift)
-        results = [chain.result() for chain in chains]
-        maps = torch.stack([m for m, _ in results]).to(images)
-        errors = [e for _, e in results if e is not None]
-        queries = torch.full_like(targets, steps * count)
-        return SaliencyMaps(maps, torch.stack(errors).to(images) if errors else None, queries)
+            answers = yield GridMasks(geometry, grids.to(image.device), torch.cat(shifts).to(image.device))
+            scores = answers.cpu().reshape(len(chains), self._parallel, len(chains))
+            for own, (chain, shift) in enumerate(zip(chains, shifts, strict=True)):
+                chain.step(scores[own, :, own], shift)
+            if self.stop_at is not None and step > 1 and step * self._parallel % ROUND < self._parallel:
+                maps, errors = _joined(chains)
+                if errors is not None and precise(maps, errors, self.stop_at):
+                    break
+        maps, errors = _joined(chains)
+        on_device = errors.to(image) if errors is not None else None
+        return ImageMaps(maps.to(image), on_device, step * self._parallel)
+
+    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
+        """Returns maps and their standard errors (none for ``authors``)."""
+        return ask(self, classifier, images, targets)
 
 
 class _TemperedChains:
@@ -180,7 +205,7 @@ class _TemperedChains:
     def result(self) -> tuple[Float[Tensor, "*space"], Float[Tensor, "*space"] | None]:
         """Fits the map to all queries, and to those of all chains but each one."""
         features, scores = torch.stack(self.features, dim=1), torch.stack(self.scores, dim=1)
-        coefficients = jackknife_ridge(features, log_odds(scores), self.settings.ridge)
+        coefficients = jackknife_ridge(features, log_odds(scores)[..., None], self.settings.ridge)[..., 0]
         blocks = [min(2 * c, s) for c, s in zip(self.geometry.cells, self.geometry.size, strict=True)]
         slopes = self.geometry.block_slopes(coefficients.reshape(-1, *blocks))
         return slopes[0], jackknife_error(slopes[1:])
@@ -211,3 +236,12 @@ class _AuthorsChain:
         """Returns the mean of the masks as the authors show it: above its mean, divided by its maximum."""
         raised = (self.sum / self.count - (self.sum / self.count).mean()).clamp(min=0)
         return raised / raised.max().clamp(min=torch.finfo().tiny), None
+
+
+def _joined(
+    chains: Sequence[_TemperedChains | _AuthorsChain],
+) -> tuple[Float[Tensor, "target *space"], Float[Tensor, "target *space"] | None]:
+    """Returns the maps of all targets and their errors."""
+    results = [chain.result() for chain in chains]
+    errors = [error for _, error in results if error is not None]
+    return torch.stack([m for m, _ in results]), torch.stack(errors) if errors else None

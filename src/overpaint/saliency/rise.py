@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from overpaint.errors import OverpaintError
-from overpaint.perturbation.engine import Baseline, stream_scores, target_scores
+from overpaint.perturbation.baselines import Baseline
+from overpaint.perturbation.engine import ask
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.moments import MaskMoments
+from overpaint.perturbation.moments import MaskMoments, TargetMaps
+from overpaint.perturbation.proposals import Dialogue, GridMasks, ImageMaps, precise, rounds
 from overpaint.perturbation.randomness import image_rng
 from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
@@ -28,10 +32,12 @@ class Rise:
     so that a result does not depend on the batch.
 
     Attributes:
-        queries: Masks ``N`` for each image.
+        queries: Masks ``N`` for each image, at most.
         cells: Cells of the grid along each axis (``s``).
         keep: Probability ``q`` that a cell is on.
         estimator: ``covariance`` or ``mean``.
+        stop_at: Sampling ends when the mean standard error of each map is under this share of the map's range;
+            None: when ``queries`` are spent.
         baseline: What stands where the mask is 0.
         seed: Seed of the masks.
 
@@ -43,6 +49,7 @@ class Rise:
     cells: int = 7
     keep: float = 0.5
     estimator: Literal["covariance", "mean"] = "covariance"
+    stop_at: float | None = None
     baseline: Baseline = "mean"
     seed: int = 0
 
@@ -52,28 +59,35 @@ class Rise:
                 f"rise: queries={self.queries} must be at least 2 and keep={self.keep} between 0 and 1"
             )
 
-    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
-        """Returns maps with their standard errors, ``queries`` forward passes an image."""
-        images, targets = images.repeat_interleave(targets.shape[1], dim=0), targets.flatten()
-        size = tuple(images.shape[2:])
+    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.most_queries`: all targets share the queries."""
+        return self.queries
+
+    def propose(
+        self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
+    ) -> Dialogue:
+        """Proposes all masks, or round after round until ``stop_at`` is reached."""
+        size = tuple(image.shape[1:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
-        grids, shifts = [], []
-        for image in images:
-            rng = image_rng(image, self.seed, "rise")
-            grids.append((torch.rand(self.queries, *geometry.cells, generator=rng) < self.keep).float())
-            shifts.append(geometry.draw_shifts(self.queries, rng))
-        owners = torch.arange(len(images), device=images.device).repeat_interleave(self.queries)
-        moments = [MaskMoments(size, images.device) for _ in images]
-        stream = stream_scores(classifier, images, self.baseline, geometry, owners, torch.cat(grids), torch.cat(shifts))
-        for here, masks, scores in stream:
-            chosen = target_scores(scores, targets[owners[here]])
-            for owner in owners[here].unique().tolist():
-                mine = owners[here] == owner
-                moments[owner].update(chosen[mine], masks[mine])
+        rng = image_rng(image, self.seed, "rise")
+        moments = MaskMoments(size, image.device)
+        for count in rounds(self.queries, self.stop_at):
+            grids, shifts = geometry.draw(count, self.keep, rng)
+            proposal = GridMasks(geometry, grids.to(image.device), shifts.to(image.device))
+            moments.add(proposal, (yield proposal))
+            maps, errors = self._maps(moments, geometry)
+            if precise(maps, errors, self.stop_at):
+                break
+        return ImageMaps(maps, errors, moments.count)
+
+    def _maps(self, moments: MaskMoments, geometry: MaskGeometry) -> tuple[TargetMaps, TargetMaps]:
         if self.estimator == "mean":
-            pairs, unit = [m.mean_product() for m in moments], torch.tensor(self.keep)
+            values, unit = moments.mean_product(), torch.tensor(self.keep)
         else:
-            pairs = [m.covariance() for m in moments]
-            unit = geometry.variance() * self.keep * (1 - self.keep)
-        maps, errors = (torch.stack(values).float() / unit.to(images.device) for values in zip(*pairs, strict=True))
-        return SaliencyMaps(maps, errors, torch.full_like(targets, self.queries))
+            values, unit = moments.covariance(), geometry.variance() * self.keep * (1 - self.keep)
+        maps, errors = (v.float() / unit.to(v.device) for v in values)
+        return maps, errors
+
+    def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
+        """Returns maps with their standard errors; all targets of an image from the same queries."""
+        return ask(self, classifier, images, targets)

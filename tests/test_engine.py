@@ -1,0 +1,208 @@
+"""The engine: packing, chunk sizes, precision, memory, baselines, stopping; never what else is asked beside a query."""
+
+from typing import Any
+
+import pytest
+import torch
+from conftest import FunctionClassifier, planted
+from torch import Tensor
+
+from overpaint.classifiers.network import NetworkClassifier
+from overpaint.errors import OverpaintError
+from overpaint.networks.residual import ResidualNetwork
+from overpaint.perturbation.baselines import baseline_image
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.passes import ROWS, bfloat16_agreement, find_rows
+from overpaint.perturbation.proposals import PerturbationMethod, SegmentMasks, WindowMasks, relative_errors
+from overpaint.saliency.mask_estimation import MaskEstimation
+from overpaint.saliency.rise import Rise
+from overpaint.types import SaliencyMaps
+
+METHODS: dict[str, PerturbationMethod] = {
+    "rise": Rise(queries=150),
+    "mean": Rise(queries=150, estimator="mean", cells=5, baseline="blur"),
+    "mask_estimation": MaskEstimation(queries=128, chains=16),
+}
+
+
+@pytest.fixture(scope="module")
+def network() -> NetworkClassifier:
+    torch.manual_seed(0)
+    classifier = NetworkClassifier(ResidualNetwork(3, 4, 8), list("abcd"), 32, [0.4] * 3, [0.2] * 3)
+    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _images(count: int) -> Tensor:
+    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def _same(one: SaliencyMaps, other: SaliencyMaps, rows: slice = slice(None)) -> None:
+    assert torch.equal(one.maps, other.maps[rows])
+    assert one.standard_errors is not None
+    assert other.standard_errors is not None
+    assert torch.equal(one.standard_errors, other.standard_errors[rows])
+    assert torch.equal(one.queries, other.queries[rows])
+
+
+def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
+    images, targets = _images(3), torch.tensor([[0, 2], [1, 3], [2, 0]])
+    together = Engine(network, chunk=64).run(METHODS, images, targets)
+    for chunk in (8, 40, 256):
+        for name, maps in Engine(network, chunk=chunk).run(METHODS, images, targets).items():
+            _same(maps, together[name])
+    order = [2, 0, 1]
+    for name, maps in Engine(network).run(METHODS, images[order], targets[order]).items():
+        for place, i in enumerate(order):
+            alone = METHODS[name](network, images[i : i + 1], targets[i : i + 1])  # type: ignore[operator]
+            _same(alone, maps, slice(2 * place, 2 * place + 2))
+            _same(alone, together[name], slice(2 * i, 2 * i + 2))
+
+
+def test_a_map_does_not_depend_on_the_other_targets(network: NetworkClassifier) -> None:
+    images = _images(1)
+    several = Engine(network).run(METHODS, images, torch.tensor([[3, 1]]))
+    for name, maps in Engine(network).run(METHODS, images, torch.tensor([[1]])).items():
+        _same(maps, several[name], slice(1, 2))
+
+
+def test_several_targets_cost_the_queries_of_one(white_images: Tensor) -> None:
+    classifier = planted(lambda share: share)
+    Engine(classifier, chunk=25).run({"rise": Rise(queries=100)}, white_images, torch.tensor([[0, 1]]))
+    assert sum(classifier.rows) == 100
+
+
+def test_a_given_chunk_makes_every_pass_of_that_size(white_images: Tensor) -> None:
+    classifier = planted(lambda share: share)
+    Engine(classifier, chunk=24).run(METHODS, white_images, torch.tensor([[1]]))
+    assert set(classifier.rows) == {24}
+
+
+def test_a_found_chunk_makes_passes_of_whole_eights(white_images: Tensor) -> None:
+    classifier = planted(lambda share: share)
+    engine = Engine(classifier)
+    engine.run(METHODS, white_images, torch.tensor([[1]]))
+    assert engine.chunk is not None
+    assert all(rows % ROWS == 0 for rows in classifier.rows)
+    before = len(classifier.rows)
+    engine.run({"rise": Rise(queries=64)}, white_images, torch.tensor([[1]]))
+    assert sum(classifier.rows[before:]) == 64  # nothing is tried again
+
+
+def test_rows_are_doubled_until_the_memory_ends_and_a_difference_is_told() -> None:
+    def ask(images: Tensor) -> Tensor:
+        if len(images) > 32:
+            raise torch.OutOfMemoryError
+        return torch.full((len(images), 2), 0.5 + 1e-6 * (len(images) > ROWS))
+
+    size, difference = find_rows(ask, torch.zeros(ROWS, 1, 4, 4))
+    assert size <= 32
+    assert difference == pytest.approx(1e-6, rel=0.1)
+
+
+class _Small(FunctionClassifier):
+    """Has memory for so many rows."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(lambda images: images[:, 0, 8:16, 16:24].mean((1, 2)))
+        self.most = most
+
+    def scores(self, images: Tensor) -> Tensor:
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError
+        return super().scores(images)
+
+
+def test_out_of_memory_halves_the_pass_and_loses_nothing(white_images: Tensor) -> None:
+    targets = torch.tensor([[1]])
+    engine = Engine(_Small(20), chunk=64)
+    found = engine.run(METHODS, white_images, targets)
+    assert engine.chunk == 16
+    wanted = Engine(_Small(64), chunk=64).run(METHODS, white_images, targets)
+    for name in METHODS:
+        _same(found[name], wanted[name])
+    with pytest.raises(OverpaintError, match="not enough memory for a single image"):
+        Engine(_Small(0), chunk=2).run(METHODS, white_images, targets)
+
+
+def test_progress_counts_every_query_once(white_images: Tensor) -> None:
+    told: list[tuple[int, int]] = []
+    engine = Engine(planted(lambda share: share), on_answers=lambda count, planned: told.append((count, planned)))
+    engine.run(METHODS, white_images, torch.tensor([[1]]))
+    assert sum(count for count, _ in told) == 150 + 150 + 128
+    assert {planned for _, planned in told} == {428}
+
+
+@pytest.mark.parametrize("method", [Rise(queries=4000, stop_at=0.05), MaskEstimation(queries=4000, stop_at=0.05)])
+def test_sampling_ends_at_the_wanted_error(method: Any, white_images: Tensor) -> None:
+    classifier = planted(lambda share: share)
+    found = Engine(classifier, chunk=32).run({"": method}, white_images, torch.tensor([[1]]))[""]
+    spent = int(found.queries[0])
+    assert 0 < spent < 4000
+    assert spent == sum(classifier.rows)
+    assert found.standard_errors is not None
+    assert float(relative_errors(found.maps, found.standard_errors)) < 0.05
+    full = type(method)(queries=spent)(classifier, white_images, torch.tensor([[1]]))
+    assert torch.equal(full.maps, found.maps)  # the same queries as without stopping
+
+
+def test_baselines_are_what_they_say() -> None:
+    image = _images(1)[0]
+    classifier = FunctionClassifier(lambda images: images[:, 0, 0, 0], channels=3)
+    classifier.mean = torch.tensor([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)
+    assert not baseline_image("black", classifier, image, 0).any()
+    assert baseline_image("mean", classifier, image, 0)[:, 5, 7].tolist() == pytest.approx([0.1, 0.2, 0.3])
+    flat = torch.full_like(image, 0.7)
+    torch.testing.assert_close(baseline_image("blur", classifier, flat, 0), flat)
+    blurred = baseline_image("blur", classifier, image, 0)
+    assert float(blurred.std()) < 0.5 * float(image.std())
+    assert float(blurred.mean()) == pytest.approx(float(image.mean()), abs=0.01)
+    noise = baseline_image("noise", classifier, image, 3)
+    assert torch.equal(noise, baseline_image("noise", classifier, image, 3))
+    assert not torch.equal(noise, baseline_image("noise", classifier, image, 4))
+    assert torch.equal(baseline_image(flat, classifier, image, 0), flat)
+    with pytest.raises(OverpaintError, match=r"shape \(3, 8, 8\), but the images have \(3, 32, 32\)"):
+        baseline_image(torch.zeros(3, 8, 8), classifier, image, 0)
+    with pytest.raises(OverpaintError, match="baseline=grey is none of mean, blur, black, noise"):
+        baseline_image("grey", classifier, image, 0)
+
+
+def test_windows_and_segments_hide_what_they_name() -> None:
+    windows = WindowMasks((4, 6), torch.tensor([[1, 2], [-1, 5]]), torch.tensor([[3, 4], [1, 9]]))
+    expected = torch.ones(2, 4, 6)
+    expected[0, 1:3, 2:4] = 0
+    expected[1, 0, 5] = 0
+    assert torch.equal(windows.masks(slice(0, 2)), expected)
+    segments = SegmentMasks(torch.tensor([[0, 0, 1], [2, 2, 1]]), torch.tensor([[1.0, 0.0, 0.5]]))
+    assert segments.masks(slice(0, 1)).tolist() == [[[1, 1, 0], [0.5, 0.5, 0]]]
+
+
+def test_bfloat16_is_taken_where_its_map_agrees(network: NetworkClassifier) -> None:
+    image, fill = _images(1)[0], torch.full((3, 32, 32), 0.4)
+    exact = bfloat16_agreement(lambda rows, _: network.scores(rows), image, fill, 0)
+    assert exact == pytest.approx(1)
+    noise = torch.Generator().manual_seed(0)
+
+    def coarse(rows: Tensor, precision: str) -> Tensor:
+        scores = network.scores(rows)
+        return scores + 0.3 * torch.rand(scores.shape, generator=noise) * (precision == "bfloat16")
+
+    assert bfloat16_agreement(coarse, image, fill, 0) < 0.9
+    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.5), channels=3)
+    assert bfloat16_agreement(lambda rows, _: blind.scores(rows), image, fill, 0) == 0
+
+
+def test_given_bfloat16_is_used(network: NetworkClassifier) -> None:
+    seen: list[torch.dtype] = []
+    handle = network.network.get_submodule("stem.0").register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
+    try:
+        Engine(network, chunk=32, precision="bfloat16").run(METHODS, _images(1), torch.tensor([[0]]))
+    finally:
+        handle.remove()
+    assert set(seen) == {torch.bfloat16}
+
+
+def test_settings_out_of_range_are_refused(network: NetworkClassifier) -> None:
+    with pytest.raises(OverpaintError, match="chunk=0 must be auto or at least 1"):
+        Engine(network, chunk=0)
+    with pytest.raises(OverpaintError, match="compile=true needs a classifier that is a network"):
+        Engine(planted(lambda share: share), compile=True)
