@@ -10,7 +10,8 @@ import lightning as L
 
 from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
-from overpaint.classifiers.network import NetworkClassifier, load_classifier
+from overpaint.classifiers.loading import open_classifier
+from overpaint.classifiers.options import ClassifierOptions, content_of, kind_of
 from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
 from overpaint.data.folder import read_files
@@ -23,6 +24,7 @@ from overpaint.region import RegionRule
 from overpaint.report.summary import terminal_table, wandb_table, write_summary
 from overpaint.report.tracking import start_run
 from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders
+from overpaint.types import Classifier
 from overpaint.variants import VariantMaker
 
 EXPLAINING = ("saliency", "methods", "region", "search", "variants", "target", "seed")
@@ -33,11 +35,10 @@ TYPES: dict[str, Any] = {
     "fit": Fit,
     "limit": int,
     "output": str,
-    "classifier": str,
     "generator": str | None,
     "seed": int,
     "batch_size": int,
-    "target": str | int,
+    "target": str | int | list[str | int],
 }
 """What the settings outside the sections take."""
 
@@ -63,7 +64,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
     L.seed_everything(settings["seed"], verbose=False)
     _check_checkpoints(settings)
-    classifier = load_classifier(Path(settings["classifier"]))
+    classifier = open_classifier(_classifier_options(settings))
     module = _module(settings, classifier)
     part, skipped = _images(settings, classifier)
     folder = Path(settings["output"]) / "explain"
@@ -93,7 +94,8 @@ def explain(configs: Path, words: Sequence[str]) -> None:
 
 def _check_checkpoints(settings: Settings) -> None:
     """Says which command makes the checkpoints that are not there."""
-    wanted = {"classifier": settings["classifier"], "generator": settings["generator"]}
+    source = _classifier_options(settings).source
+    wanted = {"classifier": source if kind_of(source) == "checkpoint" else None, "generator": settings["generator"]}
     missing = [f"{name}={path}" for name, path in wanted.items() if path is not None and not Path(path).is_file()]
     if missing:
         without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
@@ -103,7 +105,11 @@ def _check_checkpoints(settings: Settings) -> None:
         )
 
 
-def _module(settings: Settings, classifier: NetworkClassifier) -> ExplainerModule:
+def _classifier_options(settings: Settings) -> ClassifierOptions:
+    return ClassifierOptions(**checked_arguments(ClassifierOptions, settings["classifier"], "classifier"))
+
+
+def _module(settings: Settings, classifier: Classifier) -> ExplainerModule:
     methods = {name: build(section, f"saliency.{name}") for name, section in settings["saliency"].items()}
     rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
     search = LatentSearch(**checked_arguments(LatentSearch, settings["search"], "search"))
@@ -120,7 +126,7 @@ def _module(settings: Settings, classifier: NetworkClassifier) -> ExplainerModul
     return ExplainerModule(classifier, methods, rule, maker, settings["target"])
 
 
-def _images(settings: Settings, classifier: NetworkClassifier) -> tuple[ImagePart, list[Skipped]]:
+def _images(settings: Settings, classifier: Classifier) -> tuple[ImagePart, list[Skipped]]:
     """Reads the images to explain, at the classifier's size."""
     size, channels, limit = classifier.image_size, classifier.channels, settings["limit"]
     if settings["images"] is not None:
@@ -136,11 +142,12 @@ def _images(settings: Settings, classifier: NetworkClassifier) -> tuple[ImagePar
 
 
 def _how(settings: Settings) -> str:
-    """Says in short how images are explained: the settings and the checkpoints' content."""
+    """Says in short how images are explained: the settings and the content of the classifier and the generator."""
     digest = hashlib.blake2b(json.dumps({name: settings[name] for name in EXPLAINING}).encode())
-    for name in ("classifier", "generator"):
-        if settings[name] is not None:
-            digest.update(Path(settings[name]).read_bytes())
+    for content in content_of(_classifier_options(settings)):
+        digest.update(content)
+    if settings["generator"] is not None:
+        digest.update(Path(settings["generator"]).read_bytes())
     return digest.hexdigest()
 
 
