@@ -32,8 +32,8 @@ def _open(source: object, **options: object) -> Classifier:
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("own.ckpt", {"image_size": 8}, r"^classifier\.image_size=8 has no meaning for classifier=own\.ckpt, a checkp"),
-        ("own.ckpt", {"output": "logits"}, r"classifier\.output=logits has no meaning .*which says it itself$"),
+        ("own.ckpt", {"image_size": 8}, r"^classifier\.image_size=8 has no meaning for classifier=own\.ckpt, by its"),
+        ("own.ckpt", {"output": "logits"}, r"classifier\.output=logits has no meaning .*which says it itself; other"),
         (
             "torchvision:resnet18",
             {"channels": 1},
@@ -80,6 +80,7 @@ def _open(source: object, **options: object) -> Classifier:
             {"image_size": 8, "channels": 3, "mean": [0.5], "std": [0.5]},
             r"classifier\.mean=\[0\.5\] must have one entry for each of the 3 channels",
         ),
+        ("FACTORIES:fixed", {"image_size": 8, "channels": 4}, r"takes 4 channels; images are grey \(1\) or RGB \(3\)$"),
         ("FACTORIES:single", {"image_size": 8}, r"answered one image with shape \(1, 1\); it must give \(1, classes\)"),
         ("FACTORIES:worded", {"image_size": 8}, r"answered one image with shape \(\); it must give"),
         ("FACTORIES:several", {"image_size": 8}, r"answered one image with a tuple; it must give \(1, classes\)"),

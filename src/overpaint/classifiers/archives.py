@@ -56,8 +56,9 @@ def load_torchscript(path: Path) -> Archive:
             network = torch.jit.load(path, map_location="cpu")
     except Exception as error:  # torch's reader lets nearly any kind of error through
         raise OverpaintError(
-            f"classifier={path} is no TorchScript file; if it is a state dict, name its network as well, such as "
-            f"classifier=torchvision:resnet50 classifier.weights={path}"
+            f"classifier={path} is no TorchScript file; a state dict needs its network's name as well, such as "
+            f"classifier=torchvision:resnet50 classifier.weights={path}, and a pickled network is refused since it "
+            "could run code"
         ) from error
     network.eval()
     return Archive(network)

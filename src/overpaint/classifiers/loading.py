@@ -106,7 +106,7 @@ def _input(options: ClassifierOptions, channels: int | None, sides: Sequence[int
     """Returns the channels and the side of the images, from the source and from what is given.
 
     Raises:
-        OverpaintError: If the two contradict each other, neither says the side, or the images are not square.
+        OverpaintError: If the two contradict each other, neither says the side, or they are not square, grey or RGB.
     """
     height, width = sides
     if height is not None and width is not None and height != width:
@@ -120,7 +120,10 @@ def _input(options: ClassifierOptions, channels: int | None, sides: Sequence[int
         raise OverpaintError(
             f"classifier.image_size must be given: {options.source} does not say how large its images are"
         )
-    return options.channels or channels or len(options.mean or ()) or 3, size
+    channels = options.channels or channels or len(options.mean or ()) or 3
+    if channels not in (1, 3):
+        raise OverpaintError(f"classifier={options.source} takes {channels} channels; images are grey (1) or RGB (3)")
+    return channels, size
 
 
 def _normalisation(options: ClassifierOptions, channels: int) -> tuple[Sequence[float], Sequence[float] | None]:

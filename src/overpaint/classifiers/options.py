@@ -24,7 +24,8 @@ SUFFIXES: dict[str, Kind] = {
 
 MEANINGLESS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "checkpoint": (
-        "a checkpoint of this project, which says it itself",
+        "by its name a checkpoint of this project, which says it itself; other sources are torchvision:NAME, "
+        "package.module:factory, and .pt, .pt2 and .onnx files",
         ("weights", "class_names", "image_size", "channels", "mean", "std", "output"),
     ),
     "torchvision": ("a network of torchvision, which takes three", ("channels",)),
@@ -99,7 +100,8 @@ def content_of(options: ClassifierOptions) -> Iterator[bytes]:
         yield Path(value).read_bytes() if isinstance(value, str) and Path(value).is_file() else repr(value).encode()
     if kind_of(options.source) == "onnx":  # large tensors may lie beside it: model.onnx.data, model.onnx_data
         source = Path(options.source)
-        yield from (p.read_bytes() for p in sorted(source.parent.iterdir()) if p.name.startswith(f"{source.name}"))
+        beside = [p for p in sorted(source.parent.iterdir()) if p.name.startswith(source.name) and p != source]
+        yield from (path.read_bytes() for path in beside if path.is_file())
     module = sys.modules.get(options.source.partition(":")[0])
     if kind_of(options.source) == "factory" and module is not None and module.__file__ is not None:
         yield Path(module.__file__).read_bytes()
