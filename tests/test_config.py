@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from overpaint.app.build import build, checked_arguments
+from overpaint.classifiers.options import ClassifierOptions
 from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.digits import DigitsData
 from overpaint.data.folder import FolderData
@@ -50,9 +52,14 @@ def _explain(output: Path, *words: str) -> Settings:
 
 
 def _typed(
-    count: int = 1, rate: float = 0.1, kind: Literal["x", "y"] = "x", on: bool = False, word: str | None = None
+    count: int = 1,
+    rate: float = 0.1,
+    kind: Literal["x", "y"] = "x",
+    on: bool = False,
+    word: str | None = None,
+    rates: Sequence[float] | None = None,
 ) -> dict[str, Any]:
-    return {"count": count, "rate": rate, "kind": kind, "on": on, "word": word}
+    return {"count": count, "rate": rate, "kind": kind, "on": on, "word": word, "rates": rates}
 
 
 def test_defaults_are_the_files() -> None:
@@ -70,7 +77,7 @@ def test_defaults_are_the_files() -> None:
 
 def test_interpolations_follow_overrides(tmp_path: Path) -> None:
     settings = _explain(tmp_path, "seed=7")
-    assert settings["classifier"] == f"{tmp_path}/classifier.ckpt"
+    assert settings["classifier"]["source"] == f"{tmp_path}/classifier.ckpt"
     assert settings["search"]["seed"] == settings["saliency"]["rise"]["seed"] == 7
 
 
@@ -102,6 +109,26 @@ def test_nested_override_changes_one_value() -> None:
     expected["model"]["dcgan"] |= {"learning_rate": 2e-4, "recipe": "radford"}
     expected["trainer"]["devices"] = 1
     assert changed == expected
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_section_with_a_source_is_named_by_it(tmp_path: Path, order: int) -> None:
+    default = _explain(tmp_path)["classifier"]
+    words = ["classifier=torchvision:resnet50", "classifier.weights=w.pt"][::order]
+    changed = default | {"source": "torchvision:resnet50", "weights": "w.pt"}
+    assert _explain(tmp_path, *words)["classifier"] == changed
+    assert _explain(tmp_path, "classifier.source=a.onnx", "classifier=b.onnx")["classifier"]["source"] == "b.onnx"
+    mapping = _explain(tmp_path, "classifier={source: c.onnx, output: logits}")["classifier"]
+    assert mapping == default | {"source": "c.onnx", "output": "logits"}
+
+
+def test_options_of_a_classifier_are_arguments_and_fit(tmp_path: Path) -> None:
+    own = _explain(tmp_path)["classifier"]
+    options = ClassifierOptions(**checked_arguments(ClassifierOptions, own, "classifier"))
+    assert options == ClassifierOptions(f"{tmp_path}/classifier.ckpt")
+    words = ["classifier=a.pt", "classifier.mean=[0,0.5,1]", "classifier.class_names=[cat,1]"]
+    given = checked_arguments(ClassifierOptions, _explain(tmp_path, *words)["classifier"], "classifier")
+    assert (given["mean"], given["class_names"]) == ([0, 0.5, 1], ["cat", 1])
 
 
 def test_a_later_word_wins() -> None:
@@ -187,6 +214,8 @@ def test_saved_settings_read_back_alike(tmp_path: Path) -> None:
         {"count": 3, "rate": 0.5, "kind": "y", "on": True, "word": "w"},
         {"rate": 1},
         {"word": None},
+        {"rates": [0.5, 1]},
+        {"rates": None},
         {},
     ],
 )
@@ -197,6 +226,7 @@ def test_right_types_pass(arguments: dict[str, Any]) -> None:
 def test_whole_numbers_become_floats_where_floats_are_taken() -> None:
     ready = checked_arguments(_typed, {"rate": 1, "count": 1}, "here")
     assert (type(ready["rate"]), type(ready["count"])) == (float, int)
+    assert [type(rate) for rate in checked_arguments(_typed, {"rates": [0, 1]}, "here")["rates"]] == [float, float]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +242,9 @@ def test_whole_numbers_become_floats_where_floats_are_taken() -> None:
         ("kind", ["x"], r"Literal\['x', 'y'\]"),
         ("on", 1, "bool"),
         ("word", 3, r"str \| None"),
+        ("rates", 3, r".*Sequence\[float\] \| None"),
+        ("rates", "0.5", r".*Sequence\[float\] \| None"),
+        ("rates", [0.5, "1"], r".*Sequence\[float\] \| None"),
     ],
 )
 def test_wrong_types_are_named(name: str, value: object, takes: str) -> None:

@@ -3,7 +3,7 @@
 The order, later wins: ``configs/<entry>.yaml``, the group files that it or the command line chooses, the other
 ``key=value`` words of the command line. A group's word names its file: ``data=folder`` reads
 ``configs/data/folder.yaml``. Each group file names its class (``target``) and its settings, which are that class's
-arguments.
+arguments. A word for a section that has an entry ``source`` sets that entry.
 """
 
 import difflib
@@ -112,7 +112,9 @@ def _with_data_of_run(base: DictConfig, overrides: Settings, given: bool) -> Dic
 def _merge(base: DictConfig, overrides: Settings) -> Settings:
     OmegaConf.set_struct(base, True)
     keys = _all_keys(base)
-    for key, value in overrides.items():
+    for word, value in overrides.items():
+        # A section with a source is named by it: classifier=X means classifier.source=X.
+        key = f"{word}.source" if f"{word}.source" in keys and not isinstance(value, dict) else word
         if key not in keys:
             raise OverpaintError(f"there is no setting '{key}'{meant(key, keys)}")
         if isinstance(OmegaConf.select(base, key), DictConfig) and not isinstance(value, dict):

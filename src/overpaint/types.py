@@ -154,6 +154,11 @@ class Classifier(Protocol):
         ...
 
     @property
+    def image_size(self) -> int:
+        """The side of the images it was made for; others are resized to it."""
+        ...
+
+    @property
     def mean(self) -> Tensor:
         """The mean colour of the images it was trained on, shaped to broadcast over a batch."""
         ...

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import lightning as L
@@ -79,8 +79,11 @@ def check_types(values: Mapping[str, Any], hints: Mapping[str, Any], prefix: str
 
 
 def _as_float(value: Any, annotation: Any) -> Any:
-    """Turns a whole number into a float where one is taken and no int is."""
+    """Turns a whole number, alone or in a list, into a float where one is taken and no int is."""
     options = get_args(annotation) or (annotation,)
+    for option in (annotation, *options):
+        if isinstance(value, list) and get_origin(option) in (list, Sequence):
+            return [_as_float(entry, get_args(option)[0]) for entry in value]
     whole = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if whole and float in options and int not in options else value
 
@@ -93,6 +96,8 @@ def _fits(value: Any, annotation: Any) -> bool:
         return any(_fits(value, option) for option in get_args(annotation))
     if origin is Literal:
         return value in get_args(annotation)
+    if origin in (list, Sequence):
+        return isinstance(value, list | tuple) and all(_fits(entry, get_args(annotation)[0]) for entry in value)
     if annotation is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if annotation is int:

@@ -11,7 +11,8 @@ import lightning as L
 from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.app.progress import QueryProgress
-from overpaint.classifiers.network import NetworkClassifier, load_classifier
+from overpaint.classifiers.loading import open_classifier
+from overpaint.classifiers.options import ClassifierOptions, content_of, kind_of
 from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
 from overpaint.data.folder import read_files
@@ -27,7 +28,7 @@ from overpaint.region import RegionRule
 from overpaint.report.summary import terminal_table, wandb_table, write_summary
 from overpaint.report.tracking import start_run
 from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders
-from overpaint.types import SaliencyMethod
+from overpaint.types import Classifier, SaliencyMethod
 from overpaint.variants import VariantMaker
 
 EXPLAINING = ("saliency", "methods", "region", "search", "variants", "target", "seed", "engine")
@@ -38,11 +39,10 @@ TYPES: dict[str, Any] = {
     "fit": Fit,
     "limit": int,
     "output": str,
-    "classifier": str,
     "generator": str | None,
     "seed": int,
     "batch_size": int,
-    "target": str | int,
+    "target": str | int | list[str | int],
 }
 """What the settings outside the sections take."""
 
@@ -68,7 +68,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
     L.seed_everything(settings["seed"], verbose=False)
     _check_checkpoints(settings)
-    classifier = load_classifier(Path(settings["classifier"]))
+    classifier = open_classifier(_classifier_options(settings))
     progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
     module = _module(settings, classifier, progress)
     part, skipped = _images(settings, classifier)
@@ -101,7 +101,8 @@ def explain(configs: Path, words: Sequence[str]) -> None:
 
 def _check_checkpoints(settings: Settings) -> None:
     """Says which command makes the checkpoints that are not there."""
-    wanted = {"classifier": settings["classifier"], "generator": settings["generator"]}
+    source = _classifier_options(settings).source
+    wanted = {"classifier": source if kind_of(source) == "checkpoint" else None, "generator": settings["generator"]}
     missing = [f"{name}={path}" for name, path in wanted.items() if path is not None and not Path(path).is_file()]
     if missing:
         without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
@@ -111,7 +112,11 @@ def _check_checkpoints(settings: Settings) -> None:
         )
 
 
-def _module(settings: Settings, classifier: NetworkClassifier, progress: QueryProgress | None) -> ExplainerModule:
+def _classifier_options(settings: Settings) -> ClassifierOptions:
+    return ClassifierOptions(**checked_arguments(ClassifierOptions, settings["classifier"], "classifier"))
+
+
+def _module(settings: Settings, classifier: Classifier, progress: QueryProgress | None) -> ExplainerModule:
     methods = {name: _method(name, section, settings, classifier) for name, section in settings["saliency"].items()}
     more = {"classifier": classifier, "on_answers": progress.answered if progress else None}
     engine = Engine(**checked_arguments(Engine, settings["engine"] | more, "engine"))
@@ -131,22 +136,26 @@ def _module(settings: Settings, classifier: NetworkClassifier, progress: QueryPr
 
 
 def _method(
-    name: str, section: Settings, settings: Settings, classifier: NetworkClassifier
+    name: str, section: Settings, settings: Settings, classifier: Classifier
 ) -> SaliencyMethod | PerturbationMethod:
     """Builds a method; a baseline that is no word is an image file."""
     more = {}
-    if section.get("baseline", BASELINE_WORDS[0]) not in BASELINE_WORDS:
-        if not Path(str(section["baseline"])).is_file():
-            raise OverpaintError(
-                f"saliency.{name}.baseline={section['baseline']} is none of {', '.join(BASELINE_WORDS)}, nor a file"
-            )
-        part, _ = read_files(str(section["baseline"]), classifier.image_size, classifier.channels, settings["fit"], 1)
+    if (path := _baseline_file(section)) is not None:
+        if not Path(path).is_file():
+            raise OverpaintError(f"saliency.{name}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
+        part, _ = read_files(path, classifier.image_size, classifier.channels, settings["fit"], 1)
         more["baseline"] = part.images[0].float() / 255
     method: SaliencyMethod | PerturbationMethod = build(section, f"saliency.{name}", **more)
     return method
 
 
-def _images(settings: Settings, classifier: NetworkClassifier) -> tuple[ImagePart, list[Skipped]]:
+def _baseline_file(section: Settings) -> str | None:
+    """Returns what a method's baseline names if it is none of the words."""
+    baseline = section.get("baseline")
+    return None if baseline is None or baseline in BASELINE_WORDS else str(baseline)
+
+
+def _images(settings: Settings, classifier: Classifier) -> tuple[ImagePart, list[Skipped]]:
     """Reads the images to explain, at the classifier's size."""
     size, channels, limit = classifier.image_size, classifier.channels, settings["limit"]
     if settings["images"] is not None:
@@ -162,11 +171,13 @@ def _images(settings: Settings, classifier: NetworkClassifier) -> tuple[ImagePar
 
 
 def _how(settings: Settings) -> str:
-    """Says in short how images are explained: the settings and the checkpoints' content."""
+    """Says in short how images are explained: the settings and the content of the classifier and the generator."""
     digest = hashlib.blake2b(json.dumps({name: settings[name] for name in EXPLAINING}).encode())
-    for name in ("classifier", "generator"):
-        if settings[name] is not None:
-            digest.update(Path(settings[name]).read_bytes())
+    for content in content_of(_classifier_options(settings)):
+        digest.update(content)
+    files = [settings["generator"], *(_baseline_file(section) for section in settings["saliency"].values())]
+    for path in filter(None, files):
+        digest.update(Path(path).read_bytes())
     return digest.hexdigest()
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from overpaint.classifiers.answers import Output, OutputOption, as_logits, as_scores, checked, fitted, output_kind
 from overpaint.errors import OverpaintError
-from overpaint.networks.checkpoint import load_part, read_checkpoint
+from overpaint.networks.checkpoint import checked_settings, load_part, read_checkpoint
 from overpaint.networks.residual import build_classifier_network
 from overpaint.types import Images, Scores
 
@@ -17,21 +17,24 @@ from overpaint.types import Images, Scores
 class NetworkClassifier(nn.Module):
     """A network behind its own input transform.
 
-    ``logits = network((resize(images) - mean) / std)``, ``scores = softmax(logits)``.
+    ``answers = network((resize(images) - mean) / std)``; ``scores`` are their softmax, or the answers themselves if
+    those are probabilities.
 
     Args:
-        network: Takes normalised images, returns logits.
-        class_names: The name of each class, in the order of the logits.
+        network: Takes normalised images, returns logits or probabilities; in eval mode.
+        class_names: The name of each class, in the order of the answers.
         image_size: Side of the images that the network was made for; others are resized to it.
         mean: The mean of each channel, for images in ``[0, 1]``; its length is the number of channels.
-        std: The standard deviation of each channel.
+        std: The standard deviation of each channel; None if the network takes images in ``[0, 1]`` as they are, so
+            that ``mean`` is nothing but the colour shown where an image is masked.
+        output: What the network answers with; ``auto`` asks it about six images.
 
     Raises:
-        OverpaintError: If the transform is impossible.
+        OverpaintError: If the transform is impossible, or ``output`` is not what the network answers with.
     """
 
     mean: Tensor
-    std: Tensor
+    std: Tensor | None
 
     def __init__(
         self,
@@ -39,10 +42,11 @@ class NetworkClassifier(nn.Module):
         class_names: Sequence[str],
         image_size: int,
         mean: Sequence[float],
-        std: Sequence[float],
+        std: Sequence[float] | None,
+        output: OutputOption = "logits",
     ) -> None:
         super().__init__()
-        if len(mean) != len(std) or min(std) <= 0:
+        if std is not None and (len(mean) != len(std) or min(std) <= 0):
             raise OverpaintError(f"mean={list(mean)} and std={list(std)} must have one entry a channel, std above 0")
         self.network: nn.Module = network
         self.class_names = list(class_names)
@@ -50,39 +54,40 @@ class NetworkClassifier(nn.Module):
         self.channels = len(mean)
         shape = (1, self.channels, 1, 1)
         self.register_buffer("mean", torch.tensor(list(mean)).reshape(shape))
-        self.register_buffer("std", torch.tensor(list(std)).reshape(shape))
+        self.register_buffer("std", None if std is None else torch.tensor(list(std)).reshape(shape))
+        self.output: Output = output_kind(output, self.answers, self.channels, image_size)
+
+    def answers(self, images: Images) -> Scores:
+        """Returns what the network says of images in ``[0, 1]``, logits or probabilities, with gradients.
+
+        Raises:
+            OverpaintError: If the images have another number of channels, or the network's answer is not one number
+                for each class and image.
+        """
+        inputs = fitted(images, self.channels, self.image_size)
+        if self.std is not None:
+            inputs = (inputs - self.mean) / self.std
+        # Not channels_last: a network that is made for it turns them itself, and one that is not may fail on them.
+        return checked(self.network(inputs.contiguous()), len(images), len(self.class_names))
 
     def logits(self, images: Images) -> Scores:
         """Returns the class scores before the softmax, differentiable with respect to ``images``.
 
+        Where the network answers with probabilities these are their logarithms.
+
         Raises:
-            OverpaintError: If the images have another number of channels, or the network's answer is not one score
-                for each class and image.
+            OverpaintError: As `answers`.
         """
-        if images.shape[1] != self.channels:
-            raise OverpaintError(
-                f"the classifier takes {self.channels} channels, but the images have {images.shape[1]}"
-            )
-        if images.shape[-2:] != (self.image_size, self.image_size):
-            images = F.interpolate(images, (self.image_size, self.image_size), mode="bilinear", antialias=True)
-        inputs = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.network(inputs)
-        expected = (len(images), len(self.class_names))
-        if tuple(logits.shape) != expected:
-            raise OverpaintError(f"the classifier answered with shape {tuple(logits.shape)} instead of {expected}")
-        return logits
+        return as_logits(self.answers(images), self.output)
 
     @torch.inference_mode()
     def scores(self, images: Images) -> Scores:
         """Returns class probabilities, without gradients.
 
         Raises:
-            OverpaintError: As `logits`, or if a score is not finite.
+            OverpaintError: As `answers`, or if a score is not finite or a row of probabilities has another sum than 1.
         """
-        scores = self.logits(images).float().softmax(1)
-        if not bool(scores.isfinite().all()):
-            raise OverpaintError("the classifier gave a score that is not a finite number")
-        return scores
+        return as_scores(self.answers(images), self.output)
 
 
 def classifier_from_settings(settings: dict[str, Any]) -> NetworkClassifier:
@@ -103,6 +108,7 @@ def load_classifier(path: Path) -> NetworkClassifier:
         OverpaintError: If the file is absent or no such checkpoint.
     """
     settings, tensors = read_checkpoint(path, "classifier")
-    classifier = classifier_from_settings(settings)
-    load_part(classifier, tensors, "classifier")
+    with checked_settings(path, "classifier"):
+        classifier = classifier_from_settings(settings)
+    load_part(classifier, tensors, "classifier", path)
     return classifier

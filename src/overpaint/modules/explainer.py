@@ -1,19 +1,18 @@
 """Hosts an explanation in Lightning's Trainer, which shares the images out between devices and nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import lightning as L
 import torch
 
-from overpaint.classifiers.network import NetworkClassifier
 from overpaint.classifiers.targets import choose_targets
 from overpaint.errors import OverpaintError
 from overpaint.explanation import explain
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule
-from overpaint.types import Batch, Explanation, SaliencyMethod
+from overpaint.types import Batch, Classifier, Explanation, SaliencyMethod
 from overpaint.variants import VariantMaker
 
 
@@ -46,11 +45,11 @@ class ExplainerModule(L.LightningModule):
 
     def __init__(
         self,
-        classifier: NetworkClassifier,
+        classifier: Classifier,
         methods: Mapping[str, SaliencyMethod | PerturbationMethod],
         rule: RegionRule,
         maker: VariantMaker | None,
-        target: str | int,
+        target: str | int | Sequence[str | int],
         engine: Engine | None = None,
     ) -> None:
         super().__init__()

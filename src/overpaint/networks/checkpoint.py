@@ -1,6 +1,9 @@
 """Reads what training left: tensors and plain values alone, so that loading a file runs no code of its own."""
 
+import re
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +33,99 @@ def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, to
     """
     if not path.is_file():
         raise OverpaintError(f"there is no checkpoint {path}; 'python train.py model={kind}' makes one")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols that torch.save does not write
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's reader lets nearly any kind of error through from a damaged file
-        raise OverpaintError(
-            f"{path} can't be loaded: it is damaged or no checkpoint, or it holds more than tensors and plain values, "
-            f"which is refused since it could run code; 'python train.py model={kind}' makes a new one"
-        ) from error
+    content = read_plain(path, f"'python train.py model={kind}' makes a new one")
     about = content.get(FORMAT_KEY) if isinstance(content, dict) else None
     found = about.get("kind") if isinstance(about, dict) else None
     if found != kind:
         said = f"holds a {found}" if found else "was not made by this project"
         raise OverpaintError(f"{path} {said}; a {kind} checkpoint is needed, 'python train.py model={kind}' makes one")
-    return content[FORMAT_KEY]["settings"], content["state_dict"]
+    settings, tensors = content[FORMAT_KEY].get("settings"), content.get("state_dict")
+    if not isinstance(settings, dict) or not isinstance(tensors, dict):
+        raise _incomplete(path, kind, "it has no settings or no state_dict")
+    return settings, tensors
 
 
-def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], prefix: str) -> None:
-    """Loads into ``network`` those of ``tensors`` whose names start with ``prefix.``, and freezes it in eval mode."""
+def read_plain(path: Path, advice: str) -> Any:
+    """Reads what ``torch.save`` wrote, if that is tensors and plain values.
+
+    Args:
+        path: The file.
+        advice: The end of the error's sentence: what to do instead.
+
+    Raises:
+        OverpaintError: If the file can't be read, or holds more than that.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols that torch.save does not write
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's reader lets nearly any kind of error through from a damaged file
+        raise OverpaintError(
+            f"{path} can't be loaded: it is damaged or no checkpoint, or it holds more than tensors and plain values"
+            f"{_foreign_name(error)}, which is refused since it could run code; {advice}"
+        ) from error
+
+
+def _foreign_name(error: Exception) -> str:
+    """Returns, in brackets, the name of what weights-only loading refused, where torch says it."""
+    said = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f" ({said[1]})" if said else ""
+
+
+def _incomplete(path: Path, kind: str, why: str) -> OverpaintError:
+    return OverpaintError(f"{path} is an incomplete {kind} checkpoint: {why}; 'python train.py model={kind}' makes one")
+
+
+@contextmanager
+def checked_settings(path: Path, kind: str) -> Iterator[None]:
+    """Turns what a network's constructor says of a checkpoint's settings into one sentence that names the file.
+
+    Raises:
+        OverpaintError: If a setting is missing, unknown or impossible.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, OverpaintError) as error:
+        missing = f"there is no setting {error}" if isinstance(error, KeyError) else str(error)
+        raise _incomplete(path, kind, missing) from error
+
+
+def load_part(network: nn.Module, tensors: Mapping[str, torch.Tensor], prefix: str, path: Path) -> None:
+    """Loads into ``network`` those of ``tensors`` whose names start with ``prefix.``, and freezes it in eval mode.
+
+    Raises:
+        OverpaintError: As `load_tensors`.
+    """
     start = f"{prefix}."
-    network.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
+    load_tensors(network, {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}, path)
+
+
+def load_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Loads ``tensors`` of the file ``path`` into ``network``, and freezes it in eval mode.
+
+    Raises:
+        OverpaintError: If tensors are missing, left over or of another shape; it names the first few.
+    """
+    own = network.state_dict()
+    # Files from before PyTorch 0.4.1 have no such counters, and in eval mode nothing needs them.
+    missing = [name for name in own if name not in tensors and not name.endswith("num_batches_tracked")]
+    extra = [name for name in tensors if name not in own]
+    differing = [
+        f"{name} {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    faults = {"are missing": missing, "belong to no layer": extra, "have another shape": differing}
+    said = [f"{len(names)} tensors {fault} ({_few(names)})" for fault, names in faults.items() if names]
+    if said:
+        raise OverpaintError(f"the tensors of {path} are not those of the network: {'; '.join(said)}")
+    own.update(tensors)  # it carries the layers' versions, which a file without them would lack
+    network.load_state_dict(own)
     network.eval().requires_grad_(False)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def load_dcgan(path: Path) -> tuple[Generator, Discriminator]:
@@ -61,7 +135,8 @@ def load_dcgan(path: Path) -> tuple[Generator, Discriminator]:
         OverpaintError: As `read_checkpoint`.
     """
     settings, tensors = read_checkpoint(path, "dcgan")
-    generator, discriminator = Generator(**settings["generator"]), Discriminator(**settings["discriminator"])
-    load_part(generator, tensors, "averaged_generator")
-    load_part(discriminator, tensors, "discriminator")
+    with checked_settings(path, "dcgan"):
+        generator, discriminator = Generator(**settings["generator"]), Discriminator(**settings["discriminator"])
+    load_part(generator, tensors, "averaged_generator", path)
+    load_part(discriminator, tensors, "discriminator", path)
     return generator, discriminator

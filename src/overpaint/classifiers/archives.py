@@ -1,0 +1,92 @@
+"""Networks that bring their own computation: TorchScript files and programs of torch.export.
+
+Loading one builds, and asking it runs, what the file describes, and both formats may hold pickled objects: load only
+files whose origin you trust.
+"""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from overpaint.classifiers.answers import in_passes
+from overpaint.errors import OverpaintError
+
+
+class Archive(nn.Module):
+    """A loaded network as one closed module.
+
+    Its inner modules are no submodules of this one: they take no hooks (TorchScript) or are never called (torch.export
+    keeps them for their tensors alone), and some refuse ``eval()``. So methods that need layers find none and say so.
+
+    Args:
+        network: The loaded network.
+        rows: The number of images it takes at a time; None for any.
+    """
+
+    def __init__(self, network: nn.Module, rows: int | None = None) -> None:
+        super().__init__()
+        for parameter in network.parameters():
+            parameter.requires_grad_(False)
+        self._hidden = [network]  # in a list, or torch would register it
+        self.rows = rows
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Archive":
+        """Moves the network when this module, which has no tensors of its own, is moved to another device."""
+        self._hidden[0]._apply(fn, recurse)
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Returns the network's answer."""
+        return in_passes(self._hidden[0], images, self.rows)
+
+
+def load_torchscript(path: Path) -> Archive:
+    """Loads a TorchScript file.
+
+    Raises:
+        OverpaintError: If it is none.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*torch.jit.load.* is deprecated")
+            network = torch.jit.load(path, map_location="cpu")
+    except Exception as error:  # torch's reader lets nearly any kind of error through
+        raise OverpaintError(
+            f"classifier={path} is no TorchScript file; a state dict needs its network's name as well, such as "
+            f"classifier=torchvision:resnet50 classifier.weights={path}, and a pickled network is refused since it "
+            "could run code"
+        ) from error
+    network.eval()
+    return Archive(network)
+
+
+def load_exported(path: Path) -> tuple[Archive, list[int | None]]:
+    """Loads a program that ``torch.export.save`` wrote.
+
+    Returns:
+        The network, and the shape of its input, None where it is free. A program for a fixed number of images is run
+        in passes of that many.
+
+    Raises:
+        OverpaintError: If it is no such program, or takes anything else than one array of images.
+    """
+    try:
+        program = torch.export.load(path)
+    except Exception as error:  # torch's reader lets nearly any kind of error through
+        raise OverpaintError(f"classifier={path} is no program that torch.export.save wrote") from error
+    inputs = [node.meta["val"] for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
+    if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or inputs[0].ndim != 4:
+        raise OverpaintError(
+            f"classifier={path} takes {len(inputs)} inputs; it must take one array (batch, channel, height, width)"
+        )
+    shape = [_fixed(side) for side in inputs[0].shape]
+    return Archive(program.module(), shape[0]), shape
+
+
+def _fixed(side: Any) -> int | None:
+    """Returns a side of an exported input that is a number; a free one is a symbol."""
+    return side if isinstance(side, int) else None

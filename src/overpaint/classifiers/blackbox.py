@@ -1,0 +1,100 @@
+"""A classifier that is a plain function: only its scores are known, it has no layers and no gradients."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from overpaint.classifiers.answers import Output, OutputOption, as_scores, checked, fitted, output_kind
+from overpaint.errors import OverpaintError
+from overpaint.types import Images, Scores
+
+ScoreFunction = Callable[[NDArray[np.float32]], Any]
+"""Takes images ``(batch, channel, height, width)`` in ``[0, 1]``, returns scores ``(batch, class)``."""
+
+GREY = 0.5
+"""Each channel of the colour that is shown where an image is masked, if nothing is known of the training images."""
+
+
+def normalised(function: ScoreFunction, mean: Sequence[float], std: Sequence[float]) -> ScoreFunction:
+    """Returns ``function((images - mean) / std)``, for a function that takes normalised images."""
+    centre, spread = (np.array(values, np.float32).reshape(1, -1, 1, 1) for values in (mean, std))
+    return lambda images: function((images - centre) / spread)
+
+
+class CallableClassifier:
+    """Any Python function from images to scores, on the CPU.
+
+    Args:
+        function: Takes a float32 array ``(batch, channel, height, width)`` in ``[0, 1]``, returns logits or
+            probabilities ``(batch, class)``.
+        class_names: The name of each class, in the order of the scores.
+        image_size: Side of the images that the function takes; others are resized to it.
+        channels: Their channels.
+        mean: The mean of each channel, for images in ``[0, 1]``: the colour shown where an image is masked; None
+            takes a middle grey.
+        output: What the function returns; ``auto`` asks it about six images.
+
+    Raises:
+        OverpaintError: If ``mean`` has another number of channels, the function's answer to an image is not one number
+            for each class, or it is not what ``output`` says.
+    """
+
+    network: nn.Module | None = None
+
+    def __init__(
+        self,
+        function: ScoreFunction,
+        class_names: Sequence[str],
+        image_size: int,
+        channels: int,
+        mean: Sequence[float] | None = None,
+        output: OutputOption = "auto",
+    ) -> None:
+        mean = [GREY] * channels if mean is None else list(mean)
+        if len(mean) != channels:
+            raise OverpaintError(f"mean={mean} must have one entry for each of the {channels} channels")
+        self.function = function
+        self.class_names = list(class_names)
+        self.image_size, self.channels = image_size, channels
+        self.mean = torch.tensor(mean).reshape(1, channels, 1, 1)
+        self.output: Output = output_kind(output, self.answers, channels, image_size)
+
+    def answers(self, images: Images) -> Scores:
+        """Returns what the function says of images in ``[0, 1]``, logits or probabilities, on the images' device.
+
+        Raises:
+            OverpaintError: If the images have another number of channels, or the function's answer is not one number
+                for each class and image.
+        """
+        inputs = fitted(images.detach().float(), self.channels, self.image_size)
+        answer = self.function(inputs.contiguous().cpu().numpy())
+        try:
+            scores = torch.tensor(np.asarray(answer, dtype=np.float32))
+        except (TypeError, ValueError, RuntimeError) as error:  # no numbers, ragged rows, a tensor with gradients
+            raise OverpaintError(
+                f"the classifier answered with a {type(answer).__name__}; one array of scores is needed"
+            ) from error
+        return checked(scores, len(images), len(self.class_names)).to(images.device)
+
+    def logits(self, images: Images) -> Scores:
+        """Has no answer.
+
+        Raises:
+            OverpaintError: Always: a function of arrays has no gradients.
+        """
+        raise OverpaintError(
+            "this classifier is a black box without gradients; use perturbation methods such as rise, or give it as a "
+            "network of torch"
+        )
+
+    def scores(self, images: Images) -> Scores:
+        """Returns class probabilities, on the images' device.
+
+        Raises:
+            OverpaintError: As `answers`, or if a score is not finite or a row of probabilities has another sum than 1.
+        """
+        return as_scores(self.answers(images), self.output)

@@ -1,0 +1,195 @@
+"""Opens a classifier of any kind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from overpaint.classifiers.answers import probe_images
+from overpaint.classifiers.archives import load_exported, load_torchscript
+from overpaint.classifiers.blackbox import GREY, CallableClassifier, ScoreFunction, normalised
+from overpaint.classifiers.named import imported_network, torchvision_network
+from overpaint.classifiers.network import NetworkClassifier, load_classifier
+from overpaint.classifiers.onnx import OnnxFunction
+from overpaint.classifiers.options import ClassifierOptions, kind_of
+from overpaint.errors import OverpaintError
+from overpaint.types import Classifier
+
+
+def open_classifier(options: ClassifierOptions) -> Classifier:
+    """Opens a classifier; a network of torch is frozen and in eval mode.
+
+    Raises:
+        OverpaintError: If the source can't be found or loaded, does not say what it must, contradicts what is said of
+            it, or does not answer an image with a score for each class.
+    """
+    kind, path = kind_of(options.source), Path(options.source)
+    if kind not in ("torchvision", "factory") and not path.is_file():
+        raise OverpaintError(f"there is no file classifier={path}")
+    if kind == "checkpoint":
+        return load_classifier(path)
+    if kind == "torchvision":
+        return _open_torchvision(options)
+    if kind == "torchscript":
+        return _network(load_torchscript(path), options)
+    if kind == "exported":
+        network, (_, channels, *sides) = load_exported(path)
+        return _network(network, options, channels, sides)
+    if kind == "onnx":
+        function = OnnxFunction(path)
+        return _black_box(function, options, function.channels, function.sides)
+    return _open_factory(options)
+
+
+def _open_torchvision(options: ClassifierOptions) -> NetworkClassifier:
+    """Opens a network of torchvision; what is not given is that of its default weights."""
+    name = options.source.partition(":")[2]
+    network = torchvision_network(name, options.weights).to(memory_format=torch.channels_last)
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    transform = weights.transforms()
+    if options.image_size is None:
+        options = replace(options, image_size=transform.crop_size[0])
+    if options.mean is None and options.std is None:
+        options = replace(options, mean=transform.mean, std=transform.std)
+    return _network(network, options, channels=3, names=weights.meta["categories"])
+
+
+def _open_factory(options: ClassifierOptions) -> Classifier:
+    given = None if options.class_names is None else len(_read_class_names(options.class_names))
+    made = imported_network(options.source, options.weights, given)
+    if isinstance(made, nn.Module):
+        return _network(made, options)
+    if options.std is not None:
+        raise OverpaintError(
+            f"classifier.std has no meaning: {options.source} returned a function, which takes images in [0, 1]"
+        )
+    return _black_box(made, options)
+
+
+def _network(
+    network: nn.Module,
+    options: ClassifierOptions,
+    channels: int | None = None,
+    sides: Sequence[int | None] = (None, None),
+    names: Sequence[str] | None = None,
+) -> NetworkClassifier:
+    """Wraps a network, of which ``channels``, ``sides`` and ``names`` are known from its source."""
+    channels, size = _input(options, channels, sides)
+    mean, std = _normalisation(options, channels)
+    with torch.inference_mode():
+        classes = _count_classes(network, options, channels, size)
+    class_names = _class_names(options, names, classes)
+    return NetworkClassifier(network, class_names, size, mean, std, options.output).eval().requires_grad_(False)
+
+
+def _black_box(
+    function: ScoreFunction,
+    options: ClassifierOptions,
+    channels: int | None = None,
+    sides: Sequence[int | None] = (None, None),
+) -> CallableClassifier:
+    """Wraps a function, of which ``channels`` and ``sides`` are known from its source."""
+    channels, size = _input(options, channels, sides)
+    mean: Sequence[float] | None = options.mean
+    if isinstance(function, OnnxFunction):
+        mean, std = _normalisation(options, channels)
+        function = function if std is None else normalised(function, mean, std)
+    classes = _count_classes(lambda images: np.asarray(function(images.numpy())), options, channels, size)
+    return CallableClassifier(function, _class_names(options, None, classes), size, channels, mean, options.output)
+
+
+def _input(options: ClassifierOptions, channels: int | None, sides: Sequence[int | None]) -> tuple[int, int]:
+    """Returns the channels and the side of the images, from the source and from what is given.
+
+    Raises:
+        OverpaintError: If the two contradict each other, neither says the side, or they are not square, grey or RGB.
+    """
+    height, width = sides
+    if height is not None and width is not None and height != width:
+        raise OverpaintError(f"classifier={options.source} takes images of {height}x{width}; they must be square")
+    for name, own in (("channels", channels), ("image_size", height or width)):
+        given = getattr(options, name)
+        if None not in (own, given) and own != given:
+            raise OverpaintError(f"classifier.{name}={given}, but classifier={options.source} takes {own}")
+    size = options.image_size or height or width
+    if size is None:
+        raise OverpaintError(
+            f"classifier.image_size must be given: {options.source} does not say how large its images are"
+        )
+    channels = options.channels or channels or len(options.mean or ()) or 3
+    if channels not in (1, 3):
+        raise OverpaintError(f"classifier={options.source} takes {channels} channels; images are grey (1) or RGB (3)")
+    return channels, size
+
+
+def _normalisation(options: ClassifierOptions, channels: int) -> tuple[Sequence[float], Sequence[float] | None]:
+    """Returns mean and standard deviation; without them a middle grey, and no normalisation."""
+    if options.mean is None and options.std is None:
+        return [GREY] * channels, None
+    if options.mean is None or options.std is None:
+        missing, given = ("mean", "std") if options.mean is None else ("std", "mean")
+        raise OverpaintError(f"classifier.{given} is given without classifier.{missing}; images need both or neither")
+    if len(options.mean) != channels:
+        raise OverpaintError(f"classifier.mean={options.mean} must have one entry for each of the {channels} channels")
+    return options.mean, options.std
+
+
+def _count_classes(ask: Callable[[Tensor], object], options: ClassifierOptions, channels: int, size: int) -> int:
+    """Tries a classifier with one image, and counts the scores of its answer.
+
+    Raises:
+        OverpaintError: If it can't take the image, or does not answer with a row of at least two scores.
+    """
+    try:
+        answer = ask(probe_images(channels, size)[:1])
+    except Exception as error:  # someone else's code
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise OverpaintError(
+            f"classifier={options.source} can't take images of {size}x{size} pixels with {channels} channels: {reason}"
+        ) from error
+    shape = getattr(answer, "shape", None)
+    if shape is None or len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
+        said = f"with a {type(answer).__name__}" if shape is None else f"with shape {tuple(shape)}"
+        raise OverpaintError(
+            f"classifier={options.source} answered one image {said}; it must give (1, classes), two classes or more"
+        )
+    return int(shape[1])
+
+
+def _class_names(options: ClassifierOptions, own: Sequence[str] | None, classes: int) -> list[str]:
+    """Returns a name for each class: given, the source's own, or numbers; of a name that comes twice, with its number.
+
+    Raises:
+        OverpaintError: If other than ``classes`` names are given.
+    """
+    if options.class_names is None:
+        names = list(own) if own is not None and len(own) == classes else [str(index) for index in range(classes)]
+    else:
+        names = _read_class_names(options.class_names)
+    if len(names) != classes:
+        raise OverpaintError(
+            f"classifier.class_names has {len(names)} names, but classifier={options.source} gives {classes} scores"
+        )
+    return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]
+
+
+def _read_class_names(given: str | Sequence[str | int]) -> list[str]:
+    """Returns the class names that are given as a list or as a text file of one name a line.
+
+    Raises:
+        OverpaintError: If the file is absent or no text, or a name is missing.
+    """
+    lines: Sequence[str | int] = given
+    if isinstance(given, str):
+        try:
+            lines = Path(given).read_text(encoding="utf-8-sig").rstrip().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OverpaintError(f"classifier.class_names={given} can't be read as a text file: {error}") from error
+    names = [str(line).strip() for line in lines]
+    if not all(names):
+        raise OverpaintError(f"classifier.class_names has no name for class {names.index('')}")
+    return names

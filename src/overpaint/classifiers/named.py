@@ -1,0 +1,129 @@
+"""Networks by their name: torchvision's, and what any importable factory makes."""
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+
+from overpaint.classifiers.weights import count_classes, read_state_dict
+from overpaint.errors import OverpaintError
+from overpaint.networks.checkpoint import load_tensors
+from overpaint.networks.residual import build_classifier_network
+
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+"""Parts of GoogLeNet and Inception that serve their training alone."""
+
+
+def torchvision_network(name: str, weights: str | None) -> nn.Module:
+    """Makes a classification network of torchvision with its weights.
+
+    Args:
+        name: Its name there, such as ``resnet50``.
+        weights: A state-dict file, from which the number of classes is derived; or ``DEFAULT`` for torchvision's best
+            weights, from its cache or downloaded.
+
+    Raises:
+        OverpaintError: If there is no such network, or its weights can't be loaded.
+    """
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean torchvision:{near[0]}?" if near else f"it has {', '.join(known[:3])} ... {known[-1]}"
+        raise OverpaintError(f"classifier=torchvision:{name} is no classification network of torchvision; {hint}")
+    if weights is None:
+        raise OverpaintError(f"classifier=torchvision:{name} needs classifier.weights: a state-dict file, or DEFAULT")
+    default = torchvision.models.get_model_weights(name).DEFAULT
+    if weights == "DEFAULT":
+        try:
+            ready: nn.Module = torchvision.models.get_model(name, weights=default)
+        except (OSError, RuntimeError) as error:  # no network or no space; a damaged file
+            raise OverpaintError(
+                f"the weights of torchvision:{name} can't be downloaded ({error}); download {default.url} "
+                "elsewhere and set classifier.weights to the file"
+            ) from error
+        return ready.eval().requires_grad_(False)
+    tensors = read_state_dict(Path(weights))
+    with torch.device("meta"):  # shapes alone, without memory
+        classes = count_classes(build_classifier_network(name, 3, 2), tensors)
+    network: Any = build_classifier_network(name, 3, classes)
+    if name in ("googlenet", "inception_v3"):
+        tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(AUXILIARY)}
+        # Their ImageNet weights come from TensorFlow and take another range, to which these networks can turn.
+        network.transform_input = classes == len(default.meta["categories"])
+    load_tensors(network, tensors, Path(weights))
+    trained: nn.Module = network
+    return trained
+
+
+def imported_network(source: str, weights: str | None, classes: int | None) -> nn.Module | Callable[..., Any]:
+    """Calls the factory that ``package.module:factory`` names; the current folder can be imported from.
+
+    The factory is called with ``num_classes`` if it takes that and the number is known, from the state dict (for which
+    it is called once more) or the class names; otherwise without arguments.
+
+    Args:
+        source: The module and the factory: a function or class.
+        weights: A state-dict file for the network; None if the factory returns it trained.
+        classes: The number of class names, if there are any.
+
+    Returns:
+        A network with its weights, or a function of arrays.
+
+    Raises:
+        OverpaintError: If the factory can't be imported or called or returns neither, or the weights are not its.
+    """
+    module_name, _, attribute = source.partition(":")
+    with _current_folder():
+        try:
+            factory = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:  # someone else's code
+            raise OverpaintError(f"classifier={source} can't be imported: {error}") from error
+        tensors = None if weights is None else read_state_dict(Path(weights))
+        takes_classes = callable(factory) and "num_classes" in inspect.signature(factory).parameters
+        if takes_classes and tensors is not None:
+            classes = count_classes(_called(source, factory, 2), tensors)
+        made = _called(source, factory, classes if takes_classes else None)
+    if not isinstance(made, nn.Module):
+        if weights is not None:
+            raise OverpaintError(
+                f"classifier.weights has no meaning: {source} returned a function, no network of torch"
+            )
+        function: Callable[..., Any] = made
+        return function
+    if weights is not None and tensors is not None:
+        load_tensors(made, tensors, Path(weights))
+    return made.eval().requires_grad_(False)
+
+
+def _called(source: str, factory: Any, classes: int | None) -> Any:
+    try:
+        made = factory() if classes is None else factory(num_classes=classes)
+    except Exception as error:  # someone else's code
+        how = "" if classes is None else f"num_classes={classes}"
+        raise OverpaintError(f"classifier={source} failed when called with ({how}): {error!r}") from error
+    if not callable(made):
+        raise OverpaintError(
+            f"classifier={source} returned a {type(made).__name__}; it must return a network of torch or a function "
+            "from an array (batch, channel, height, width) to scores"
+        )
+    return made
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Lets modules of the current folder be imported, as ``python -m`` does."""
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)

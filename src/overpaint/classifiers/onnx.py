@@ -1,0 +1,81 @@
+"""ONNX files, run by onnxruntime (the extra ``onnx``)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from overpaint.classifiers.answers import in_passes
+from overpaint.errors import OverpaintError
+
+FLOATS = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
+COLOURS = (1, 3)
+"""Channels by which an axis is known to be that of the channels."""
+
+
+class OnnxFunction:
+    """The network of an ONNX file as a function of arrays; the file is loaded once, here.
+
+    It computes on CUDA where the installed onnxruntime can, otherwise on as many threads as torch. Its input may have
+    the channels first or last. A file for a fixed number of images is run in passes of that many.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        channels: Channels of its input; None where the file leaves them open.
+        sides: Height and width of its input; None where the file leaves them open.
+
+    Raises:
+        OverpaintError: If onnxruntime is not installed or can't load the file, or if the network does not take one
+            array of images and return one array.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.session = _session(path)
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in FLOATS:
+            said = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
+            raise OverpaintError(f"classifier={path} takes {said}; it must take one array of images of floats")
+        if len(outputs) != 1:
+            said = ", ".join(entry.name for entry in outputs)
+            raise OverpaintError(f"classifier={path} returns {said}; it must return the scores alone")
+        self.name, self.dtype = inputs[0].name, FLOATS[inputs[0].type]
+        # A free side is a name or None, and exporters also write 0 or -1.
+        shape = [side if isinstance(side, int) and side > 0 else None for side in inputs[0].shape]
+        self.channels_last = shape[3] in COLOURS and shape[1] not in COLOURS
+        self.rows = shape[0]
+        self.channels = shape[3] if self.channels_last else shape[1]
+        self.sides = tuple(shape[1:3] if self.channels_last else shape[2:])
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """Returns what the network says of images ``(batch, channel, height, width)``, in its own range."""
+        inputs = torch.from_numpy(images)
+        if self.channels_last:
+            inputs = inputs.movedim(1, 3)
+        return in_passes(self._run, inputs.to(self.dtype), self.rows).numpy()
+
+    def _run(self, inputs: Tensor) -> Tensor:
+        (answer,) = self.session.run(None, {self.name: inputs.contiguous().numpy()})
+        return torch.from_numpy(answer)
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise OverpaintError(
+            f"classifier={path} needs onnxruntime, which is not installed: pip install 'overpaint[onnx]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    options.log_severity_level = 3  # errors; what it can't do is raised
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime's errors have no common base class
+        raise OverpaintError(f"classifier={path} is no ONNX file that onnxruntime can load: {error}") from error

@@ -1,0 +1,107 @@
+"""What a user says of a classifier: its source and its options."""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from overpaint.classifiers.answers import OutputOption
+from overpaint.errors import OverpaintError
+
+Kind = Literal["checkpoint", "torchvision", "factory", "torchscript", "exported", "onnx"]
+
+SUFFIXES: dict[str, Kind] = {
+    ".onnx": "onnx",
+    ".pt2": "exported",
+    ".pt": "torchscript",
+    ".pth": "torchscript",
+    ".torchscript": "torchscript",
+    ".ts": "torchscript",
+}
+"""The kind of a file by its ending; any other ending is a checkpoint of this project."""
+
+MEANINGLESS: dict[Kind, tuple[str, tuple[str, ...]]] = {
+    "checkpoint": (
+        "by its name a checkpoint of this project, which says it itself; other sources are torchvision:NAME, "
+        "package.module:factory, and .pt, .pt2 and .onnx files",
+        ("weights", "class_names", "image_size", "channels", "mean", "std", "output"),
+    ),
+    "torchvision": ("a network of torchvision, which takes three", ("channels",)),
+    "factory": ("", ()),
+    "torchscript": ("a TorchScript file, which holds its weights", ("weights",)),
+    "exported": ("an exported program, which holds its weights", ("weights",)),
+    "onnx": ("an ONNX file, which holds its weights", ("weights",)),
+}
+"""The options that change nothing for a kind of source, and why."""
+
+
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """What a user says of a classifier; None is for what the source itself says.
+
+    Attributes:
+        source: A checkpoint of this project, ``torchvision:NAME``, ``package.module:factory``, or a TorchScript
+            (``.pt``, ``.pth``, ``.ts``, ``.torchscript``), torch.export (``.pt2``) or ONNX (``.onnx``) file. A factory,
+            a TorchScript file and an exported program may run any code.
+        weights: For ``torchvision:`` and factories: a state-dict file; ``DEFAULT`` takes torchvision's own weights.
+        class_names: A text file with one name a line, or the names; by default torchvision's where their number fits,
+            else the numbers of the classes.
+        image_size: The side of the images it takes; torchvision's by default, or what the file says. Images are
+            resized to it whole; torchvision's own evaluation instead cuts off what is outside the middle square.
+        channels: 3 by default, or what the file or the length of ``mean`` says.
+        mean: The mean of each channel in ``[0, 1]``; torchvision's by default. Elsewhere images are not normalised
+            unless this and ``std`` are given, and a middle grey stands where an image is masked.
+        std: The standard deviation of each channel.
+        output: What it answers with; ``auto`` finds out.
+    """
+
+    source: str
+    weights: str | None = None
+    class_names: str | Sequence[str | int] | None = None
+    image_size: int | None = None
+    channels: int | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    output: OutputOption = "auto"
+
+    def __post_init__(self) -> None:
+        why, meaningless = MEANINGLESS[kind_of(self.source)]
+        for name in meaningless:
+            if getattr(self, name) not in (None, "auto"):
+                raise OverpaintError(
+                    f"classifier.{name}={getattr(self, name)} has no meaning for classifier={self.source}, {why}"
+                )
+        for name in ("image_size", "channels"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise OverpaintError(f"classifier.{name}={getattr(self, name)} must be at least 1")
+        if self.mean is not None and not all(0 <= value <= 1 for value in self.mean):
+            raise OverpaintError(f"classifier.mean={self.mean} must lie in [0, 1], as the images do; divide by 255?")
+
+
+def kind_of(source: str) -> Kind:
+    """Returns which kind of classifier a user's word names."""
+    if source.startswith("torchvision:"):
+        return "torchvision"
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
+        return "factory"
+    return SUFFIXES.get(Path(source).suffix.lower(), "checkpoint")
+
+
+def content_of(options: ClassifierOptions) -> Iterator[bytes]:
+    """Yields everything on which a classifier depends: the content of its files, and options that are no files.
+
+    Of a factory that is the file of its module; other modules that it imports are not seen. It must be imported.
+    """
+    for field in fields(options):
+        value = getattr(options, field.name)
+        yield field.name.encode()
+        yield Path(value).read_bytes() if isinstance(value, str) and Path(value).is_file() else repr(value).encode()
+    if kind_of(options.source) == "onnx":  # large tensors may lie beside it: model.onnx.data, model.onnx_data
+        source = Path(options.source)
+        beside = [p for p in sorted(source.parent.iterdir()) if p.name.startswith(source.name) and p != source]
+        yield from (path.read_bytes() for path in beside if path.is_file())
+    module = sys.modules.get(options.source.partition(":")[0])
+    if kind_of(options.source) == "factory" and module is not None and module.__file__ is not None:
+        yield Path(module.__file__).read_bytes()

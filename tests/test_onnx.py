@@ -1,0 +1,114 @@
+"""ONNX files: the layouts and shapes that exporters write, and what is refused."""
+
+import sys
+from pathlib import Path
+
+import foreign
+import pytest
+import torch
+from foreign import CLASSES, SIDE, TRANSFORM, reference
+
+from overpaint.classifiers.blackbox import CallableClassifier
+from overpaint.classifiers.loading import open_classifier
+from overpaint.classifiers.onnx import OnnxFunction
+from overpaint.classifiers.options import ClassifierOptions
+from overpaint.errors import OverpaintError
+from overpaint.saliency.rise import Rise
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+IMAGES = torch.rand(5, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+
+
+def _open(path: Path, **options: object) -> CallableClassifier:
+    classifier = open_classifier(ClassifierOptions(str(path), **options))  # type: ignore[arg-type]
+    assert isinstance(classifier, CallableClassifier)
+    return classifier
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        ("n", 3, SIDE, SIDE),
+        (1, 3, SIDE, SIDE),
+        (2, 3, SIDE, SIDE),
+        (None, 3, "height", "width"),
+        ("n", SIDE, SIDE, 3),
+        (4, SIDE, SIDE, 3),
+        ("n", "height", "width", 3),
+    ],
+)
+def test_any_layout_gives_the_same_scores(tmp_path: Path, shape: tuple[int | str | None, ...]) -> None:
+    said = {} if SIDE in shape else {"image_size": SIDE}
+    classifier = _open(foreign.write_onnx(tmp_path / "net.onnx", shape), **said, **TRANSFORM)
+    assert (classifier.channels, classifier.image_size) == (3, SIDE)
+    for count in (1, 5):
+        torch.testing.assert_close(classifier.scores(IMAGES[:count]), reference(IMAGES[:count]))
+    assert classifier.mean.flatten().tolist() == pytest.approx(foreign.MEAN)
+
+
+def test_half_precision(tmp_path: Path) -> None:
+    classifier = _open(foreign.write_onnx(tmp_path / "net.onnx", half=True), **TRANSFORM)
+    torch.testing.assert_close(classifier.scores(IMAGES), reference(IMAGES), atol=0.01, rtol=0)
+
+
+def test_probabilities_are_found_out(tmp_path: Path) -> None:
+    path = foreign.write_onnx(tmp_path / "net.onnx", softmax=True)
+    classifier = _open(path, **TRANSFORM)
+    assert classifier.output == "probabilities"
+    torch.testing.assert_close(classifier.scores(IMAGES), reference(IMAGES))
+    assert _open(path, output="logits").output == "logits"
+
+
+def test_without_mean_and_std_it_sees_the_image_itself(tmp_path: Path) -> None:
+    classifier = _open(foreign.write_onnx(tmp_path / "net.onnx"))
+    torch.testing.assert_close(classifier.scores(IMAGES), reference(IMAGES, normalise=False))
+
+
+def test_the_file_is_read_once(tmp_path: Path) -> None:
+    path = foreign.write_onnx(tmp_path / "net.onnx")
+    classifier = _open(path, **TRANSFORM)
+    path.unlink()
+    maps = Rise(queries=64)(classifier, IMAGES[:1], torch.zeros(1, 1, dtype=torch.int64)).maps
+    assert maps.shape == (1, SIDE, SIDE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        (("n", 3, "h", "w"), {}, r"classifier\.image_size must be given: .*net\.onnx does not say how large"),
+        (("n", 3, 8, 12), {}, r"net\.onnx takes images of 8x12; they must be square"),
+        (("n", 3, SIDE, SIDE), {"image_size": 16}, rf"classifier\.image_size=16, but .*net\.onnx takes {SIDE}"),
+        (("n", 3, SIDE, SIDE), {"channels": 1}, r"classifier\.channels=1, but .*net\.onnx takes 3"),
+        (("n", 3, SIDE, SIDE), {"weights": "w.pt"}, r"classifier\.weights=w\.pt has no meaning .*an ONNX file, which"),
+        (("n", 3, SIDE, SIDE), {"class_names": ["a"]}, rf"has 1 names, but .*net\.onnx gives {CLASSES} scores"),
+        (("n", 3, SIDE, SIDE), {"output": "probabilities"}, r"scores are no probabilities: a row has the sum"),
+        (("n", 3, SIDE, SIDE), {"mean": [0.5] * 3}, r"classifier\.mean is given without classifier\.std"),
+    ],
+)
+def test_what_contradicts_the_file_is_refused(
+    tmp_path: Path, shape: tuple[int | str, ...], options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(OverpaintError, match=message):
+        _open(foreign.write_onnx(tmp_path / "net.onnx", shape), **options)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"no graph")
+    with pytest.raises(OverpaintError, match=r"net\.onnx is no ONNX file that onnxruntime can load"):
+        OnnxFunction(tmp_path / "net.onnx")
+    info, node = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+    table = [info("x", onnx.TensorProto.FLOAT, ["n", 4])]
+    graph = onnx.helper.make_graph([node("Identity", ["x"], ["y"])], "g", table, [info("y", 1, ["n", 4])])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    with pytest.raises(OverpaintError, match=r"takes x tensor\(float\) \['n', 4\]; it must take one array of images"):
+        OnnxFunction(tmp_path / "net.onnx")
+
+
+def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = foreign.write_onnx(tmp_path / "net.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(OverpaintError, match=r"needs onnxruntime, .*pip install 'overpaint\[onnx\]'"):
+        OnnxFunction(path)
