@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -20,6 +21,7 @@ from overpaint.errors import OverpaintError
 from overpaint.inversion import LatentSearch
 from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.checkpoint import load_dcgan
+from overpaint.networks.dcgan import Discriminator
 from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import PerturbationMethod
@@ -112,14 +114,18 @@ def _check_checkpoints(settings: Settings) -> None:
 
 
 def _module(settings: Settings, classifier: NetworkClassifier, progress: QueryProgress | None) -> ExplainerModule:
-    methods = {name: _method(name, section, settings, classifier) for name, section in settings["saliency"].items()}
+    dcgan = None if settings["generator"] is None else load_dcgan(Path(settings["generator"]))
+    judge = dcgan[1] if dcgan else None
+    methods = {
+        name: _method(name, section, settings, classifier, judge) for name, section in settings["saliency"].items()
+    }
     more = {"classifier": classifier, "on_answers": progress.answered if progress else None}
     engine = Engine(**checked_arguments(Engine, settings["engine"] | more, "engine"))
     rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
     search = LatentSearch(**checked_arguments(LatentSearch, settings["search"], "search"))
     maker = None
-    if settings["generator"] is not None:
-        generator, discriminator = load_dcgan(Path(settings["generator"]))
+    if dcgan is not None:
+        generator, discriminator = dcgan
         if generator.channels != classifier.channels:
             raise OverpaintError(
                 f"generator={settings['generator']} paints {generator.channels} channels, but the classifier takes "
@@ -131,9 +137,9 @@ def _module(settings: Settings, classifier: NetworkClassifier, progress: QueryPr
 
 
 def _method(
-    name: str, section: Settings, settings: Settings, classifier: NetworkClassifier
+    name: str, section: Settings, settings: Settings, classifier: NetworkClassifier, judge: Discriminator | None
 ) -> SaliencyMethod | PerturbationMethod:
-    """Builds a method; a baseline that is no word is an image file."""
+    """Builds a method; a baseline that is no word is an image file, and ``judge`` sees where the classifier can't."""
     more = {}
     if section.get("baseline", BASELINE_WORDS[0]) not in BASELINE_WORDS:
         if not Path(str(section["baseline"])).is_file():
@@ -142,8 +148,11 @@ def _method(
             )
         part, _ = read_files(str(section["baseline"]), classifier.image_size, classifier.channels, settings["fit"], 1)
         more["baseline"] = part.images[0].float() / 255
-    method: SaliencyMethod | PerturbationMethod = build(section, f"saliency.{name}", **more)
-    return method
+    method: Any = build(section, f"saliency.{name}", **more)
+    if classifier.network is None and hasattr(method, "discriminator"):
+        method = replace(method, discriminator=judge)
+    built: SaliencyMethod | PerturbationMethod = method
+    return built
 
 
 def _images(settings: Settings, classifier: NetworkClassifier) -> tuple[ImagePart, list[Skipped]]:

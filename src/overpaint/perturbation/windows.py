@@ -94,8 +94,12 @@ class Windows:
         return WindowMasks(self.size, starts, starts + torch.tensor(self.window, device=index.device))
 
     def spread(self, values: WindowValues) -> Float[Tensor, "target *space"]:
-        """Returns for each pixel the sum of the values of the boxes that cover it."""
-        return _along_axes(values, [inside.T for inside in self._inside(values.device)])
+        """Returns for each pixel the sum of the values of the boxes that cover it.
+
+        One target at a time: a product's last bit may depend on the number of its rows.
+        """
+        outside_in = [inside.T for inside in self._inside(values.device)]
+        return torch.cat([_along_axes(own[None], outside_in) for own in values])
 
     def covering(self) -> Float[Tensor, "*space"]:
         """Returns how many boxes cover each pixel."""
