@@ -1,6 +1,5 @@
 """IASSA: its attention by closed forms, its rounds by a literal twin, planted evidence, features and their sources."""
 
-import copy
 from itertools import product
 from typing import Any
 
@@ -123,12 +122,19 @@ def test_a_black_box_borrows_the_discriminators_layers() -> None:
         Iassa(discriminator=judge).levels(classifier, torch.rand(3, 40, 40))
 
 
-def test_the_application_lends_the_discriminator_where_the_classifier_has_no_layers(network: NetworkClassifier) -> None:
+def test_layers_inside_torchscript_are_not_seen() -> None:
+    network = torch.jit.trace(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), torch.zeros(1, 1, 8, 8))
+    assert network_levels(network, lambda: network(torch.zeros(1, 1, 8, 8)), (4, 4)) == []
+
+
+def test_the_application_lends_the_discriminator(network: NetworkClassifier) -> None:
     section, judge = {"target": "overpaint.saliency.iassa.Iassa"}, Discriminator(32, 3, base_channels=4)
-    assert _method("iassa", section, {}, network, judge).discriminator is None  # type: ignore[union-attr]
-    black_box = copy.copy(network)
-    black_box._modules = {"network": None}
-    assert _method("iassa", section, {}, black_box, judge).discriminator is judge  # type: ignore[union-attr]
+    method = _method("iassa", section, {}, network, judge)
+    assert isinstance(method, Iassa)
+    assert method.discriminator is judge
+    assert len(method.levels(network, _images(1)[0])[0]) == 8  # the classifier's own width, not the discriminator's
+    section["target"] = "overpaint.saliency.occlusion.Occlusion"
+    assert not hasattr(_method("occlusion", section, {}, network, judge), "discriminator")
 
 
 def test_its_rounds_are_those_of_a_loop_over_windows() -> None:

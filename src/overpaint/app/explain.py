@@ -139,7 +139,7 @@ def _module(settings: Settings, classifier: NetworkClassifier, progress: QueryPr
 def _method(
     name: str, section: Settings, settings: Settings, classifier: NetworkClassifier, judge: Discriminator | None
 ) -> SaliencyMethod | PerturbationMethod:
-    """Builds a method; a baseline that is no word is an image file, and ``judge`` sees where the classifier can't."""
+    """Builds a method; a baseline that is no word is an image file, and a method that takes a discriminator gets it."""
     more = {}
     if section.get("baseline", BASELINE_WORDS[0]) not in BASELINE_WORDS:
         if not Path(str(section["baseline"])).is_file():
@@ -149,7 +149,7 @@ def _method(
         part, _ = read_files(str(section["baseline"]), classifier.image_size, classifier.channels, settings["fit"], 1)
         more["baseline"] = part.images[0].float() / 255
     method: Any = build(section, f"saliency.{name}", **more)
-    if classifier.network is None and hasattr(method, "discriminator"):
+    if hasattr(method, "discriminator"):
         method = replace(method, discriminator=judge)
     built: SaliencyMethod | PerturbationMethod = method
     return built

@@ -18,8 +18,7 @@ def network_levels(network: nn.Module, run: Callable[[], object], cells: tuple[i
 
     Outputs count as maps if they have the dimensions of the network's input and its proportions (tokens, and maps
     whose channels come last, have not) and more than one place. Each is averaged to ``cells``, each channel is centred
-    over the places (behind a ReLU all places look alike otherwise), and each place is brought to length 1. Ill-suited
-    for autocast: the values are compared, not only ranked.
+    over the places (behind a ReLU all places look alike otherwise), and each place is brought to length 1.
 
     Args:
         network: The network; its hooks are as before afterwards.
@@ -27,7 +26,7 @@ def network_levels(network: nn.Module, run: Callable[[], object], cells: tuple[i
         cells: Places along each axis.
 
     Returns:
-        The levels from fine to coarse; none if no output is a map.
+        The levels from fine to coarse; none if no output is a map, or all layers are inside TorchScript.
     """
     inputs: list[tuple[int, ...]] = []
     found: dict[tuple[int, ...], Tensor] = {}
@@ -42,8 +41,11 @@ def network_levels(network: nn.Module, run: Callable[[], object], cells: tuple[i
             if math.prod(space) > 1 and max(ratios) < 1.1 * min(ratios):
                 found[space] = output
 
+    hookable = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
+    if network not in hookable:
+        return []
     handles = [network.register_forward_pre_hook(enter)]
-    handles += [module.register_forward_hook(leave) for module in network.modules()]
+    handles += [module.register_forward_hook(leave) for module in hookable]
     try:
         run()
     finally:

@@ -38,8 +38,8 @@ class Iassa:
         ``S' = λ S + (1 - λ) A S``,    ``A = softmax(C / temperature)``,
 
     ``C`` the cosine similarity of the places' features on a grid of ``cells`` an axis, averaged over several levels:
-    the outputs of the classifier's network at each of its resolutions, from one pass; for a black box those of the
-    ``discriminator`` of its domain; without one, colour and place. The region is where ``S' > min + threshold ·
+    the outputs of the classifier's network at each of its resolutions, from one pass; where it shows none, those of
+    the ``discriminator`` of its domain; without one, colour and place. The region is where ``S' > min + threshold ·
     (max - min)``; the next round asks only the windows that touch it, each smaller by ``shrink``. The result is
     ``S'`` behind the last round, in units of the score.
 
@@ -64,7 +64,7 @@ class Iassa:
         balance: ``λ``, the weight of the map without attention.
         temperature: Temperature of the attention: smaller attends only to places that are more alike.
         cells: Places along each axis between which attention acts, at most.
-        discriminator: A network of the images' domain, for classifiers without layers.
+        discriminator: Of the images' domain, for classifiers that show no layers.
         baseline: What stands where the image is hidden.
         seed: Seed of a baseline of noise; nothing else is random.
 
@@ -149,7 +149,7 @@ class Iassa:
         found: list[Level] = []
         if classifier.network is not None:
             found = network_levels(classifier.network, lambda: classifier.scores(image[None]), cells)
-        elif (judge := self.discriminator) is not None:
+        if not found and (judge := self.discriminator) is not None:
             if judge.channels != len(image):
                 raise OverpaintError(f"iassa: the discriminator takes {judge.channels} channels, not {len(image)}")
             resized = F.interpolate(image[None], (judge.image_size,) * 2, mode="bilinear", antialias=True)
