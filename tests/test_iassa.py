@@ -14,7 +14,7 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.networks.dcgan import Discriminator
 from overpaint.networks.residual import ResidualNetwork
-from overpaint.perturbation.attention import attention, colour_and_place, network_levels
+from overpaint.perturbation.attention import SHARPNESS, attention, colour_and_place, network_levels
 from overpaint.perturbation.engine import Engine
 from overpaint.region import is_flat
 from overpaint.saliency.iassa import Iassa
@@ -62,9 +62,9 @@ def test_attention_carries_saliency_to_alike_places_and_nowhere_else() -> None:
 def test_colour_and_place_compares_by_difference_alone() -> None:
     colours, places = colour_and_place(torch.tensor([[[0.2, 0.6, 1.0]], [[0.2, 0.2, 0.2]]]), (1, 3))
     similar = (colours.flatten(1).T @ colours.flatten(1))[0]
-    expected = (1 + torch.cos(torch.pi * torch.tensor([0, 0.4, 0.8]))) / 2
+    expected = SHARPNESS * (1 + torch.cos(torch.pi * torch.tensor([0, 0.4, 0.8]))) / 2
     torch.testing.assert_close(similar, expected)
-    torch.testing.assert_close(places.square().sum(0), torch.ones(1, 3))
+    torch.testing.assert_close(places.square().sum(0), SHARPNESS * torch.ones(1, 3))
 
 
 def test_a_network_gives_a_level_for_each_resolution_and_keeps_no_hook(network: NetworkClassifier) -> None:
@@ -145,7 +145,7 @@ def test_its_rounds_are_those_of_a_loop_over_windows() -> None:
     classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
     settings = Iassa(rounds=3, window=0.4, shrink=0.8, overlap=2)
     found = settings(classifier, image[None], TARGET)
-    attend = attention(colour_and_place(image, (16, 16)), 0.1)
+    attend = attention(colour_and_place(image, (16, 16)), 0.2)
     whole = float(classifier.scores(image[None])[0, 1])
     total, asked = torch.zeros(16, 16), 1
     region = torch.ones(16, 16, dtype=torch.bool)
@@ -198,6 +198,16 @@ def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: Net
         alone = method(network, images[i : i + 1], targets[i : i + 1, j : j + 1])
         assert torch.equal(alone.maps[0], together.maps[row])
         assert torch.equal(alone.queries[0], together.queries[row])
+
+
+def test_a_place_that_disturbs_does_not_widen_the_region(white_images: Tensor) -> None:
+    def score(images: Tensor) -> Tensor:
+        return 0.6 + 0.3 * images[:, 0, 8:16, 16:24].mean((1, 2)) - 0.6 * images[:, 0, 20:28, 2:10].mean((1, 2))
+
+    found = Iassa()(FunctionClassifier(score), white_images, TARGET)
+    alone = Iassa()(planted(lambda share: 0.3 * share), white_images, TARGET)
+    assert float(found.maps.min()) < -0.05
+    assert int(found.queries[0]) <= int(alone.queries[0])
 
 
 def test_targets_share_the_coarse_round(white_images: Tensor) -> None:

@@ -10,7 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Level = Float[Tensor, "_ *cells"]
-"""What tells places apart at one depth: a vector of length 1 for each place, as long as the level has channels."""
+"""What tells places apart at one depth: a vector for each place."""
+
+SHARPNESS = 4.0
+"""Weight of a likeness in colour or place against one of a network's features, so that one temperature suits both:
+among vectors of few entries nearly all are alike. Found by looking at maps of photographs."""
 
 
 def network_levels(network: nn.Module, run: Callable[[], object], cells: tuple[int, ...]) -> list[Level]:
@@ -59,17 +63,18 @@ def colour_and_place(image: Float[Tensor, "channel *space"], cells: tuple[int, .
     """Returns two levels for an image of which no network knows: the cells' mean colours, and where they lie.
 
     Each value ``v`` in ``[0, 1]`` becomes ``(cos πv, sin πv)``, so that the product of two such vectors is
-    ``cos π(v - v')``: 1 for equal values, -1 for opposite ones, whatever they are.
+    ``cos π(v - v')``: 1 for equal values, -1 for opposite ones, whatever they are; here its mean over a level's values,
+    times `SHARPNESS`.
     """
     colours = F.interpolate(image[None], cells, mode="area")[0]
     axes = [(torch.arange(count, device=image.device) + 0.5) / count for count in cells]
     places = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     angles = [math.pi * values for values in (colours, places)]
-    return [torch.cat([a.cos(), a.sin()]) / math.sqrt(len(a)) for a in angles]
+    return [torch.cat([a.cos(), a.sin()]) * math.sqrt(SHARPNESS / len(a)) for a in angles]
 
 
 def attention(levels: Sequence[Level], temperature: float) -> Float[Tensor, "place place"]:
-    """Returns ``A = softmax(C / temperature)`` over each row, ``C`` the mean of the levels' cosine similarities.
+    """Returns ``A = softmax(C / temperature)`` over each row, ``C`` the mean of the levels' products of vectors.
 
     Row ``i`` says which places are like place ``i``; it sums to 1.
     """

@@ -39,14 +39,16 @@ class Iassa:
 
     ``C`` the cosine similarity of the places' features on a grid of ``cells`` an axis, averaged over several levels:
     the outputs of the classifier's network at each of its resolutions, from one pass; where it shows none, those of
-    the ``discriminator`` of its domain; without one, colour and place. The region is where ``S' > min + threshold ·
-    (max - min)``; the next round asks only the windows that touch it, each smaller by ``shrink``. The result is
-    ``S'`` behind the last round, in units of the score.
+    the ``discriminator`` of its domain; without one, colour and place. The region is where ``S' > low + threshold ·
+    (max - low)``, ``low`` the least value but at least 0; the next round asks only the windows that touch it, each
+    smaller by ``shrink``. The result is ``S'`` behind the last round, in units of the score.
 
     Deviations from the paper and its published code, each with its reason:
 
     - one softmax of cosines with a temperature: the code's two softmaxes of raw products give a matrix so near to
       uniform that it does nothing; and 28 x 28 places instead of 112 x 112, whose matrix has 157 million entries;
+    - the code's region is counted from the least value, also a negative one: a place that disturbs the class made the
+      region of half of the photographs tried the whole image;
     - the code shows the round that agrees best with the annotation; here nothing looks at an annotation;
     - rounds add up with windows not asked as no loss, so that a finer round can only raise the region it refines:
       where half of the object is enough for the classifier, small windows find nothing, and what the coarse ones
@@ -60,7 +62,7 @@ class Iassa:
         window: Side of the first windows, as a share of the image's side.
         shrink: Side of a round's windows relative to the round before.
         overlap: Windows that cover a pixel along each axis: the stride is the window's side divided by it.
-        threshold: Share of the adjusted map's range above which a place belongs to the region.
+        threshold: Share of the adjusted map's range above 0 beyond which a place belongs to the region.
         balance: ``λ``, the weight of the map without attention.
         temperature: Temperature of the attention: smaller attends only to places that are more alike.
         cells: Places along each axis between which attention acts, at most.
@@ -78,7 +80,7 @@ class Iassa:
     overlap: int = 4
     threshold: float = 0.3
     balance: float = 0.5
-    temperature: float = 0.1
+    temperature: float = 0.2
     cells: int = 28
     discriminator: Discriminator | None = None
     baseline: Baseline = "mean"
@@ -139,8 +141,8 @@ class Iassa:
         return ImageMaps(torch.stack([adjusting(one) for one in found]).to(image), None, spent)
 
     def _region(self, adjusted: Map) -> Bool[Tensor, "*space"]:
-        """Returns the places to look at closer; none in a map without contrast."""
-        low, high = adjusted.min(), adjusted.max()
+        """Returns the places to look at closer; none in a map without contrast, or nowhere above 0."""
+        low, high = adjusted.min().clamp(min=0), adjusted.max()
         return adjusted > low + self.threshold * (high - low)
 
     def levels(self, classifier: Classifier, image: Float[Tensor, "channel *space"]) -> list[Level]:
