@@ -47,15 +47,15 @@ class Iassa:
 
     - one softmax of cosines with a temperature: the code's two softmaxes of raw products give a matrix so near to
       uniform that it does nothing; and 28 x 28 places instead of 112 x 112, whose matrix has 157 million entries;
-    - the code's region is counted from the least value, also a negative one: a place that disturbs the class made the
-      region of half of the photographs tried the whole image;
+    - the code's region is counted from the least value, also a negative one: where a place
+      disturbs the class, nearly the whole image became the region (on three of eight photographs);
     - the code shows the round that agrees best with the annotation; here nothing looks at an annotation;
     - rounds add up with windows not asked as no loss, so that a finer round can only raise the region it refines:
       where half of the object is enough for the classifier, small windows find nothing, and what the coarse ones
       found stays;
     - windows are shares of the side, and the strides a quarter of them (the code's, at 224 pixels: 45 and 8, to 37 and
       7): the same number of queries on small images. They are wider at first, for classifiers that are sure with
-      a part of the object. The defaults ask about 1000 queries a target.
+      a part of the object. The defaults ask 600 to 1500 queries a target.
 
     Attributes:
         rounds: Rounds, the coarse one included; all targets share that one.
