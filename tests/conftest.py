@@ -36,6 +36,14 @@ def planted(kept_share: Callable[[Tensor], Tensor]) -> FunctionClassifier:
     return FunctionClassifier(lambda images: kept_share(images[:, 0, 8:16, 16:24].mean((1, 2))))
 
 
+SATURATED: dict[str, Callable[[Tensor], Tensor]] = {
+    "linear": lambda share: share,
+    "sure with a third of the object": lambda share: (share / 0.35).clamp(0, 1).pow(0.05),
+    "sure only with 80 % of it": lambda share: torch.sigmoid(40 * (share - 0.8)),
+}
+"""Scores by the share of the patch that is kept, for `planted`."""
+
+
 @pytest.fixture
 def white_images() -> Tensor:
     return torch.ones(1, 1, 32, 32)

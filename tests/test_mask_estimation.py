@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import FunctionClassifier, planted
+from conftest import SATURATED, FunctionClassifier, planted
 from torchmetrics.functional import spearman_corrcoef
 
 from overpaint.errors import OverpaintError
@@ -12,12 +12,6 @@ from overpaint.region import is_flat
 from overpaint.saliency.mask_estimation import MaskEstimation, rank_in, total_variation_gradient
 
 TARGET = torch.tensor([[1]])
-
-SATURATED = {
-    "linear": lambda share: share,
-    "sure with a third of the object": lambda share: (share / 0.35).clamp(0, 1).pow(0.05),
-    "sure only with 80 % of it": lambda share: torch.sigmoid(40 * (share - 0.8)),
-}
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 5), (3, 4, 2)])

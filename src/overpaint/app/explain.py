@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -21,6 +22,7 @@ from overpaint.errors import OverpaintError
 from overpaint.inversion import LatentSearch
 from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.checkpoint import load_dcgan
+from overpaint.networks.dcgan import Discriminator
 from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import PerturbationMethod
@@ -117,14 +119,18 @@ def _classifier_options(settings: Settings) -> ClassifierOptions:
 
 
 def _module(settings: Settings, classifier: Classifier, progress: QueryProgress | None) -> ExplainerModule:
-    methods = {name: _method(name, section, settings, classifier) for name, section in settings["saliency"].items()}
+    dcgan = None if settings["generator"] is None else load_dcgan(Path(settings["generator"]))
+    judge = dcgan[1] if dcgan else None
+    methods = {
+        name: _method(name, section, settings, classifier, judge) for name, section in settings["saliency"].items()
+    }
     more = {"classifier": classifier, "on_answers": progress.answered if progress else None}
     engine = Engine(**checked_arguments(Engine, settings["engine"] | more, "engine"))
     rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
     search = LatentSearch(**checked_arguments(LatentSearch, settings["search"], "search"))
     maker = None
-    if settings["generator"] is not None:
-        generator, discriminator = load_dcgan(Path(settings["generator"]))
+    if dcgan is not None:
+        generator, discriminator = dcgan
         if generator.channels != classifier.channels:
             raise OverpaintError(
                 f"generator={settings['generator']} paints {generator.channels} channels, but the classifier takes "
@@ -136,17 +142,20 @@ def _module(settings: Settings, classifier: Classifier, progress: QueryProgress 
 
 
 def _method(
-    name: str, section: Settings, settings: Settings, classifier: Classifier
+    name: str, section: Settings, settings: Settings, classifier: Classifier, judge: Discriminator | None
 ) -> SaliencyMethod | PerturbationMethod:
-    """Builds a method; a baseline that is no word is an image file."""
+    """Builds a method; a baseline that is no word is an image file, and a method that takes a discriminator gets it."""
     more = {}
     if (path := _baseline_file(section)) is not None:
         if not Path(path).is_file():
             raise OverpaintError(f"saliency.{name}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
         part, _ = read_files(path, classifier.image_size, classifier.channels, settings["fit"], 1)
         more["baseline"] = part.images[0].float() / 255
-    method: SaliencyMethod | PerturbationMethod = build(section, f"saliency.{name}", **more)
-    return method
+    method: Any = build(section, f"saliency.{name}", **more)
+    if hasattr(method, "discriminator"):
+        method = replace(method, discriminator=judge)
+    built: SaliencyMethod | PerturbationMethod = method
+    return built
 
 
 def _baseline_file(section: Settings) -> str | None:

@@ -121,6 +121,8 @@ class Discriminator(nn.Module):
             "base_channels": base_channels,
             "normalisation": normalisation,
         }
+        self.image_size = image_size
+        self.channels = channels
 
         def convolution(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Module:
             layer = nn.Conv2d(inputs, outputs, kernel, stride, padding)

@@ -1,6 +1,7 @@
 """The one engine through which every masked query of a classifier goes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Literal
 
 import torch
@@ -218,8 +219,9 @@ def _rows(results: Sequence[ImageMaps]) -> SaliencyMaps:
     """Joins the results of all images."""
     errors = [r.standard_errors for r in results if r.standard_errors is not None]
     maps = torch.cat([r.maps for r in results])
-    queries = torch.tensor([r.queries for r in results for _ in r.maps], device=maps.device)
-    return SaliencyMaps(maps, torch.cat(errors) if errors else None, queries)
+    queries = [[r.queries] * len(r.maps) if isinstance(r.queries, int) else r.queries for r in results]
+    spent = torch.tensor(list(chain.from_iterable(queries)), device=maps.device)
+    return SaliencyMaps(maps, torch.cat(errors) if errors else None, spent)
 
 
 def ask(method: PerturbationMethod, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:

@@ -1,6 +1,6 @@
 """What a method of masked queries hands to the engine: masks it wants asked about, a dialogue, and its result."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -103,12 +103,12 @@ class ImageMaps:
     Attributes:
         maps: A map for each target.
         standard_errors: Their standard errors, where the method has them.
-        queries: Forward passes behind each map.
+        queries: Forward passes behind each map; one number where all targets share them.
     """
 
     maps: Float[Tensor, "target *space"]
     standard_errors: Float[Tensor, "target *space"] | None
-    queries: int
+    queries: int | Sequence[int]
 
 
 Dialogue = Generator[Proposal, Answers, ImageMaps]

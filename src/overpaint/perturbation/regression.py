@@ -1,4 +1,4 @@
-"""Ridge regression of scores on masks, with the delete-one-group jackknife for its error."""
+"""Ridge regressions of scores on masks, with the delete-one-group jackknife for their error."""
 
 import torch
 from jaxtyping import Float
@@ -41,6 +41,40 @@ def jackknife_ridge(
     variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
     penalty = (ridge * variance + 1e-12)[:, None, None] * torch.eye(width).to(x)
     coefficients: Tensor = torch.linalg.solve(covariance + penalty, shared)
+    return coefficients
+
+
+def weighted_jackknife_ridge(
+    features: Float[Tensor, "query feature"],
+    values: Float[Tensor, "query target"],
+    weights: Float[Tensor, " query"],
+    ridge: float,
+    groups: int,
+) -> Float[Tensor, "fit feature target"]:
+    """Fits ``y ≈ a + X β`` by weighted ridge regression, to all queries and to all but each group, in one solve.
+
+    ``β = argmin Σ_i w_i (y_i - a - x_i β)² + ridge · |β|²``, which is scikit-learn's `Ridge` with sample weights; ``a``
+    is free of the penalty.
+
+    Args:
+        features: ``X``.
+        values: ``y``, for one or more targets.
+        weights: ``w``, not negative.
+        ridge: Strength of the penalty.
+        groups: Number of groups; query ``i`` belongs to group ``i mod groups``.
+
+    Returns:
+        The coefficients: first of the fit to everything, then of the fits that leave one group out.
+    """
+    x, w = features.double(), weights.double()
+    y = values.double() - values[:1]  # a constant then gives coefficients of exactly 0
+    left_out = torch.arange(len(x), device=x.device) % groups == torch.arange(groups, device=x.device)[:, None]
+    w = torch.cat([w[None], w * ~left_out])[..., None]
+    total = w.sum(1, keepdim=True)
+    centred_x = x - (w * x).sum(1, keepdim=True) / total
+    centred_y = y - (w * y).sum(1, keepdim=True) / total
+    penalty = ridge * torch.eye(x.shape[1]).to(x)
+    coefficients: Tensor = torch.linalg.solve(centred_x.mT @ (w * centred_x) + penalty, centred_x.mT @ (w * centred_y))
     return coefficients
 
 

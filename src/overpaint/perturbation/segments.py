@@ -1,0 +1,56 @@
+"""How an image is cut into segments that are kept or hidden as a whole."""
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from skimage.segmentation import slic
+from torch import Tensor
+
+from overpaint.errors import OverpaintError
+
+SMALLEST = 4
+"""Pixels of a segment along each axis at least, on average: on small images there are fewer segments."""
+
+Segments = Int[Tensor, "*space"]
+
+
+def segments_of(image: Float[Tensor, "channel *space"], kind: Literal["slic", "grid"], count: int) -> Segments:
+    """Cuts an image into about ``count`` segments, fewer where they would be under 4 pixels wide.
+
+    Args:
+        image: The image.
+        kind: ``slic``: pixels that are near in place and colour (Achanta et al., 2012; compactness 10 in Lab, grey
+            as RGB); ``grid``: equal boxes.
+        count: Segments.
+
+    Returns:
+        The segment of each pixel, counted from 0, on the image's device.
+
+    Raises:
+        OverpaintError: If an image that is not two-dimensional, grey or RGB is to be cut by SLIC.
+    """
+    size = image.shape[1:]
+    fitting = max(1, min(count, math.prod(size) // SMALLEST ** len(size)))
+    if kind == "grid":
+        return _grid(size, fitting).to(image.device)
+    if len(size) != 2 or len(image) not in (1, 3):
+        raise OverpaintError(
+            f"segments=slic is for grey or RGB images of two dimensions, not {tuple(image.shape)}; take segments=grid"
+        )
+    rgb = image.expand(3, *size).movedim(0, -1).double().cpu().numpy()
+    labels = slic(rgb, n_segments=fitting, compactness=10, start_label=0, channel_axis=-1)
+    _, dense = np.unique(labels, return_inverse=True)
+    return torch.from_numpy(dense.reshape(size)).to(image.device)
+
+
+def _grid(size: tuple[int, ...], count: int) -> Segments:
+    """Cuts each axis into as many parts of nearly equal length."""
+    segments = torch.zeros(1, dtype=torch.long)
+    for length in size:
+        parts = max(1, min(round(count ** (1 / len(size))), length))
+        place = torch.arange(length) * parts // length
+        segments = segments[..., None] * parts + place
+    return segments[0]

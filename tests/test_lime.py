@@ -1,0 +1,194 @@
+"""LIME against scikit-learn and captum, on planted evidence, and its standard error."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from captum._utils.models.linear_model import SkLearnRidge
+from captum.attr import Lime as CaptumLime
+from conftest import SATURATED, FunctionClassifier, planted
+from sklearn.linear_model import Ridge
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from overpaint.classifiers.network import NetworkClassifier
+from overpaint.errors import OverpaintError
+from overpaint.networks.residual import ResidualNetwork
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.proposals import relative_errors
+from overpaint.perturbation.randomness import image_rng
+from overpaint.perturbation.regression import weighted_jackknife_ridge
+from overpaint.perturbation.segments import segments_of
+from overpaint.region import is_flat
+from overpaint.saliency.lime import Lime, similarity
+
+TARGET = torch.tensor([[1]])
+
+
+@pytest.fixture(scope="module")
+def network() -> NetworkClassifier:
+    torch.manual_seed(0)
+    classifier = NetworkClassifier(ResidualNetwork(3, 4, 8), list("abcd"), 32, [0.4, 0.5, 0.6], [0.2] * 3)
+    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _images(count: int) -> Tensor:
+    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def _samples(image: Tensor, queries: int, segments: int, seed: int = 0) -> Tensor:
+    kept = (torch.rand(queries, segments, generator=image_rng(image, seed, "lime")) < 0.5).float()
+    kept[0] = 1
+    return kept
+
+
+def test_every_fit_is_scikit_learns() -> None:
+    rng = torch.Generator().manual_seed(0)
+    x, y, w = torch.rand(90, 7, generator=rng), torch.rand(90, 2, generator=rng), torch.rand(90, generator=rng)
+    fits = weighted_jackknife_ridge(x, y, w, 0.7, 4)
+    for i, fit in enumerate(fits):
+        used = torch.arange(90) % 4 != i - 1
+        expected = Ridge(alpha=0.7).fit(x[used].double(), y[used].double(), sample_weight=w[used].double())
+        torch.testing.assert_close(fit.T, torch.from_numpy(expected.coef_))
+
+
+@pytest.mark.parametrize("kind", ["slic", "grid"])
+def test_agrees_with_captum_on_the_same_samples(kind: Any, network: NetworkClassifier) -> None:
+    image = _images(1)
+    found = Lime(queries=128, segments=kind, ridge=0.5)(network, image, torch.tensor([[2, 0]]))
+    segments = segments_of(image[0], kind, 50)
+    kept = _samples(image[0], 128, int(segments.max()) + 1)
+
+    def replay(*_: Any, **__: Any) -> Iterator[Tensor]:
+        yield from kept[:, None]
+
+    def weight(_original: Tensor, _perturbed: Tensor, sample: Tensor, **_: Any) -> Tensor:
+        distance = 1 - cosine_similarity(sample, torch.ones_like(sample))
+        return torch.exp(-(distance**2) / 0.25**2).sqrt()  # as lime_image.py and lime_base.py have it
+
+    for row, target in enumerate([2, 0]):
+        captum = CaptumLime(
+            network.scores,
+            interpretable_model=SkLearnRidge(alpha=0.5),
+            similarity_func=weight,
+            perturb_func=replay,
+        )
+        expected = captum.attribute(
+            image,
+            target=target,
+            feature_mask=segments[None, None],
+            baselines=network.mean.expand_as(image),
+            n_samples=128,
+            perturbations_per_eval=16,
+        )
+        torch.testing.assert_close(found.maps[row], expected[0, 0], rtol=1e-3, atol=1e-5)
+
+
+def test_a_linear_classifier_gives_the_sums_of_its_segments(white_images: Tensor) -> None:
+    """For f = Σ w x on white over black the score is linear in the kept segments: β = the segment's sum of w."""
+    weights = torch.rand(32, 32, generator=torch.Generator().manual_seed(0)) / 1000
+    classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
+    found = Lime(queries=256, segments="grid", count=16, ridge=1e-6)(classifier, white_images, TARGET)
+    expected = torch.nn.functional.avg_pool2d(weights[None], 8)[0] * 64
+    torch.testing.assert_close(found.maps[0, ::8, ::8], expected, rtol=1e-4, atol=1e-6)
+    assert float(found.standard_errors.max()) < 1e-6  # type: ignore[union-attr]
+
+
+def test_the_weight_falls_with_the_hidden_share() -> None:
+    kept = torch.tensor([[1.0, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
+    expected = torch.exp(-(torch.tensor([0, 0.5, 1.0]).double() ** 2) / 2 / 0.25**2)
+    torch.testing.assert_close(similarity(kept, 0.25), expected)
+
+
+@pytest.mark.parametrize("kind", ["slic", "grid"])
+@pytest.mark.parametrize("shape", SATURATED)
+def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str, kind: Any) -> None:
+    """The patch is visible: SLIC can't follow what is not, and a segment across its border would be one plateau."""
+    images = torch.full((1, 1, 32, 32), 0.3)
+    images[:, :, 8:16, 16:24] = 1
+    found = Lime(segments=kind)(planted(SATURATED[shape]), images, TARGET)
+    row, column = divmod(int(found.maps[0].argmax()), 32)
+    assert 8 <= row < 16
+    assert 16 <= column < 24
+
+
+@pytest.mark.parametrize("shape", ["linear", "sure only with 80 % of it"])
+def test_standard_error_predicts_the_spread_over_seeds(shape: str, white_images: Tensor) -> None:
+    classifier = planted(SATURATED[shape])
+    runs = [Lime(queries=256, count=16, segments="grid", seed=s) for s in range(20)]
+    found = [run(classifier, white_images, TARGET) for run in runs]
+    maps = torch.stack([f.maps[0] for f in found])
+    errors = torch.stack([f.standard_errors[0] for f in found])  # type: ignore[index]
+    assert 0.8 < float((maps.var(0).mean() / errors.square().mean()).sqrt()) < 1.25
+
+
+def test_sampling_ends_at_the_wanted_error(white_images: Tensor) -> None:
+    classifier = planted(SATURATED["sure only with 80 % of it"])
+    found = Engine(classifier, chunk=32).run({"": Lime(queries=4000, stop_at=0.05)}, white_images, TARGET)[""]
+    spent = int(found.queries[0])
+    assert spent == sum(classifier.rows) < 4000
+    assert found.standard_errors is not None
+    assert float(relative_errors(found.maps, found.standard_errors)) < 0.05
+    assert torch.equal(Lime(queries=spent)(classifier, white_images, TARGET).maps, found.maps)
+
+
+def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
+    images, targets, method = _images(3), torch.tensor([[0, 2], [1, 3], [2, 0]]), Lime(queries=100)
+    together = method(network, images, targets)
+    again = Engine(network, chunk=40).run({"": method}, images, targets)[""]
+    assert torch.equal(again.maps, together.maps)
+    for i in range(3):
+        alone = method(network, images[i : i + 1], targets[i : i + 1])
+        assert torch.equal(alone.maps, together.maps[2 * i : 2 * i + 2])
+        assert torch.equal(alone.standard_errors, together.standard_errors[2 * i : 2 * i + 2])  # type: ignore[index,arg-type]
+        one = method(network, images[i : i + 1], targets[i : i + 1, 1:])
+        assert torch.equal(one.maps[0], together.maps[2 * i + 1])
+
+
+def test_the_other_class_has_the_opposite_map(white_images: Tensor) -> None:
+    found = Lime(queries=100)(planted(lambda share: share), white_images, torch.tensor([[1, 0]]))
+    torch.testing.assert_close(found.maps[0], -found.maps[1])
+
+
+def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros(white_images: Tensor) -> None:
+    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
+    found = Lime(queries=100)(blind, white_images, TARGET)
+    assert not found.maps.any()
+    assert is_flat(found.maps).tolist() == [True]
+
+
+def test_slic_follows_colour_and_numbers_all_segments() -> None:
+    image = torch.rand(3, 1, 1, generator=torch.Generator().manual_seed(0)).expand(3, 64, 64).clone()
+    image[:, :, 30:] = 1 - image[:, :, 30:]
+    segments = segments_of(image, "slic", 20)
+    assert not set(segments[:, :30].unique().tolist()) & set(segments[:, 30:].unique().tolist())
+    assert segments.unique().tolist() == list(range(int(segments.max()) + 1))
+    assert 10 <= int(segments.max()) < 30
+
+
+@pytest.mark.parametrize(("size", "expected"), [((8, 8), 4), ((28, 28), 49), ((224, 224), 49), ((64,), 16)])
+def test_small_images_have_fewer_segments(size: tuple[int, ...], expected: int) -> None:
+    assert segments_of(torch.zeros(1, *size), "grid", 50).unique().tolist() == list(range(expected))
+
+
+def test_one_dimension_works_on_a_grid_and_slic_says_so() -> None:
+    series = torch.ones(1, 1, 64)
+    classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
+    found = Lime(queries=256, segments="grid")(classifier, series, TARGET)
+    assert 16 <= int(found.maps[0].argmax()) < 32
+    with pytest.raises(OverpaintError, match=r"segments=slic is for .* two dimensions, not \(1, 64\)"):
+        Lime()(classifier, series, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"queries": 63}, "queries=63 must be at least 64"),
+        ({"count": 1}, "count=1 at least 2"),
+        ({"ridge": 0.0}, "ridge=0.0 must be above 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: Any, message: str) -> None:
+    with pytest.raises(OverpaintError, match=message):
+        Lime(**settings)

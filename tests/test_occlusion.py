@@ -1,0 +1,139 @@
+"""Occlusion against captum, a pixel-by-pixel twin, its closed form, and planted evidence."""
+
+from typing import Any
+
+import pytest
+import torch
+from captum.attr import Occlusion as CaptumOcclusion
+from conftest import SATURATED, FunctionClassifier, planted
+from torch import Tensor
+
+from overpaint.classifiers.network import NetworkClassifier
+from overpaint.errors import OverpaintError
+from overpaint.networks.residual import ResidualNetwork
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.windows import Windows, pixels
+from overpaint.region import is_flat
+from overpaint.saliency.occlusion import Occlusion
+
+TARGET = torch.tensor([[1]])
+
+
+@pytest.fixture(scope="module")
+def network() -> NetworkClassifier:
+    torch.manual_seed(0)
+    classifier = NetworkClassifier(ResidualNetwork(3, 4, 8), list("abcd"), 32, [0.4, 0.5, 0.6], [0.2] * 3)
+    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _images(count: int) -> Tensor:
+    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "in_pixels"),
+    [(8, 4, ((8, 8), (4, 4))), ([5, 9], [3, 4], ((5, 9), (3, 4))), (32, 1, ((32, 32), (1, 1))), (7, 7, ((7, 7),) * 2)],
+)
+def test_equals_captum_also_where_windows_do_not_fit(
+    network: NetworkClassifier, window: Any, stride: Any, in_pixels: Any
+) -> None:
+    images, targets = _images(2), torch.tensor([[0, 2], [1, 3]])
+    found = Occlusion(window=window, stride=stride)(network, images, targets)
+    for row, target in enumerate(targets.flatten().tolist()):
+        expected = CaptumOcclusion(network.scores).attribute(
+            images[row // 2][None],
+            sliding_window_shapes=(3, *in_pixels[0]),
+            strides=(3, *in_pixels[1]),
+            baselines=network.mean.expand(1, 3, 32, 32),
+            target=target,
+            perturbations_per_eval=16,
+        )
+        torch.testing.assert_close(found.maps[row], expected[0, 0], rtol=0, atol=1e-5)
+    assert found.standard_errors is None
+
+
+@pytest.mark.parametrize("overhang", [False, True])
+def test_sums_over_windows_equal_those_over_their_masks(overhang: bool) -> None:
+    windows = Windows((7, 10), (3, 4), (2, 3), overhang)
+    masks = windows.masks()
+    hidden = 1 - masks.masks(slice(0, len(masks)))
+    values = torch.rand(2, *windows.counts, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(windows.spread(values).float(), torch.einsum("tj,jhw->thw", values.flatten(1), hidden))
+    assert torch.equal(windows.covering().float(), hidden.sum(0))
+    assert int(windows.covering().min()) >= 1
+    regions = torch.zeros(1, 7, 10, dtype=torch.bool)
+    regions[0, 2, 9] = True
+    assert torch.equal(windows.touching(regions)[0].flatten(), hidden[:, 2, 9] > 0)
+    few = windows.masks(windows.touching(regions)[0])
+    assert torch.equal(1 - few.masks(slice(0, len(few))), hidden[hidden[:, 2, 9] > 0])
+
+
+def test_overhanging_windows_cover_all_pixels_alike() -> None:
+    assert Windows((32, 20), (8, 6), (2, 3), overhang=True).covering().unique().tolist() == [4 * 2]
+
+
+def test_shares_are_of_the_side() -> None:
+    assert pixels(0.25, (32, 224), "window") == (8, 56)
+    assert pixels((0.01, 3), (32, 224), "window") == (1, 3)
+
+
+def test_a_linear_classifier_gives_the_mean_of_the_windows_weights(white_images: Tensor) -> None:
+    """For f = Σ w x on white over black a window's loss is its sum of w; with stride 1 a mean of box sums."""
+    weights = torch.rand(32, 32, generator=torch.Generator().manual_seed(0)) / 1000
+    classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
+    found = Occlusion(window=5, stride=1)(classifier, white_images, TARGET)
+    losses = torch.nn.functional.avg_pool2d(weights[None], 5, 1) * 25
+    interior = torch.nn.functional.avg_pool2d(losses, 5, 1)[0]
+    torch.testing.assert_close(found.maps[0, 4:-4, 4:-4], interior, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(found.maps[0, 0, 0], losses[0, 0, 0], rtol=1e-3, atol=1e-6)
+    assert found.queries.tolist() == [28 * 28 + 1]
+
+
+@pytest.mark.parametrize("shape", SATURATED)
+def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str, white_images: Tensor) -> None:
+    found = Occlusion()(planted(SATURATED[shape]), white_images, TARGET)
+    row, column = divmod(int(found.maps[0].argmax()), 32)
+    assert 8 <= row < 16
+    assert 16 <= column < 24
+    assert found.queries.tolist() == [170]
+
+
+def test_the_other_class_has_the_opposite_map(white_images: Tensor) -> None:
+    found = Occlusion()(planted(lambda share: share), white_images, torch.tensor([[1, 0]]))
+    torch.testing.assert_close(found.maps[0], -found.maps[1])
+
+
+def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
+    images, targets = _images(3), torch.tensor([[0, 2], [1, 3], [2, 0]])
+    together = Occlusion()(network, images, targets).maps
+    assert torch.equal(Engine(network, chunk=40).run({"": Occlusion()}, images, targets)[""].maps, together)
+    for i in range(3):
+        assert torch.equal(Occlusion()(network, images[i : i + 1], targets[i : i + 1, 1:]).maps, together[[2 * i + 1]])
+
+
+def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros(white_images: Tensor) -> None:
+    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
+    found = Occlusion()(blind, white_images, TARGET)
+    assert not found.maps.any()
+    assert is_flat(found.maps).tolist() == [True]
+
+
+def test_one_dimension_works() -> None:
+    classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
+    found = Occlusion()(classifier, torch.ones(1, 1, 64), TARGET)
+    assert 16 <= int(found.maps[0].argmax()) < 32
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": 0}, "window=0 must be above 0"),
+        ({"window": 40}, r"window=40 must be a share .* that the image of \(32, 32\) has"),
+        ({"stride": 2.5}, "stride=2.5 must be a share between 0 and 1 or a whole number of pixels"),
+        ({"window": [3, 3, 3]}, "one for all axes or one for each"),
+        ({"window": 4, "stride": 5}, r"a stride of \(5, 5\) pixels exceeds the window of \(4, 4\)"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: Any, message: str, white_images: Tensor) -> None:
+    with pytest.raises(OverpaintError, match=message):
+        Occlusion(**settings)(planted(lambda share: share), white_images, TARGET)
