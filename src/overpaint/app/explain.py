@@ -10,6 +10,7 @@ import lightning as L
 
 from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
+from overpaint.app.layers import layer_table
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
@@ -37,6 +38,7 @@ TYPES: dict[str, Any] = {
     "generator": str | None,
     "seed": int,
     "batch_size": int,
+    "list_layers": bool,
     "target": str | int,
 }
 """What the settings outside the sections take."""
@@ -62,6 +64,9 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     if not settings["methods"]:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
     L.seed_everything(settings["seed"], verbose=False)
+    if settings["list_layers"]:
+        console.print(layer_table(load_classifier(Path(settings["classifier"]))))
+        return
     _check_checkpoints(settings)
     classifier = load_classifier(Path(settings["classifier"]))
     module = _module(settings, classifier)

@@ -65,7 +65,8 @@ class NetworkClassifier(nn.Module):
             )
         if images.shape[-2:] != (self.image_size, self.image_size):
             images = F.interpolate(images, (self.image_size, self.image_size), mode="bilinear", antialias=True)
-        inputs = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        inputs = ((images - self.mean) / self.std).to(self.mean.dtype)  # that of a network in bf16, too
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.network(inputs)
         expected = (len(images), len(self.class_names))
         if tuple(logits.shape) != expected:
