@@ -54,5 +54,6 @@ def class_activation_maps(
     activations: LayerMaps, weights: Float[Tensor, "row feature"], size: tuple[int, ...], sign: Sign
 ) -> Maps:
     """Returns ``Σ_k w_k A_k``, with the chosen sign, brought to ``size`` by linear interpolation."""
-    maps = with_sign(torch.einsum("bk,bk...->b...", weights, activations), sign)
+    weighted = weights.reshape(*weights.shape, *[1] * len(size)) * activations  # no einsum: autocast would round it
+    maps = with_sign(weighted.sum(1), sign)
     return F.interpolate(maps[:, None], size, mode="linear" if len(size) == 1 else "bilinear")[:, 0]

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 from captum.attr import Saliency
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.errors import OverpaintError
@@ -15,7 +15,7 @@ from overpaint.types import Classifier, Images, Targets, TargetSets
 Result = TypeVar("Result")
 
 
-def rows_of(images: Images, targets: TargetSets) -> tuple[Images, Targets]:
+def rows_of(images: Images, targets: TargetSets) -> tuple[Float[Tensor, "row channel *space"], Int[Tensor, " row"]]:
     """Returns a row for each image and each of its targets, in full precision."""
     return images.float().repeat_interleave(targets.shape[1], dim=0), targets.flatten()
 

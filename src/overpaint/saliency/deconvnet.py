@@ -19,6 +19,9 @@ class Deconvnet:
     The paper's other steps are those of the gradient: filters are transposed, and max pooling goes back to the places
     of its maxima ("switches"), as section 4 of Simonyan et al. (2014) shows.
 
+    Since nothing holds back what did not contribute, a layer can be left without any positive gradient: then the map
+    is 0 (so on most photographs with ImageNet's SqueezeNet, exactly as captum's).
+
     Attributes:
         sign: ``absolute`` is ``max_c |.|``; ``signed`` sums the channels; ``positive`` keeps of that what is above 0.
         rows: Images in one pass at most.
