@@ -79,6 +79,13 @@ def noise_images(count: int, size: int, channels: int = 1, seed: int = 0) -> Ten
     return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(seed))
 
 
+def assert_same(found: Tensor, expected: Tensor, share: float = 1e-4) -> None:
+    """Checks that maps agree to a share of their range, whatever that is; maps of 0 agree with nothing."""
+    assert found.shape == expected.shape
+    assert bool(expected.any())
+    assert float((found - expected).abs().max()) <= share * float(expected.abs().max())
+
+
 class LogitModule(nn.Module):
     """A classifier as the module that captum wants."""
 

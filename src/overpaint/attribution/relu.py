@@ -13,8 +13,8 @@ from overpaint.errors import OverpaintError
 
 Rule = Literal["guided", "deconvnet"]
 
-PLAIN = (F.relu, torch.relu, Tensor.relu, torch.ops.aten.relu.default)
-IN_PLACE = (torch.relu_, Tensor.relu_, torch.ops.aten.relu_.default)
+PLAIN = (F.relu, torch.relu, Tensor.relu, torch.ops.aten.relu, torch.ops.aten.relu.default)
+IN_PLACE = (torch.relu_, Tensor.relu_, torch.ops.aten.relu_, torch.ops.aten.relu_.default)
 """Every way in which a network can call a ReLU; ``nn.ReLU`` calls ``F.relu``, an exported program ``torch.ops``."""
 
 
