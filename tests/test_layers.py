@@ -7,7 +7,9 @@ import torch
 from conftest import SIZES, PooledNetwork, frozen_classifier, noise_images, torchvision_classifier
 from torch import Tensor, nn
 
+from overpaint.attribution.guard import untouched
 from overpaint.attribution.layers import Layout, LayoutReader, choose_layer, spatial_layers
+from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.networks.residual import build_classifier_network
 
@@ -21,10 +23,15 @@ AUTO = {
 }
 
 
+def _auto(classifier: NetworkClassifier, images: Tensor) -> str:
+    with untouched(classifier, "a test"):
+        return choose_layer(classifier, images, "auto", "a test")
+
+
 @pytest.mark.parametrize("name", AUTO)
 def test_auto_takes_the_last_layer_with_a_map(name: str) -> None:
     classifier, images = torchvision_classifier(name), noise_images(1, SIZES[name], 3)
-    chosen = choose_layer(classifier, images, "auto", "grad_cam")
+    chosen = _auto(classifier, images)
     layers = {layer.name: layer for layer in spatial_layers(classifier, images)}
     assert (chosen, layers[chosen].layout, layers[chosen].channels) == AUTO[name]
     assert chosen == list(layers)[-1]
@@ -32,10 +39,10 @@ def test_auto_takes_the_last_layer_with_a_map(name: str) -> None:
 
 def test_auto_in_networks_of_this_project() -> None:
     residual = frozen_classifier(build_classifier_network("residual", 1, 3), 32)
-    assert choose_layer(residual, torch.zeros(2, 1, 32, 32), "auto", "m") == "stages"
+    assert _auto(residual, torch.zeros(2, 1, 32, 32)) == "stages"
     grey = frozen_classifier(build_classifier_network("resnet18", 1, 3), 64)
-    assert choose_layer(grey, torch.zeros(2, 1, 64, 64), "auto", "m") == "network.layer4"
-    assert choose_layer(grey.train(), torch.zeros(2, 1, 64, 64), "auto", "m") == "network.layer4"
+    assert _auto(grey, torch.zeros(2, 1, 64, 64)) == "network.layer4"
+    assert _auto(grey.train(), torch.zeros(2, 1, 64, 64)) == "network.layer4"
 
 
 def test_swins_maps_have_their_channels_last() -> None:
@@ -87,7 +94,7 @@ def test_class_and_register_tokens_are_left_out(extra: int, convolution: bool) -
 def test_a_transformer_that_reads_all_tokens_is_seen_to_its_end() -> None:
     torch.manual_seed(0)
     network = TokenNetwork(read=lambda tokens: tokens.mean(1))
-    assert choose_layer(frozen_classifier(network, 32), torch.zeros(1, 1, 32, 32), "auto", "m") == "last"
+    assert _auto(frozen_classifier(network, 32), torch.zeros(1, 1, 32, 32)) == "last"
 
 
 def test_folding_puts_every_token_in_its_place() -> None:

@@ -3,6 +3,7 @@
 import torch
 from rich.table import Table
 
+from overpaint.attribution.guard import untouched
 from overpaint.attribution.layers import choose_layer, spatial_layers
 from overpaint.classifiers.network import NetworkClassifier
 
@@ -15,7 +16,8 @@ def layer_table(classifier: NetworkClassifier) -> Table:
     """
     image = torch.zeros(1, classifier.channels, classifier.image_size, classifier.image_size)
     image = image.to(classifier.mean.device)
-    last = choose_layer(classifier, image, "auto", "list_layers")
+    with untouched(classifier, "list_layers"):
+        last = choose_layer(classifier, image, "auto", "list_layers")
     table = Table("layer", "channels", "cells", "tokens left out", "")
     for layer in spatial_layers(classifier, image):
         cells = "x".join(map(str, layer.layout.grid))

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from overpaint.attribution.guard import network_of
 from overpaint.attribution.layers import Layout, LayoutReader, impossible_layer, watched
@@ -26,7 +26,9 @@ def layer_gradients(
     Raises:
         OverpaintError: If the layer's output is no map, or the logits do not depend on it.
     """
-    network = network_of(classifier, method)
+    layers = dict(network_of(classifier, method).named_modules())
+    # A transformer's tokens are folded to the grid that a convolution made of the patches.
+    needed = {n: m for n, m in layers.items() if n in ("", layer) or isinstance(m, nn.modules.conv._ConvNd)}
     kept: list[tuple[Tensor, Layout]] = []
 
     def note(name: str, output: Any, layout: Layout | None) -> Any:
@@ -37,7 +39,7 @@ def layer_gradients(
         kept.append((leaf, layout))
         return leaf.clone()  # a later in-place operation must not change what is kept
 
-    with torch.no_grad(), watched(network, LayoutReader(), note):
+    with torch.no_grad(), watched(needed, LayoutReader(), note):
         logits = classifier.logits(images)
     if not kept or not logits.requires_grad:
         raise impossible_layer(classifier, images, layer, method)

@@ -32,24 +32,24 @@ def untouched(classifier: Classifier, method: str) -> Iterator[nn.Module]:
     network = network_of(classifier, method)
     if torch.is_inference_mode_enabled():
         raise OverpaintError(f"{method} needs gradients: use Trainer(inference_mode=False)")
-    if any(tensor.is_inference() for tensor in [*network.parameters(), *network.buffers()]):
+    found, weights, buffers = list(network.modules()), list(network.parameters()), list(network.buffers())
+    if any(tensor.is_inference() for tensor in weights + buffers):
         raise OverpaintError(f"{method} needs gradients, but the classifier was loaded under torch.inference_mode()")
     # Under autocast, weights that `scores` cast in inference mode would be used again and have no gradients.
     torch.clear_autocast_cache()
-    modules = [(vars(module), _snapshot(module)) for module in network.modules()]
-    parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
-    changing = any(module.training for module in network.modules())
-    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()] if changing else []
-    gpus = sorted({parameter.get_device() for parameter in network.parameters() if parameter.is_cuda})
+    modules = [(vars(module), _snapshot(module)) for module in found]
+    parameters = [(weight, weight.requires_grad, weight.grad) for weight in weights]
+    changing = [(buffer, buffer.clone()) for buffer in buffers] if any(module.training for module in found) else []
+    gpus = sorted({weight.get_device() for weight in weights if weight.is_cuda})
     with torch.random.fork_rng(gpus), torch.enable_grad():
         try:
             yield network
         finally:
             for attributes, before in modules:
                 _restore(attributes, before)
-            for parameter, required, gradient in parameters:
-                parameter.requires_grad_(required).grad = gradient
-            for buffer, value in buffers:
+            for weight, required, gradient in parameters:
+                weight.requires_grad_(required).grad = gradient
+            for buffer, value in changing:
                 buffer.detach().copy_(value)
 
 

@@ -1,7 +1,7 @@
 """Which layers of a network hold a map of the image, and how it lies in their output."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from overpaint.attribution.guard import untouched
+from overpaint.attribution.guard import network_of, untouched
 from overpaint.errors import OverpaintError
 from overpaint.types import Classifier
 
@@ -106,14 +106,22 @@ class LayoutReader:
 
 
 @contextmanager
-def watched(network: nn.Module, reader: LayoutReader, note: Callable[[str, Any, Layout | None], Any]) -> Iterator[None]:
-    """Calls ``note`` with the name, output and layout of every layer as it finishes; what it returns is passed on."""
+def watched(
+    layers: Mapping[str, nn.Module], reader: LayoutReader, note: Callable[[str, Any, Layout | None], Any]
+) -> Iterator[None]:
+    """Calls ``note`` with the name, output and layout of each layer as it finishes; what it returns is passed on.
+
+    Args:
+        layers: The layers by name; that of the empty name is the whole network.
+        reader: Tells the layouts.
+        note: Returns None, or an output in the place of the layer's.
+    """
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], Any]:
         return lambda _module, _inputs, output: note(name, output, reader.layout(output))
 
-    handles = [network.register_forward_pre_hook(lambda _module, inputs: reader.begin(inputs[0]))]
-    handles += [module.register_forward_hook(hook(name)) for name, module in network.named_modules() if name]
+    handles = [layers[""].register_forward_pre_hook(lambda _module, inputs: reader.begin(inputs[0]))]
+    handles += [module.register_forward_hook(hook(name)) for name, module in layers.items() if name]
     try:
         yield
     finally:
@@ -143,7 +151,7 @@ class _Probe:
                 found[name] = (output, layout)
             return output.clone()  # a later in-place operation must not change what is kept
 
-        with watched(network, LayoutReader(), note):
+        with watched(dict(network.named_modules()), LayoutReader(), note):
             logits = classifier.logits(inputs.requires_grad_())
         self.score = (logits * torch.rand(logits.shape, generator=rng).to(logits)).sum()
         self.layers = [
@@ -176,7 +184,7 @@ def spatial_layers(classifier: Classifier, images: Tensor) -> list[SpatialLayer]
 
 
 def choose_layer(classifier: Classifier, images: Tensor, layer: str, method: str) -> str:
-    """Returns the name of the layer to look at.
+    """Returns the name of the layer to look at; called where the network is guarded, see `untouched`.
 
     Args:
         classifier: The classifier.
@@ -187,12 +195,12 @@ def choose_layer(classifier: Classifier, images: Tensor, layer: str, method: str
     Raises:
         OverpaintError: If there is no such layer.
     """
-    with untouched(classifier, method) as network:
-        if layer != "auto":
-            if layer not in dict(network.named_modules()):
-                raise impossible_layer(classifier, images, layer, method)
-            return layer
-        last = _Probe(classifier, network, images).last_reached()
+    network = network_of(classifier, method)
+    if layer != "auto":
+        if layer not in dict(network.named_modules()):
+            raise impossible_layer(classifier, images, layer, method)
+        return layer
+    last = _Probe(classifier, network, images).last_reached()
     if last is None:
         raise OverpaintError(
             f"{method} found no layer with a spatial map that the scores of the classifier's network depend on"

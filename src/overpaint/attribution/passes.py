@@ -69,11 +69,10 @@ def in_passes(
     """
 
     def attempt(rows: int) -> Tensor:
-        results = []
-        for start in range(0, len(images), rows):
-            here = torch.arange(start, start + rows, device=images.device).clamp(max=len(images) - 1)
-            results.append(compute(images[here], targets[here])[: len(images) - start])
-        return torch.cat(results)
+        missing = -len(images) % rows
+        filled = [torch.cat([v, v[-1:].expand(missing, *v.shape[1:])]) if missing else v for v in (images, targets)]
+        passes = zip(*(values.split(rows) for values in filled), strict=True)
+        return torch.cat([compute(*each) for each in passes])[: len(images)]
 
     return with_halving(limit, attempt)
 

@@ -40,7 +40,7 @@ class IntegratedGradients:
     steps: int = 50
     baseline: Baseline = "mean"
     sign: Sign = "signed"
-    rows: int = 16
+    rows: int = 25
 
     def __post_init__(self) -> None:
         if self.steps < 1:

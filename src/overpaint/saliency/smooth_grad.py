@@ -38,7 +38,7 @@ class SmoothGrad:
     samples: int = 50
     noise: float = 0.15
     sign: Sign = "absolute"
-    rows: int = 16
+    rows: int = 25
     seed: int = 0
 
     def __post_init__(self) -> None:
