@@ -5,7 +5,7 @@
 One process, one network of torchvision with random weights, frozen, in eval mode; all are given the same images on the
 network's device, the same layer, and passes of the size that is the default here. Each round runs every entry once, in
 turn; the medians of the rounds are compared, and a ratio above 1 says that ours takes less time. Peers that are not
-installed are named. Grad-CAM ends in maps of the image's size: tensors on the device, for grad-cam its own numpy arrays.
+installed are named. Grad-CAM ends in maps of the image's size: tensors on the device, for grad-cam numpy arrays.
 The maps are compared with captum's first, so that the same work is timed.
 """
 
