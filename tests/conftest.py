@@ -1,5 +1,6 @@
 """Classifiers whose right explanation is known, and a reader of what W&B records."""
 
+import functools
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from wandb.proto import wandb_internal_pb2
+
+from overpaint.classifiers.network import NetworkClassifier
 
 
 class FunctionClassifier:
@@ -42,6 +46,63 @@ SATURATED: dict[str, Callable[[Tensor], Tensor]] = {
     "sure only with 80 % of it": lambda share: torch.sigmoid(40 * (share - 0.8)),
 }
 """Scores by the share of the patch that is kept, for `planted`."""
+
+
+class PooledNetwork(nn.Module):
+    """Convolution, in-place ReLU, global average pooling, linear: its class activation map is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(inplace=True))
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).mean((2, 3)))
+
+
+def frozen_classifier(network: nn.Module, size: int = 16, channels: int = 1, classes: int = 3) -> NetworkClassifier:
+    """A classifier around a network, frozen, in eval mode."""
+    names = [str(i) for i in range(classes)]
+    classifier = NetworkClassifier(network, names, size, [0.5] * channels, [0.25] * channels)
+    return classifier.eval().requires_grad_(False)
+
+
+SIZES = {"resnet18": 64, "vgg11": 64, "mobilenet_v3_small": 64, "squeezenet1_1": 64, "swin_t": 64, "vit_b_16": 224}
+"""torchvision's networks on which oracles are asked, and the side of the images they are shown."""
+
+
+@functools.cache
+def torchvision_classifier(name: str) -> NetworkClassifier:
+    """One of torchvision's networks with random weights, five classes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = torchvision.models.get_model(name, weights=None, num_classes=5)
+        if name == "vit_b_16":  # a head of zeros passes no gradient
+            nn.init.normal_(network.heads.head.weight)
+    return frozen_classifier(network, SIZES[name], 3, 5)
+
+
+def noise_images(count: int, size: int, channels: int = 1, seed: int = 0) -> Tensor:
+    """Images of noise in [0, 1]."""
+    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_same(found: Tensor, expected: Tensor, share: float = 1e-4) -> None:
+    """Checks that maps agree to a share of their range, whatever that is; maps of 0 agree with nothing."""
+    assert found.shape == expected.shape
+    assert bool(expected.any())
+    assert float((found - expected).abs().max()) <= share * float(expected.abs().max())
+
+
+class LogitModule(nn.Module):
+    """A classifier as the module that captum wants."""
+
+    def __init__(self, classifier: NetworkClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier.logits(images)
 
 
 @pytest.fixture

@@ -1,78 +1,111 @@
-"""Grad-CAM's closed form, and that it leaves the network as it was."""
+"""Grad-CAM's closed form, captum and torchcam as oracles, and what is impossible."""
+
+import copy
 
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import planted
-from torch import nn
+from captum.attr import LayerAttribution, LayerGradCam
+from conftest import (
+    SIZES,
+    LogitModule,
+    PooledNetwork,
+    assert_same,
+    frozen_classifier,
+    noise_images,
+    torchvision_classifier,
+)
+from test_layers import AUTO, TokenNetwork
+from torch import Tensor, nn
+from torchcam.methods import GradCAM as TorchcamGradCAM
 
-from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
-from overpaint.networks.residual import build_classifier_network
-from overpaint.saliency.grad_cam import GradCam, last_spatial_layer
+from overpaint.saliency.grad_cam import GradCam
 
-
-def _classifier(network: nn.Module, size: int = 16) -> NetworkClassifier:
-    return NetworkClassifier(network.eval(), ["a", "b", "c"], size, [0.5], [0.25]).requires_grad_(False)
-
-
-class PooledNetwork(nn.Module):
-    """Convolution, in-place ReLU, global average pooling, linear: its CAM is known."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(inplace=True))
-        self.head = nn.Linear(4, 3)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(images).mean((2, 3)))
+TARGETS = torch.tensor([3, 1])
 
 
 def test_for_global_average_pooling_it_is_the_class_activation_map() -> None:
     """Then α_k = w_ck / cells, so S = relu(Σ_k w_ck A_k) / cells (Zhou et al., 2016)."""
     torch.manual_seed(0)
     network = PooledNetwork()
-    classifier = _classifier(network)
+    classifier = frozen_classifier(network)
     images, targets = torch.rand(3, 1, 16, 16), torch.tensor([2, 0, 1])
     activations = network.features((images - 0.5) / 0.25)
     cam = torch.einsum("bk,bkhw->bhw", network.head.weight[targets], activations) / activations[0, 0].numel()
-    expected = F.interpolate(F.relu(cam)[:, None], (16, 16), mode="bilinear")[:, 0]
-    found = GradCam()(classifier, images, targets[:, None])
-    torch.testing.assert_close(found.maps, expected)
+    for sign, values in (("positive", F.relu(cam)), ("signed", cam), ("absolute", cam.abs())):
+        expected = F.interpolate(values[:, None], (16, 16), mode="bilinear")[:, 0]
+        found = GradCam(sign=sign)(classifier, images, targets[:, None])  # type: ignore[arg-type]
+        torch.testing.assert_close(found.maps, expected)
     assert found.standard_errors is None
     assert found.queries.tolist() == [1, 1, 1]
 
 
-def test_the_network_is_left_as_it_was() -> None:
+class Folded(nn.Module):
+    """A layer of tokens whose patches pass through a place where they are a map, for captum."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.map = layer, nn.Identity()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = self.layer(tokens)
+        patches = self.map(tokens[:, 1:].transpose(1, 2).unflatten(2, (14, 14)))
+        return torch.cat([tokens[:, :1], patches.flatten(2).transpose(1, 2)], 1)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_it_is_captums(name: str) -> None:
+    count = 1 if name == "vit_b_16" else 2
+    classifier = torchvision_classifier(name)
+    images, targets = noise_images(count, SIZES[name], 3), TARGETS[:count]
+    found = GradCam(rows=count)(classifier, images, targets[:, None])
+    layer = classifier.network.get_submodule(AUTO[name][0])
+    if name == "vit_b_16":
+        classifier = copy.deepcopy(classifier)
+        folded = Folded(layer)
+        classifier.network.encoder.layers.encoder_layer_11.ln_1 = folded
+        layer = folded.map
+    cam = LayerGradCam(LogitModule(classifier), layer)
+    expected = F.relu(cam.attribute(images.clone().requires_grad_(), target=targets))
+    expected = LayerAttribution.interpolate(expected, images.shape[2:], "bilinear")[:, 0]
+    assert_same(found.maps, expected.detach())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "mobilenet_v3_small", "squeezenet1_1", "swin_t"])
+def test_it_is_torchcams(name: str) -> None:
+    classifier, images = torchvision_classifier(name), noise_images(2, SIZES[name], 3)
+    found = GradCam(rows=2)(classifier, images, TARGETS[:, None])
+    with TorchcamGradCAM(classifier.network, AUTO[name][0]) as extractor:
+        scores = classifier.logits(images.clone().requires_grad_())
+        (maps,) = extractor(TARGETS.tolist(), scores, normalized=False)
+    expected = F.interpolate(maps[:, None], images.shape[2:], mode="bilinear")[:, 0]
+    assert_same(found.maps, expected)
+
+
+def test_any_layer_can_be_chosen() -> None:
+    classifier, images = torchvision_classifier("resnet18"), noise_images(2, 64, 3)
+    found = GradCam(layer="layer2.0.conv1")(classifier, images, TARGETS[:, None])
+    cam = LayerGradCam(LogitModule(classifier), classifier.network.layer2[0].conv1)
+    expected = F.relu(cam.attribute(images.clone().requires_grad_(), target=TARGETS)).detach()
+    assert_same(found.maps, F.interpolate(expected, (64, 64), mode="bilinear")[:, 0])
+
+
+def test_images_of_another_size_get_maps_of_their_size() -> None:
+    maps = GradCam()(torchvision_classifier("resnet18"), noise_images(2, 90, 3)[:, :, :70], TARGETS[:, None]).maps
+    assert maps.shape == (2, 70, 90)
+
+
+def test_what_is_impossible_is_said() -> None:
     torch.manual_seed(0)
-    classifier = _classifier(PooledNetwork())
-    before = torch.random.get_rng_state()
-    GradCam()(
-        classifier, torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([[0], [1]])
-    )
-    with pytest.raises(OverpaintError, match="is no map"):
-        GradCam(layer="head")(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([[0]]))
-    assert all(not m._forward_hooks for m in classifier.modules())
-    assert all(p.grad is None and not p.requires_grad for p in classifier.parameters())
-    assert torch.equal(before, torch.random.get_rng_state())
-
-
-def test_last_spatial_layer() -> None:
-    residual = NetworkClassifier(build_classifier_network("residual", 1, 3).eval(), ["a", "b", "c"], 32, [0.5], [0.25])
-    assert last_spatial_layer(residual, torch.zeros(2, 1, 32, 32)) == "stages"
-    resnet = NetworkClassifier(
-        build_classifier_network("resnet18", 3, 3).eval(), ["a", "b", "c"], 64, [0.5] * 3, [0.25] * 3
-    )
-    assert last_spatial_layer(resnet, torch.zeros(2, 3, 64, 64)) == "layer4"
-
-
-def test_what_is_impossible_is_said(white_images: torch.Tensor) -> None:
-    with pytest.raises(
-        OverpaintError, match="needs a classifier with layers and gradients; use rise or mask_estimation"
-    ):
-        GradCam()(planted(lambda share: share), white_images, torch.tensor([[1]]))
-    classifier = _classifier(PooledNetwork())
-    with pytest.raises(OverpaintError, match=r"layer='nowhere' is not in the network; it has features, features.0"):
-        GradCam(layer="nowhere")(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([[0]]))
-    with torch.inference_mode(), pytest.raises(OverpaintError, match=r"use Trainer\(inference_mode=False\)"):
-        GradCam()(classifier, torch.zeros(1, 1, 16, 16), torch.tensor([[0]]))
+    images, target = torch.zeros(1, 1, 16, 16), torch.tensor([[0]])
+    classifier = frozen_classifier(PooledNetwork())
+    for layer in ("nowhere", "head"):
+        with pytest.raises(
+            OverpaintError, match=rf"grad_cam: layer={layer} has no spatial map that .*possible are fea"
+        ):
+            GradCam(layer=layer)(classifier, images, target)
+    tokens = frozen_classifier(TokenNetwork())
+    with pytest.raises(OverpaintError, match=r"layer=last has no .* possible are patches, norm, qkv"):
+        GradCam(layer="last")(tokens, images, target)
+    assert all(not m._forward_hooks for m in [*tokens.modules(), *classifier.modules()])

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from conftest import SATURATED, FunctionClassifier, planted
 from torch import Tensor, nn
 
-from overpaint.app.explain import _method
+from overpaint.app.parts import make_method
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.networks.dcgan import Discriminator
@@ -129,12 +129,12 @@ def test_layers_inside_torchscript_are_not_seen() -> None:
 
 def test_the_application_lends_the_discriminator(network: NetworkClassifier) -> None:
     section, judge = {"target": "overpaint.saliency.iassa.Iassa"}, Discriminator(32, 3, base_channels=4)
-    method = _method("iassa", section, {}, network, judge)
+    method = make_method("iassa", section, {}, network, judge)
     assert isinstance(method, Iassa)
     assert method.discriminator is judge
     assert len(method.levels(network, _images(1)[0])[0]) == 8  # the classifier's own width, not the discriminator's
     section["target"] = "overpaint.saliency.occlusion.Occlusion"
-    assert not hasattr(_method("occlusion", section, {}, network, judge), "discriminator")
+    assert not hasattr(make_method("occlusion", section, {}, network, judge), "discriminator")
 
 
 def test_its_rounds_are_those_of_a_loop_over_windows() -> None:

@@ -8,7 +8,6 @@ import torch
 from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import Lime as CaptumLime
 from conftest import SATURATED, FunctionClassifier, planted
-from sklearn.linear_model import Ridge
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -18,7 +17,6 @@ from overpaint.networks.residual import ResidualNetwork
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import relative_errors
 from overpaint.perturbation.randomness import image_rng
-from overpaint.perturbation.regression import weighted_jackknife_ridge
 from overpaint.perturbation.segments import segments_of
 from overpaint.region import is_flat
 from overpaint.saliency.lime import Lime, similarity
@@ -41,16 +39,6 @@ def _samples(image: Tensor, queries: int, segments: int, seed: int = 0) -> Tenso
     kept = (torch.rand(queries, segments, generator=image_rng(image, seed, "lime")) < 0.5).float()
     kept[0] = 1
     return kept
-
-
-def test_every_fit_is_scikit_learns() -> None:
-    rng = torch.Generator().manual_seed(0)
-    x, y, w = torch.rand(90, 7, generator=rng), torch.rand(90, 2, generator=rng), torch.rand(90, generator=rng)
-    fits = weighted_jackknife_ridge(x, y, w, 0.7, 4)
-    for i, fit in enumerate(fits):
-        used = torch.arange(90) % 4 != i - 1
-        expected = Ridge(alpha=0.7).fit(x[used].double(), y[used].double(), sample_weight=w[used].double())
-        torch.testing.assert_close(fit.T, torch.from_numpy(expected.coef_))
 
 
 @pytest.mark.parametrize("kind", ["slic", "grid"])

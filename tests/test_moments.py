@@ -5,7 +5,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from overpaint.perturbation.moments import MaskMoments
-from overpaint.perturbation.regression import jackknife_error, jackknife_ridge, log_odds
+from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
 
 
 def _queries() -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,17 +31,24 @@ def test_streamed_moments_equal_those_of_all_queries() -> None:
 
 
 def test_ridge_and_its_jackknife_equal_scikit_learn_fit_by_fit() -> None:
+    """Each fit by scikit-learn on the queries that are left; groups of different size, with and without weights."""
     rng = torch.Generator().manual_seed(0)
-    x = torch.rand(6, 9, 5, generator=rng)
-    y = x @ torch.tensor([1.0, 0.0, -2.0, 0.5, 0.0]) + 0.1 * torch.randn(6, 9, generator=rng)
-    coefficients = jackknife_ridge(x, torch.stack([y, -2 * y], dim=2), ridge=0.3)
-    everything = np.arange(6)
-    for fit, groups in enumerate([everything, *[np.delete(everything, g) for g in everything]]):
-        rows, values = x[groups].reshape(-1, 5).double().numpy(), y[groups].flatten().double().numpy()
-        penalty = 0.3 * rows.var(0).mean() * len(rows)
-        oracle = Ridge(alpha=penalty).fit(rows, values)
-        np.testing.assert_allclose(coefficients[fit, :, 0], oracle.coef_, rtol=1e-6, atol=1e-9)
-        np.testing.assert_allclose(coefficients[fit, :, 1], -2 * oracle.coef_, rtol=1e-6, atol=1e-9)
+    x = torch.rand(50, 5, generator=rng)
+    y = x @ torch.tensor([1.0, 0.0, -2.0, 0.5, 0.0]) + 0.1 * torch.randn(50, generator=rng)
+    group = torch.randint(6, (50,), generator=rng)
+    for weights in (None, torch.rand(50, generator=rng)):
+        coefficients = jackknife_ridge(x, torch.stack([y, -2 * y], dim=1), group, 0.3, weights)
+        for fit in range(7):
+            left = group != fit - 1
+            given = None if weights is None else weights[left].double().numpy()
+            oracle = Ridge(alpha=0.3).fit(x[left].double().numpy(), y[left].double().numpy(), given)
+            np.testing.assert_allclose(coefficients[fit, :, 0], oracle.coef_, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(coefficients[fit, :, 1], -2 * oracle.coef_, rtol=1e-9, atol=1e-12)
+
+
+def test_the_unit_of_the_penalty_is_the_features_variance() -> None:
+    x = torch.tensor([[0.0, 1.0], [1.0, 1.0]])
+    assert feature_variance(x) == 0.25
 
 
 def test_jackknife_of_a_mean_is_its_standard_error() -> None:

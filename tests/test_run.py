@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -304,6 +305,26 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
             explain(CONFIGS, [*QUIET, f"output={run_folder}", word])
     changed = [p for p in before if p.stat().st_mtime_ns != before[p] and p.name != "config.yaml"]
     assert not changed
+
+
+def test_the_layers_that_can_be_named_are_listed(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    explain(CONFIGS, [*QUIET, f"output={run_folder}", "list_layers=true"])
+    said = capsys.readouterr().out
+    for row in ("stem.0", "stages.2.conv1", r"stages.*128.*8x8.*auto"):
+        assert re.search(row, said), said
+
+
+def test_gradient_methods_explain_and_their_measures_are_written(run_folder: Path, tmp_path: Path) -> None:
+    methods = "methods=[guided_grad_cam,integrated_gradients,input_x_gradient]"
+    words = [*QUIET, f"classifier={run_folder}/classifier.ckpt", "generator=null", f"output={tmp_path}", methods]
+    words += ["limit=1", "saliency.integrated_gradients.steps=1", "saliency.integrated_gradients.baseline=black"]
+    done = subprocess.run([sys.executable, "explain.py", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if "integrated_gradients" in line]
+    assert said.startswith("warning: integrated_gradients: some maps miss the logit's difference")
+    result = json.loads((tmp_path / "explain" / "test-00000" / "result.json").read_text())
+    assert abs(result["integrated_gradients_convergence_delta"]) > 0
+    assert result["input_x_gradient_queries"] == 1
 
 
 def test_training_with_bad_words_loses_nothing(run_folder: Path) -> None:

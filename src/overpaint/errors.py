@@ -6,3 +6,7 @@ class OverpaintError(ValueError):
 
     The entry points print its text without a traceback and exit with status 1.
     """
+
+
+class OverpaintWarning(UserWarning):
+    """Something a user should know of a result; the entry points print it as one line."""

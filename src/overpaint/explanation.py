@@ -32,11 +32,13 @@ def explain(
         engine: Asks the masked queries of all methods together; None: one of its own.
     """
     asking = {name: method for name, method in methods.items() if isinstance(method, PerturbationMethod)}
-    asked = (engine or Engine(classifier)).run(asking, images, targets)
-    saliency = {
-        name: asked[name] if isinstance(method, PerturbationMethod) else method(classifier, images, targets)
+    # The others first: they are quick, and where one can't explain this classifier no queries are lost.
+    found = {
+        name: method(classifier, images, targets)
         for name, method in methods.items()
-    }
+        if not isinstance(method, PerturbationMethod)
+    } | (engine or Engine(classifier)).run(asking, images, targets)
+    saliency = {name: found[name] for name in methods}
     first = next(iter(saliency.values())).maps
     regions = rule.salient_region(first)
     each = targets.shape[1]

@@ -5,13 +5,14 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from overpaint.app.memory import keep_freed_memory
-from overpaint.errors import OverpaintError
+from overpaint.errors import OverpaintError, OverpaintWarning
 
 UNNEEDED = (
     ".*does not have many workers.*",  # the data is in memory
@@ -42,6 +43,7 @@ def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequ
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for unneeded in UNNEEDED:
         warnings.filterwarnings("ignore", unneeded)
+    warnings.showwarning = _warning_shower(warnings.showwarning)
     try:
         if {"-h", "--help"} & set(words):
             _print_settings(configs, entry.__name__)
@@ -64,7 +66,19 @@ def _print_settings(configs: Path, entry: str) -> None:
         console.print(path.read_text(), markup=False)
 
 
-def _escaped(error: Exception) -> str:
+def _warning_shower(others: Callable[..., None]) -> Callable[..., None]:
+    """Makes a ``warnings.showwarning`` that prints our own warnings as one line and leaves ``others`` as they are."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, OverpaintWarning):
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]warning:[/] {_escaped(message)}")
+        else:
+            others(message, category, *where, **more)
+
+    return show
+
+
+def _escaped(error: Exception | str) -> str:
     return str(error).replace("[", r"\[")
 
 

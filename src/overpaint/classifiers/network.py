@@ -67,6 +67,7 @@ class NetworkClassifier(nn.Module):
         inputs = fitted(images, self.channels, self.image_size)
         if self.std is not None:
             inputs = (inputs - self.mean) / self.std
+        inputs = inputs.to(self.mean.dtype)  # that of a network in bf16, too
         # Not channels_last: a network that is made for it turns them itself, and one that is not may fail on them.
         return checked(self.network(inputs.contiguous()), len(images), len(self.class_names))
 

@@ -23,6 +23,6 @@ def image_rng(image: Float[Tensor, "channel *space"], seed: int, *words: str) ->
         A generator on the CPU, so that every device sees the same draws.
     """
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(image.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(image.detach().float().cpu().contiguous().numpy().tobytes())
     digest.update("\0".join([str(seed), *words]).encode())
     return torch.Generator().manual_seed(int.from_bytes(digest.digest(), "big", signed=True))

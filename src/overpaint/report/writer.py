@@ -132,6 +132,7 @@ class ExplanationWriter(BasePredictionWriter):
             numbers[f"{name}_queries"] = int(saliency.queries[row])
             if (relative := relative_error(saliency, row)) is not None:
                 numbers[f"{name}_relative_error"] = relative
+            numbers |= {f"{name}_{measure}": float(values[row]) for measure, values in saliency.measures.items()}
         return numbers
 
 

@@ -12,7 +12,7 @@ from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import ask
 from overpaint.perturbation.proposals import Answers, Dialogue, ImageMaps, SegmentMasks, precise, rounds
 from overpaint.perturbation.randomness import image_rng
-from overpaint.perturbation.regression import jackknife_error, weighted_jackknife_ridge
+from overpaint.perturbation.regression import jackknife_error, jackknife_ridge
 from overpaint.perturbation.segments import Segments, segments_of
 from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
@@ -103,7 +103,8 @@ class Lime:
 
     def _maps(self, segments: Segments, kept: Kept, answers: Answers) -> tuple[Tensor, Tensor]:
         weights = similarity(kept, self.width)
-        fits = weighted_jackknife_ridge(kept, answers, weights, self.ridge, GROUPS)
+        group = torch.arange(len(kept), device=kept.device) % GROUPS
+        fits = jackknife_ridge(kept, answers, group, self.ridge, weights)
         return fits[0].T[:, segments], jackknife_error(fits[1:]).T[:, segments]
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:

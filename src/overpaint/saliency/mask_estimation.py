@@ -14,7 +14,7 @@ from overpaint.perturbation.engine import ask
 from overpaint.perturbation.masks import MaskGeometry, Shifts
 from overpaint.perturbation.proposals import ROUND, Dialogue, GridMasks, ImageMaps, precise
 from overpaint.perturbation.randomness import image_rng
-from overpaint.perturbation.regression import jackknife_error, jackknife_ridge, log_odds
+from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
 from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 ChainGrids = Float[Tensor, "chain *cells"]
@@ -204,8 +204,10 @@ class _TemperedChains:
 
     def result(self) -> tuple[Float[Tensor, "*space"], Float[Tensor, "*space"] | None]:
         """Fits the map to all queries, and to those of all chains but each one."""
-        features, scores = torch.stack(self.features, dim=1), torch.stack(self.scores, dim=1)
-        coefficients = jackknife_ridge(features, log_odds(scores)[..., None], self.settings.ridge)[..., 0]
+        features, scores = torch.cat(self.features), torch.cat(self.scores)
+        chain = torch.arange(len(scores)) % self.settings.chains
+        penalty = self.settings.ridge * feature_variance(features)
+        coefficients = jackknife_ridge(features, log_odds(scores)[:, None], chain, penalty)[..., 0]
         blocks = [min(2 * c, s) for c, s in zip(self.geometry.cells, self.geometry.size, strict=True)]
         slopes = self.geometry.block_slopes(coefficients.reshape(-1, *blocks))
         return slopes[0], jackknife_error(slopes[1:])

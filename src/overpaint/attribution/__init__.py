@@ -1,0 +1,1 @@
+"""What the methods that need gradients share: passes, guarding of the network, layers, ReLU rules, signs."""

@@ -1,0 +1,223 @@
+"""What a masked query costs: the engine beside bare forward passes, RISE's public code and captum. Run by hand.
+
+    OVERPAINT_DATA=folder OVERPAINT_RISE=folder python tests/benchmarks/engine.py [classifier.ckpt] [queries] [rounds]
+
+``OVERPAINT_DATA`` holds ``squeezenet1_0_imagenet.pt`` and ``photos/*.jpg``; ``OVERPAINT_RISE`` is a clone of
+github.com/eclique/RISE, whose code is run as it is but for its calls of ``.cuda()``; what is absent is said and left
+out. The digits' classifier comes from ``python train.py``. All entries of a classifier are run in turn, round after
+round, in one process; the medians are compared.
+
+- bare: forward passes of the network on inputs that are ready in memory, at the best of the batch sizes tried;
+- efficiency: time of the bare passes over that of the method with as many queries, everything included: the search for
+  the pass's size, masks, blending, normalisation, softmax, sums, standard error;
+- memory: how much more a process has at its peak when it runs RISE with 8000 queries than when it runs the classifier
+  alone in passes of the same size.
+
+Tried and dropped: blending into a channels_last buffer (9 ms for 32 images instead of 2: the network's first layer
+turns them faster); keeping the masks for the sums instead of making them twice (0.6 ms for 32, and memory that grows
+with the queries); sums in float32 (4 instead of 1 ms for 32, of some 170, and covariances with half the digits).
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from captum.attr import Lime as CaptumsLime
+from captum.attr import Occlusion as CaptumsOcclusion
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from overpaint.app.memory import keep_freed_memory
+from overpaint.classifiers.loading import open_classifier
+from overpaint.classifiers.network import NetworkClassifier, load_classifier
+from overpaint.classifiers.options import ClassifierOptions
+from overpaint.data.digits import DigitsData
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.segments import segments_of
+from overpaint.saliency.lime import Lime
+from overpaint.saliency.mask_estimation import MaskEstimation
+from overpaint.saliency.occlusion import Occlusion
+from overpaint.saliency.rise import Rise
+from overpaint.saliency.surrogate import Surrogate
+
+SIZES = (8, 16, 32, 64, 128)
+MEMORY_QUERIES = 8000
+console = Console(width=120)
+
+
+def squeezenet(folder: Path) -> tuple[NetworkClassifier, Tensor]:
+    """Loads SqueezeNet and a photograph."""
+    weights = str(folder / "squeezenet1_0_imagenet.pt")
+    classifier = open_classifier(ClassifierOptions(source="torchvision:squeezenet1_0", weights=weights))
+    assert isinstance(classifier, NetworkClassifier)
+    with Image.open(sorted((folder / "photos").glob("*.jpg"))[0]) as photo:
+        pixels = np.asarray(photo.convert("RGB").resize((224, 224)))
+    return classifier, torch.tensor(pixels).permute(2, 0, 1)[None] / 255
+
+
+def digits(path: Path) -> tuple[NetworkClassifier, Tensor]:
+    """Loads the digits' classifier and a digit."""
+    data = DigitsData(train_count=1, val_count=1, test_count=1)
+    data.setup("test")
+    return load_classifier(path), data.test.images.float() / 255
+
+
+def bare(classifier: NetworkClassifier, image: Tensor, queries: int) -> tuple[Callable[[], object], int]:
+    """Returns what runs ``queries`` forward passes at the best batch size, and that size."""
+
+    def passes(size: int, count: int) -> None:
+        inputs = ((image - classifier.mean) / classifier.std).expand(size, -1, -1, -1)  # type: ignore[operator]
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            for start in range(0, count, size):
+                classifier.network(inputs[: count - start])
+
+    spent = {}
+    for size in SIZES:
+        passes(size, 2 * size)
+        start = time.perf_counter()
+        passes(size, 256)
+        spent[size] = time.perf_counter() - start
+    best = min(spent, key=spent.__getitem__)
+    return lambda: passes(best, queries), best
+
+
+def public_rise(classifier: NetworkClassifier, image: Tensor, queries: int) -> Callable[[], object] | None:
+    """Returns RISE's own code on the processor; None where it is not there."""
+    folder = os.environ.get("OVERPAINT_RISE")
+    if folder is None:
+        console.print("RISE's public code is not there (OVERPAINT_RISE)")
+        return None
+    names: dict[str, Any] = {}
+    exec((Path(folder) / "explanations.py").read_text().replace(".cuda()", ""), names)
+    inputs = (image - classifier.mean) / classifier.std  # type: ignore[operator]
+    model = nn.Sequential(classifier.network, nn.Softmax(dim=1))
+
+    def run() -> None:
+        explainer = names["RISE"](model, image.shape[2:])
+        with torch.no_grad(), tempfile.TemporaryDirectory() as place:
+            explainer.generate_masks(queries, 8, 0.5, f"{place}/masks.npy")
+            explainer(inputs)
+
+    return run
+
+
+def captums(classifier: NetworkClassifier, image: Tensor, queries: int, rows: int) -> dict[str, Callable[[], object]]:
+    """Returns captum's Occlusion and Lime, on ours' windows, segments and numbers of samples."""
+    baseline, side = classifier.mean, image.shape[2]
+    window, stride = (3, side // 4, side // 4), (3, side // 16, side // 16)
+    segments = segments_of(image[0], "slic", 50)[None, None]
+
+    def occlude(batch: int) -> None:
+        method = CaptumsOcclusion(classifier.scores)
+        method.attribute(image, window, stride, baselines=baseline, target=0, perturbations_per_eval=batch)
+
+    def lime(batch: int) -> None:
+        method = CaptumsLime(classifier.scores)
+        method.attribute(
+            image, baseline, 0, feature_mask=segments, n_samples=queries, perturbations_per_eval=batch,
+        )  # fmt: skip
+
+    return {
+        "captum Occlusion, default": lambda: occlude(1),
+        f"captum Occlusion, {rows} a pass": lambda: occlude(rows),
+        "captum Lime, default": lambda: lime(1),
+        f"captum Lime, {rows} a pass": lambda: lime(rows),
+    }
+
+
+def compare(name: str, classifier: NetworkClassifier, image: Tensor, queries: int, rounds: int) -> None:
+    """Prints the table of a classifier."""
+    target, engine = torch.tensor([[0]]), Engine(classifier)
+    samples = min(queries, 500)
+
+    def ours(method: Any) -> Callable[[], object]:
+        return lambda: Engine(classifier).run({"": method}, image, target)
+
+    basis, size = bare(classifier, image, queries)
+    engine.run({"": Rise(queries=8)}, image, target)
+    assert engine.chunk is not None
+    entries: dict[str, Callable[[], object] | None] = {
+        f"bare passes of {size}": basis,
+        "rise": ours(Rise(queries=queries)),
+        "surrogate": ours(Surrogate(queries=queries)),
+        "mask_estimation": ours(MaskEstimation(queries=queries)),
+        "RISE's public code": public_rise(classifier, image, queries),
+        "occlusion": ours(Occlusion()),
+        "lime": ours(Lime(queries=samples)),
+    } | captums(classifier, image, samples, 64)
+    ready = {key: entry for key, entry in entries.items() if entry is not None}
+    spent: dict[str, list[float]] = {key: [] for key in ready}
+    for _ in range(rounds):
+        for key, entry in ready.items():
+            start = time.perf_counter()
+            entry()
+            spent[key].append(time.perf_counter() - start)
+    middle = {key: statistics.median(values) for key, values in spent.items()}
+    basis_time = middle[f"bare passes of {size}"]
+    table = Table("entry", "queries", "time, s", "efficiency", "against ours", title=f"{name}, engine: {engine.chunk}")
+    asked = int(Occlusion()(classifier, image, target).queries[0])
+    for key, value in middle.items():
+        count = asked if "cclusion" in key else samples if "ime" in key else queries
+        partner = {"R": "rise", "captum O": "occlusion", "captum L": "lime"}
+        ratio = next((value / middle[p] for start, p in partner.items() if key.startswith(start)), None)
+        efficiency = basis_time * count / queries / value
+        table.add_row(key, f"{count}", f"{value:.3f}", f"{efficiency:.3f}", "-" if ratio is None else f"{ratio:.2f}")
+    console.print(table)
+
+
+def peak(which: str, chunk: int) -> float:
+    """Returns the peak memory in MB of a process that runs the classifier alone, or RISE's map."""
+    command = [sys.executable, __file__, "peak", which, str(chunk)]
+    return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[-1])
+
+
+def run_alone(which: str, chunk: int) -> None:
+    """What such a process does."""
+    classifier, image = squeezenet(Path(os.environ["OVERPAINT_DATA"]))
+    if which == "bare":
+        for _ in range(4):
+            classifier.scores(image.expand(chunk, -1, -1, -1).contiguous())
+    else:
+        Engine(classifier, chunk=chunk).run({"": Rise(queries=MEMORY_QUERIES)}, image, torch.tensor([[0]]))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: T201
+
+
+def main() -> None:
+    """Prints the tables."""
+    keep_freed_memory()
+    if sys.argv[1:2] == ["peak"]:
+        run_alone(sys.argv[2], int(sys.argv[3]))
+        return
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/digits/classifier.ckpt")
+    queries = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    compare("digits, 32 pixels", *digits(path), queries, rounds)
+    folder = os.environ.get("OVERPAINT_DATA")
+    if folder is None:
+        console.print("SqueezeNet and the photographs are not there (OVERPAINT_DATA)")
+        return
+    classifier, image = squeezenet(Path(folder))
+    compare("SqueezeNet, 224 pixels", classifier, image, queries, rounds)
+    engine = Engine(classifier)
+    engine.run({"": Rise(queries=8)}, image, torch.tensor([[0]]))
+    assert engine.chunk is not None
+    more = peak("rise", engine.chunk) - peak("bare", engine.chunk)
+    console.print(
+        f"memory above the classifier's own, {MEMORY_QUERIES} queries in passes of {engine.chunk}: {more:.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
