@@ -1,5 +1,6 @@
 """The engine: packing, chunk sizes, precision, memory, baselines, stopping; never what else is asked beside a query."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from overpaint.errors import OverpaintError
 from overpaint.networks.residual import ResidualNetwork
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.passes import ROWS, bfloat16_agreement, find_rows
+from overpaint.perturbation.passes import ROWS, Growth, bfloat16_agreement
 from overpaint.perturbation.proposals import PerturbationMethod, SegmentMasks, WindowMasks, relative_errors
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise
@@ -77,26 +78,49 @@ def test_a_given_chunk_makes_every_pass_of_that_size(white_images: Tensor) -> No
     assert set(classifier.rows) == {24}
 
 
-def test_a_found_chunk_makes_passes_of_whole_eights(white_images: Tensor) -> None:
+def test_a_found_chunk_makes_passes_of_whole_eights_and_wastes_none(white_images: Tensor) -> None:
     classifier = planted(lambda share: share)
     engine = Engine(classifier)
-    engine.run(METHODS, white_images, torch.tensor([[1]]))
-    assert engine.chunk is not None
+    engine.run({"rise": Rise(queries=4096)}, white_images, torch.tensor([[1]]))
     assert all(rows % ROWS == 0 for rows in classifier.rows)
+    assert engine.row_difference == 0
+    assert sum(classifier.rows) == 4096 + ROWS  # those that are compared are asked again
     before = len(classifier.rows)
     engine.run({"rise": Rise(queries=64)}, white_images, torch.tensor([[1]]))
-    assert sum(classifier.rows[before:]) == 64  # nothing is tried again
+    assert sum(classifier.rows[before:]) == 64
 
 
-def test_rows_are_doubled_until_the_memory_ends_and_a_difference_is_told() -> None:
-    def ask(images: Tensor) -> Tensor:
-        if len(images) > 32:
-            raise torch.OutOfMemoryError
-        return torch.full((len(images), 2), 0.5 + 1e-6 * (len(images) > ROWS))
+def test_passes_grow_for_as_long_as_that_gains_speed() -> None:
+    device, growth = torch.device("cpu"), Growth()
 
-    size, difference = find_rows(ask, torch.zeros(ROWS, 1, 4, 4))
-    assert size <= 32
-    assert difference == pytest.approx(1e-6, rel=0.1)
+    def grown(seconds: Callable[[int], float]) -> int:
+        growth, size = Growth(), ROWS
+        for _ in range(100):
+            found = growth.next_size(size, seconds(size), device)
+            if found is None:
+                return growth.best
+            size = found
+        raise AssertionError
+
+    assert grown(lambda rows: rows * 0.1) == ROWS
+    assert grown(lambda rows: 0.1 + rows * 0.001 + 1e-4 * rows**2) == 32
+    assert grown(lambda rows: 1.0 + rows if rows != 16 else 99.0) == 128  # a disturbed size does not end it
+    assert growth.next_size(ROWS, 9.0, device) == ROWS  # the first pass warms up
+    assert [growth.next_size(ROWS, t, device) for t in (1.0, 2.0, 3.0)] == [ROWS, ROWS, 2 * ROWS]
+    assert growth.next_size(ROWS, 0.1, device) == 2 * ROWS  # too few queries waited: nothing is learnt
+    assert growth.best == ROWS
+
+
+def test_a_difference_between_sizes_is_told(white_images: Tensor) -> None:
+    classifier = planted(lambda share: share + 1e-6 * (len(share) > ROWS))
+    engine = Engine(classifier)
+    engine._growth.next_size(ROWS, 9.0, torch.device("cpu"))  # type: ignore[union-attr]
+    for _ in range(3):
+        engine._growth.next_size(ROWS, 1e9, torch.device("cpu"))  # type: ignore[union-attr]
+    engine.chunk = 2 * ROWS
+    engine.run({"rise": Rise(queries=4000)}, white_images, torch.tensor([[1]]))
+    assert engine.row_difference == pytest.approx(1e-6, rel=0.2)
+    assert "differ by up to 1e-06 with the size of a pass" in engine.notes[0]
 
 
 class _Small(FunctionClassifier):

@@ -7,6 +7,10 @@ github.com/eclique/RISE, whose code is run as it is but for its calls of ``.cuda
 out. The digits' classifier comes from ``python train.py``. All entries of a classifier are run in turn, round after
 round, in one process; the medians are compared.
 
+Each peer runs twice: in a process of its own as its users run it (the network as it comes from its file, the memory
+allocator as it is), and, marked "here", in this process, where it gets our allocator's setting and channels_last
+weights for nothing.
+
 - bare: forward passes of the network on inputs that are ready in memory, at the best of the batch sizes tried;
 - efficiency: time of the bare passes over that of the method with as many queries, everything included: the search for
   the pass's size, masks, blending, normalisation, softmax, sums, standard error;
@@ -26,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +56,18 @@ from overpaint.saliency.occlusion import Occlusion
 from overpaint.saliency.rise import Rise
 from overpaint.saliency.surrogate import Surrogate
 
+BATCHES = (1, 8, 64)
 SIZES = (8, 16, 32, 64, 128)
 MEMORY_QUERIES = 8000
+MOST_SAMPLES = 500
+NAMES = ("digits, 32 pixels", "SqueezeNet, 224 pixels")
+PARTNERS = {"RISE": "rise", "captum O": "occlusion", "captum L": "lime"}
 console = Console(width=120)
+
+
+def opened(name: str, path: Path) -> tuple[NetworkClassifier, Tensor]:
+    """Loads a classifier and an image."""
+    return digits(path) if name == NAMES[0] else squeezenet(Path(os.environ["OVERPAINT_DATA"]))
 
 
 def squeezenet(folder: Path) -> tuple[NetworkClassifier, Tensor]:
@@ -113,7 +127,7 @@ def public_rise(classifier: NetworkClassifier, image: Tensor, queries: int) -> C
     return run
 
 
-def captums(classifier: NetworkClassifier, image: Tensor, queries: int, rows: int) -> dict[str, Callable[[], object]]:
+def captums(classifier: NetworkClassifier, image: Tensor, queries: int) -> dict[str, Callable[[], object]]:
     """Returns captum's Occlusion and Lime, on ours' windows, segments and numbers of samples."""
     baseline, side = classifier.mean, image.shape[2]
     window, stride = (3, side // 4, side // 4), (3, side // 16, side // 16)
@@ -129,35 +143,45 @@ def captums(classifier: NetworkClassifier, image: Tensor, queries: int, rows: in
             image, baseline, 0, feature_mask=segments, n_samples=queries, perturbations_per_eval=batch,
         )  # fmt: skip
 
-    return {
-        "captum Occlusion, default": lambda: occlude(1),
-        f"captum Occlusion, {rows} a pass": lambda: occlude(rows),
-        "captum Lime, default": lambda: lime(1),
-        f"captum Lime, {rows} a pass": lambda: lime(rows),
-    }
+    entries: dict[str, Callable[[], object]] = {}
+    for name, method in (("Occlusion", occlude), ("Lime", lime)):
+        for batch in BATCHES:
+            entries[f"captum {name}, {'default' if batch == 1 else f'{batch} a pass'}"] = partial(method, batch)
+    return entries
 
 
-def compare(name: str, classifier: NetworkClassifier, image: Tensor, queries: int, rounds: int) -> None:
+def peers(classifier: NetworkClassifier, image: Tensor, queries: int, samples: int) -> dict[str, Callable[[], object]]:
+    """Returns the peers that can be run."""
+    rise = public_rise(classifier, image, queries)
+    return ({} if rise is None else {"RISE's public code": rise}) | captums(classifier, image, samples)
+
+
+def is_peer(key: str) -> bool:
+    """Tells a peer from ours."""
+    return any(key.startswith(start) for start in PARTNERS)
+
+
+def compare(name: str, path: Path, queries: int, rounds: int) -> None:
     """Prints the table of a classifier."""
+    classifier, image = opened(name, path)
     target, engine = torch.tensor([[0]]), Engine(classifier)
-    samples = min(queries, 500)
+    samples = min(queries, MOST_SAMPLES)
 
     def ours(method: Any) -> Callable[[], object]:
         return lambda: Engine(classifier).run({"": method}, image, target)
 
     basis, size = bare(classifier, image, queries)
     engine.run({"": Rise(queries=8)}, image, target)
-    assert engine.chunk is not None
-    entries: dict[str, Callable[[], object] | None] = {
+    entries: dict[str, Callable[[], object]] = {
         f"bare passes of {size}": basis,
         "rise": ours(Rise(queries=queries)),
         "surrogate": ours(Surrogate(queries=queries)),
         "mask_estimation": ours(MaskEstimation(queries=queries)),
-        "RISE's public code": public_rise(classifier, image, queries),
         "occlusion": ours(Occlusion()),
         "lime": ours(Lime(queries=samples)),
-    } | captums(classifier, image, samples, 64)
-    ready = {key: entry for key, entry in entries.items() if entry is not None}
+    }
+    theirs = peers(classifier, image, queries, samples)
+    ready = entries | {f"{key}, here": entry for key, entry in theirs.items()}
     spent: dict[str, list[float]] = {key: [] for key in ready}
     for _ in range(rounds):
         for key, entry in ready.items():
@@ -166,28 +190,42 @@ def compare(name: str, classifier: NetworkClassifier, image: Tensor, queries: in
             spent[key].append(time.perf_counter() - start)
     middle = {key: statistics.median(values) for key, values in spent.items()}
     basis_time = middle[f"bare passes of {size}"]
-    table = Table("entry", "queries", "time, s", "efficiency", "against ours", title=f"{name}, engine: {engine.chunk}")
+    middle |= {key: alone(["peer", name, str(path), key, str(queries)], rounds) for key in theirs}
+    table = Table(
+        "entry", "queries", "time, s", "efficiency", "against ours", title=f"{name}, passes of {engine.chunk}"
+    )
     asked = int(Occlusion()(classifier, image, target).queries[0])
     for key, value in middle.items():
         count = asked if "cclusion" in key else samples if "ime" in key else queries
-        partner = {"R": "rise", "captum O": "occlusion", "captum L": "lime"}
-        ratio = next((value / middle[p] for start, p in partner.items() if key.startswith(start)), None)
+        ratio = next((value / middle[p] for start, p in PARTNERS.items() if key.startswith(start)), None)
         efficiency = basis_time * count / queries / value
         table.add_row(key, f"{count}", f"{value:.3f}", f"{efficiency:.3f}", "-" if ratio is None else f"{ratio:.2f}")
     console.print(table)
 
 
-def peak(which: str, chunk: int) -> float:
-    """Returns the peak memory in MB of a process that runs the classifier alone, or RISE's map."""
-    command = [sys.executable, __file__, "peak", which, str(chunk)]
-    return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[-1])
+def alone(words: list[str], rounds: int = 1) -> float:
+    """Returns the median of what a process of its own prints."""
+    command = [sys.executable, __file__, *words]
+    found = [subprocess.run(command, capture_output=True, check=True, text=True).stdout for _ in range(rounds)]
+    return statistics.median(float(text.split()[-1]) for text in found)
 
 
-def run_alone(which: str, chunk: int) -> None:
-    """What such a process does."""
-    classifier, image = squeezenet(Path(os.environ["OVERPAINT_DATA"]))
+def run_peer(name: str, path: Path, key: str, queries: int) -> None:
+    """Times a peer as its users run it."""
+    classifier, image = opened(name, path)
+    classifier.network.to(memory_format=torch.contiguous_format)
+    entry = peers(classifier, image, queries, min(queries, MOST_SAMPLES))[key]
+    start = time.perf_counter()
+    entry()
+    print(time.perf_counter() - start)  # noqa: T201
+
+
+def run_peak(which: str, chunk: int) -> None:
+    """Runs the classifier alone, or RISE's map, and prints the process's peak memory in MB."""
+    keep_freed_memory()
+    classifier, image = opened(NAMES[1], Path())
     if which == "bare":
-        for _ in range(4):
+        for _ in range(50):
             classifier.scores(image.expand(chunk, -1, -1, -1).contiguous())
     else:
         Engine(classifier, chunk=chunk).run({"": Rise(queries=MEMORY_QUERIES)}, image, torch.tensor([[0]]))
@@ -196,27 +234,25 @@ def run_alone(which: str, chunk: int) -> None:
 
 def main() -> None:
     """Prints the tables."""
-    keep_freed_memory()
     if sys.argv[1:2] == ["peak"]:
-        run_alone(sys.argv[2], int(sys.argv[3]))
-        return
+        return run_peak(sys.argv[2], int(sys.argv[3]))
+    if sys.argv[1:2] == ["peer"]:
+        return run_peer(sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
+    keep_freed_memory()
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/digits/classifier.ckpt")
     queries = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
-    compare("digits, 32 pixels", *digits(path), queries, rounds)
-    folder = os.environ.get("OVERPAINT_DATA")
-    if folder is None:
+    compare(NAMES[0], path, queries, rounds)
+    if "OVERPAINT_DATA" not in os.environ:
         console.print("SqueezeNet and the photographs are not there (OVERPAINT_DATA)")
-        return
-    classifier, image = squeezenet(Path(folder))
-    compare("SqueezeNet, 224 pixels", classifier, image, queries, rounds)
-    engine = Engine(classifier)
-    engine.run({"": Rise(queries=8)}, image, torch.tensor([[0]]))
-    assert engine.chunk is not None
-    more = peak("rise", engine.chunk) - peak("bare", engine.chunk)
-    console.print(
-        f"memory above the classifier's own, {MEMORY_QUERIES} queries in passes of {engine.chunk}: {more:.0f} MB"
-    )
+        return None
+    compare(NAMES[1], path, queries, rounds)
+    for chunk in (8, 32):
+        more = alone(["peak", "rise", str(chunk)]) - alone(["peak", "bare", str(chunk)])
+        console.print(
+            f"memory above the classifier's own, {MEMORY_QUERIES} queries in passes of {chunk}: {more:.0f} MB"
+        )
+    return None
 
 
 if __name__ == "__main__":

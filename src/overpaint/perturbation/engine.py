@@ -1,5 +1,6 @@
 """The one engine through which every masked query of a classifier goes."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Literal
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from overpaint.errors import OverpaintError
 from overpaint.perturbation.baselines import baseline_image
-from overpaint.perturbation.passes import AGREEMENT, ROWS, Precision, autocast, bfloat16_agreement, find_rows
+from overpaint.perturbation.passes import AGREEMENT, ROWS, Growth, Precision, autocast, bfloat16_agreement
 from overpaint.perturbation.proposals import Answers, Dialogue, ImageMaps, PerturbationMethod, Proposal
 from overpaint.types import Classifier, Images, SaliencyMaps, Scores, TargetSets
 
@@ -27,7 +28,7 @@ class Engine:
 
     Args:
         classifier: The classifier.
-        chunk: Rows of a pass; ``auto``: found from the first queries, see `find_rows`.
+        chunk: Rows of a pass; ``auto``: found while the first queries are answered, see `Growth`.
         precision: On CUDA ``auto`` means bfloat16 where its map agrees with float32's, see `bfloat16_agreement`.
             Elsewhere, and where it does not, float32.
         compile: Whether ``torch.compile`` translates the classifier first; the size of a pass is then constant.
@@ -36,8 +37,8 @@ class Engine:
 
     Attributes:
         notes: What the engine decided and a user should know.
-        row_difference: Greatest difference of a score between passes of different sizes; None until ``auto`` has
-            looked.
+        row_difference: Greatest difference that was seen between the scores of the same images in passes of different
+            sizes; None until ``auto`` has looked.
 
     Raises:
         OverpaintError: If a setting is out of its range.
@@ -57,7 +58,8 @@ class Engine:
             raise OverpaintError("engine: compile=true needs a classifier that is a network of torch")
         self.classifier, self.on_answers = classifier, on_answers
         self.constant = chunk != "auto" or compile
-        self.chunk: int | None = None if chunk == "auto" else int(chunk)
+        self.chunk = ROWS if chunk == "auto" else int(chunk)
+        self._growth = Growth() if chunk == "auto" else None
         self.precision: Precision | None = None if precision == "auto" else precision
         self.notes: list[str] = []
         self.row_difference: float | None = None
@@ -92,35 +94,24 @@ class Engine:
     def _hold(self, talks: Sequence["_Talk"]) -> None:
         """Asks and answers until all dialogues are at their end."""
         while waiting := [talk for talk in talks if talk.result is None]:
-            if self.chunk is None or self.precision is None:
-                self._prepare(waiting[0])
+            if self.precision is None:
+                self._choose_precision(waiting[0])
             # Short proposals first: those who choose by the last scores go on, the long ones fill the pass up.
             waiting.sort(key=lambda talk: talk.left)
             self._pass(waiting)
 
-    def _prepare(self, talk: "_Talk") -> None:
-        """Decides on the precision and the size of a pass, once for all runs."""
-        device = talk.image.device
-        if self.precision is None and device.type == "cuda":
+    def _choose_precision(self, talk: "_Talk") -> None:
+        """Decides on the precision, once for all runs."""
+        if talk.image.device.type == "cuda":
             target = int(talk.targets[0])
             agreement = bfloat16_agreement(self._ask_in, talk.image, talk.fill, target)
             self.precision = "bfloat16" if agreement > AGREEMENT else "float32"
             if self.precision == "float32":
                 self.notes.append(f"maps in bfloat16 agree with float32 only to {agreement:.3f}, so float32 is used")
         self.precision = self.precision or "float32"
-        if self.chunk is None:
-            masks = talk.proposal.masks(slice(0, ROWS))
-            rows = torch.lerp(talk.fill, talk.image, masks[torch.arange(ROWS) % len(masks), None])
-            self.chunk, self.row_difference = find_rows(self._ask, rows)
-            if self.row_difference > 0:
-                self.notes.append(
-                    f"scores of this classifier differ by up to {self.row_difference:.1g} with the size of a pass; "
-                    f"engine.chunk={self.chunk} repeats maps to the last bit"
-                )
 
     def _pass(self, waiting: Sequence["_Talk"]) -> None:
         """Fills one pass from the dialogues that wait, runs it, and hands the scores out."""
-        assert self.chunk is not None
         parts: list[tuple[_Talk, slice]] = []
         free = self.chunk
         for talk in waiting:
@@ -139,11 +130,11 @@ class Engine:
             start = stop
         rows[count:] = rows[:1]
         try:
-            scores = self._ask(rows)
+            scores = self._ask(rows) if self._growth is None else self._ask_and_grow(rows, self._growth)
         except torch.OutOfMemoryError as error:
             if self.chunk == 1:
                 raise OverpaintError("the device has not enough memory for a single image") from error
-            self.chunk, self._buffer = max(1, self.chunk // 2), None
+            self.chunk, self._growth, self._buffer = max(1, self.chunk // 2), None, None
             return  # nothing was answered; the same queries are asked again in smaller passes
         start = 0
         for talk, part in parts:
@@ -155,10 +146,27 @@ class Engine:
 
     def _rows_like(self, image: Float[Tensor, "channel *space"], size: int) -> Images:
         """Returns memory for the rows of a pass; it is the same for all passes."""
-        assert self.chunk is not None
         if self._buffer is None or self._buffer.shape[1:] != image.shape or len(self._buffer) < self.chunk:
             self._buffer = image.new_empty(self.chunk, *image.shape)
         return self._buffer[:size]
+
+    def _ask_and_grow(self, rows: Images, growth: Growth) -> Scores:
+        """Runs a pass, and lets its time tell how many rows the next one has."""
+        start = time.perf_counter()
+        scores = self._ask(rows)
+        scores[0, 0].item()  # waits for the device
+        size = growth.next_size(len(rows), time.perf_counter() - start, rows.device)
+        if size is None:
+            first = self._ask(rows[:ROWS])
+            self.row_difference = float((first - scores[: len(first)]).abs().max())
+            if self.row_difference > 0:
+                self.notes.append(
+                    f"scores of this classifier differ by up to {self.row_difference:.1g} with the size of a pass; "
+                    f"engine.chunk={growth.best} repeats maps to the last bit"
+                )
+            self._growth = None
+        self.chunk = size or growth.best
+        return scores
 
     def _ask(self, rows: Images) -> Scores:
         assert self.precision is not None
@@ -188,7 +196,7 @@ class _Talk:
     @property
     def left(self) -> int:
         """How many masks of the proposal have not been answered."""
-        return len(self.proposal) - sum(len(part) for part in self._answers)
+        return len(self.proposal) - self._heard
 
     @property
     def finished(self) -> ImageMaps:
@@ -198,21 +206,24 @@ class _Talk:
 
     def take(self, most: int) -> slice:
         """Returns the next masks to ask about."""
-        start = len(self.proposal) - self.left
-        return slice(start, start + min(most, self.left))
+        return slice(self._heard, self._heard + min(most, self.left))
 
     def hear(self, scores: Scores) -> None:
         """Takes the scores of those masks, and goes on when all are there."""
-        self._answers.append(scores[:, self.targets])
+        self._answers[self._heard : self._heard + len(scores)] = scores[:, self.targets]
+        self._heard += len(scores)
         if self.left == 0:
-            self._go_on(torch.cat(self._answers))
+            self._go_on(self._answers)
 
     def _go_on(self, answers: Answers | None) -> None:
-        self._answers: list[Answers] = []
         try:
             self.proposal: Proposal = next(self._dialogue) if answers is None else self._dialogue.send(answers)
         except StopIteration as end:
             self.result = end.value
+            return
+        # All memory at once: a small piece kept from every pass would cut the heap up, gigabytes for 8000 queries.
+        self._answers: Answers = self.image.new_empty(len(self.proposal), len(self.targets))
+        self._heard = 0
 
 
 def _rows(results: Sequence[ImageMaps]) -> SaliencyMaps:

@@ -1,6 +1,6 @@
 """How a classifier is run best: how many rows in a pass, in which precision."""
 
-import time
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Literal
@@ -23,8 +23,11 @@ whatever the number of rows (a single row, and odd numbers of rows, take other k
 LARGEST = 256
 """Rows that are tried at most on a processor; other devices try eight times as many."""
 
-GAIN = 1.05
+GAIN = 1.02
 """A larger pass must be this much faster for each row."""
+
+TRIES = 3
+"""Passes by which a size is judged."""
 
 AGREEMENT = 0.99
 """Rank correlation that maps in bfloat16 and float32 must exceed."""
@@ -37,41 +40,43 @@ def autocast(device: torch.device, precision: Precision) -> Any:
     return nullcontext()
 
 
-def find_rows(ask: Callable[[Images], Scores], rows: Images) -> tuple[int, float]:
-    """Finds how many rows a pass should have: doubled for as long as that gains speed and the memory lasts.
+class Growth:
+    """Finds how many rows a pass should have while the passes do their work: doubled until twice nothing is gained.
 
-    Args:
-        ask: Runs the classifier.
-        rows: `ROWS` masked images.
+    A size is judged by the fastest of `TRIES` passes that had it; the first pass of all only warms up.
 
-    Returns:
-        The number of rows, and the greatest difference between the scores of the same images in passes of the
-        different sizes: 0 where the classifier's arithmetic does not depend on them.
+    Attributes:
+        best: The best size so far.
     """
-    reference = ask(rows).cpu()  # also warms up
-    best, best_rate, difference = ROWS, 0.0, 0.0
-    size = ROWS
-    while size <= (LARGEST if rows.device.type == "cpu" else 8 * LARGEST):
-        images = rows.repeat(size // ROWS, *[1] * (rows.ndim - 1))
-        try:
-            rate, scores = _rate(ask, images)
-        except torch.OutOfMemoryError:
-            break
-        difference = max(difference, float((scores[:ROWS] - reference).abs().max()))
-        if rate < GAIN * best_rate:
-            break
-        best, best_rate, size = size, rate, 2 * size
-    return best, difference
 
+    def __init__(self) -> None:
+        self.best = ROWS
+        self._best_time = math.inf
+        self._size = ROWS
+        self._times: list[float] | None = None
 
-def _rate(ask: Callable[[Images], Scores], images: Images) -> tuple[float, Scores]:
-    """Returns the better of two measured rates in rows a second, and the scores."""
-    spent = []
-    for _ in range(2):
-        start = time.perf_counter()
-        scores = ask(images).cpu()  # waits for the device
-        spent.append(time.perf_counter() - start)
-    return len(images) / min(spent), scores
+    def next_size(self, rows: int, seconds: float, device: torch.device) -> int | None:
+        """Takes the time of a pass.
+
+        Args:
+            rows: How many rows it had: fewer than wanted, where no more queries waited, say nothing.
+            seconds: Its time.
+            device: Where it ran.
+
+        Returns:
+            How many rows the next one should have; None when `best` is found.
+        """
+        if self._times is None:
+            self._times = []
+        elif rows == self._size:
+            self._times.append(seconds / rows)
+        if len(self._times) < TRIES:
+            return self._size
+        if GAIN * min(self._times) < self._best_time:
+            self.best, self._best_time = rows, min(self._times)
+        largest = LARGEST if device.type == "cpu" else 8 * LARGEST
+        self._size, self._times = 2 * rows, []
+        return self._size if self._size <= min(largest, 4 * self.best) else None
 
 
 def bfloat16_agreement(
