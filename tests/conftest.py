@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wandb.proto import wandb_internal_pb2
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.networks.residual import ResidualNetwork
 
 
 class FunctionClassifier:
@@ -103,6 +104,16 @@ class LogitModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classifier.logits(images)
+
+
+@pytest.fixture(scope="session")
+def network() -> NetworkClassifier:
+    """A small residual network with random weights: four classes of colour images of 32 pixels."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = ResidualNetwork(3, 4, 8)
+    classifier = NetworkClassifier(net, list("abcd"), 32, [0.4, 0.5, 0.6], [0.2] * 3)
+    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FunctionClassifier, planted
+from conftest import FunctionClassifier, noise_images, planted
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
-from overpaint.networks.residual import ResidualNetwork
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.passes import ROWS, Growth, bfloat16_agreement
+from overpaint.perturbation.passes import FIRST, ROWS, Growth, bfloat16_agreement
 from overpaint.perturbation.proposals import PerturbationMethod, SegmentMasks, WindowMasks, relative_errors
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise
@@ -26,17 +25,6 @@ METHODS: dict[str, PerturbationMethod] = {
 }
 
 
-@pytest.fixture(scope="module")
-def network() -> NetworkClassifier:
-    torch.manual_seed(0)
-    classifier = NetworkClassifier(ResidualNetwork(3, 4, 8), list("abcd"), 32, [0.4] * 3, [0.2] * 3)
-    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _images(count: int) -> Tensor:
-    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-
-
 def _same(one: SaliencyMaps, other: SaliencyMaps, rows: slice = slice(None)) -> None:
     assert torch.equal(one.maps, other.maps[rows])
     assert one.standard_errors is not None
@@ -46,7 +34,7 @@ def _same(one: SaliencyMaps, other: SaliencyMaps, rows: slice = slice(None)) -> 
 
 
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
-    images, targets = _images(3), torch.tensor([[0, 2], [1, 3], [2, 0]])
+    images, targets = noise_images(3, 32, 3), torch.tensor([[0, 2], [1, 3], [2, 0]])
     together = Engine(network, chunk=64).run(METHODS, images, targets)
     for chunk in (8, 40, 256):
         for name, maps in Engine(network, chunk=chunk).run(METHODS, images, targets).items():
@@ -60,7 +48,7 @@ def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: Net
 
 
 def test_a_map_does_not_depend_on_the_other_targets(network: NetworkClassifier) -> None:
-    images = _images(1)
+    images = noise_images(1, 32, 3)
     several = Engine(network).run(METHODS, images, torch.tensor([[3, 1]]))
     for name, maps in Engine(network).run(METHODS, images, torch.tensor([[1]])).items():
         _same(maps, several[name], slice(1, 2))
@@ -94,7 +82,7 @@ def test_passes_grow_for_as_long_as_that_gains_speed() -> None:
     device, growth = torch.device("cpu"), Growth()
 
     def grown(seconds: Callable[[int], float]) -> int:
-        growth, size = Growth(), ROWS
+        growth, size = Growth(), FIRST
         for _ in range(100):
             found = growth.next_size(size, seconds(size), device)
             if found is None:
@@ -102,23 +90,19 @@ def test_passes_grow_for_as_long_as_that_gains_speed() -> None:
             size = found
         raise AssertionError
 
-    assert grown(lambda rows: rows * 0.1) == ROWS
-    assert grown(lambda rows: 0.1 + rows * 0.001 + 1e-4 * rows**2) == 32
-    assert grown(lambda rows: 1.0 + rows if rows != 16 else 99.0) == 128  # a disturbed size does not end it
-    assert growth.next_size(ROWS, 9.0, device) == ROWS  # the first pass warms up
-    assert [growth.next_size(ROWS, t, device) for t in (1.0, 2.0, 3.0)] == [ROWS, ROWS, 2 * ROWS]
-    assert growth.next_size(ROWS, 0.1, device) == 2 * ROWS  # too few queries waited: nothing is learnt
-    assert growth.best == ROWS
+    assert grown(lambda rows: rows * 0.1) == FIRST
+    assert grown(lambda rows: 1.0 + rows * 0.01 + 1e-4 * rows**2) == 128
+    assert grown(lambda rows: 9.0 + rows if rows != 64 else 99.0) == 256  # a disturbed size does not end it
+    assert growth.next_size(FIRST, 9.0, device) == FIRST  # the first pass warms up
+    assert [growth.next_size(FIRST, t, device) for t in (1.0, 2.0)] == [FIRST, 2 * FIRST]
+    assert growth.next_size(ROWS, 0.1, device) == 2 * FIRST  # too few queries waited: nothing is learnt
+    assert growth.best == FIRST
 
 
 def test_a_difference_between_sizes_is_told(white_images: Tensor) -> None:
     classifier = planted(lambda share: share + 1e-6 * (len(share) > ROWS))
     engine = Engine(classifier)
-    engine._growth.next_size(ROWS, 9.0, torch.device("cpu"))  # type: ignore[union-attr]
-    for _ in range(3):
-        engine._growth.next_size(ROWS, 1e9, torch.device("cpu"))  # type: ignore[union-attr]
-    engine.chunk = 2 * ROWS
-    engine.run({"rise": Rise(queries=4000)}, white_images, torch.tensor([[1]]))
+    engine.run({"rise": Rise(queries=4096)}, white_images, torch.tensor([[1]]))
     assert engine.row_difference == pytest.approx(1e-6, rel=0.2)
     assert "differ by up to 1e-06 with the size of a pass" in engine.notes[0]
 
@@ -170,7 +154,7 @@ def test_sampling_ends_at_the_wanted_error(method: Any, white_images: Tensor) ->
 
 
 def test_baselines_are_what_they_say() -> None:
-    image = _images(1)[0]
+    image = noise_images(1, 32, 3)[0]
     classifier = FunctionClassifier(lambda images: images[:, 0, 0, 0], channels=3)
     classifier.mean = torch.tensor([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)
     assert not baseline_image("black", classifier, image, 0).any()
@@ -201,7 +185,7 @@ def test_windows_and_segments_hide_what_they_name() -> None:
 
 
 def test_bfloat16_is_taken_where_its_map_agrees(network: NetworkClassifier) -> None:
-    image, fill = _images(1)[0], torch.full((3, 32, 32), 0.4)
+    image, fill = noise_images(1, 32, 3)[0], torch.full((3, 32, 32), 0.4)
     exact = bfloat16_agreement(lambda rows, _: network.scores(rows), image, fill, 0)
     assert exact == pytest.approx(1)
     noise = torch.Generator().manual_seed(0)
@@ -219,7 +203,7 @@ def test_given_bfloat16_is_used(network: NetworkClassifier) -> None:
     seen: list[torch.dtype] = []
     handle = network.network.get_submodule("stem.0").register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
     try:
-        Engine(network, chunk=32, precision="bfloat16").run(METHODS, _images(1), torch.tensor([[0]]))
+        Engine(network, chunk=32, precision="bfloat16").run(METHODS, noise_images(1, 32, 3), torch.tensor([[0]]))
     finally:
         handle.remove()
     assert set(seen) == {torch.bfloat16}

@@ -6,31 +6,19 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import SATURATED, FunctionClassifier, planted
+from conftest import SATURATED, FunctionClassifier, noise_images, planted
 from torch import Tensor, nn
 
 from overpaint.app.parts import make_method
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.networks.dcgan import Discriminator
-from overpaint.networks.residual import ResidualNetwork
 from overpaint.perturbation.attention import SHARPNESS, attention, colour_and_place, network_levels
 from overpaint.perturbation.engine import Engine
 from overpaint.region import is_flat
 from overpaint.saliency.iassa import Iassa
 
 TARGET = torch.tensor([[1]])
-
-
-@pytest.fixture(scope="module")
-def network() -> NetworkClassifier:
-    torch.manual_seed(0)
-    classifier = NetworkClassifier(ResidualNetwork(3, 4, 8), list("abcd"), 32, [0.4, 0.5, 0.6], [0.2] * 3)
-    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _images(count: int) -> Tensor:
-    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
 def _hooks(network: nn.Module) -> int:
@@ -68,13 +56,13 @@ def test_colour_and_place_compares_by_difference_alone() -> None:
 
 
 def test_a_network_gives_a_level_for_each_resolution_and_keeps_no_hook(network: NetworkClassifier) -> None:
-    levels = network_levels(network.network, lambda: network.scores(_images(1)), (8, 8))
+    levels = network_levels(network.network, lambda: network.scores(noise_images(1, 32, 3)), (8, 8))
     shapes: dict[tuple[int, ...], Tensor] = {}
     handles = [
         m.register_forward_hook(lambda _m, _i, out: shapes.__setitem__(tuple(out.shape[2:]), out))
         for m in network.network.modules()
     ]
-    network.scores(_images(1))
+    network.scores(noise_images(1, 32, 3))
     for handle in handles:
         handle.remove()
     maps = [out for space, out in shapes.items() if len(space) == 2 and space != (1, 1)]
@@ -132,7 +120,9 @@ def test_the_application_lends_the_discriminator(network: NetworkClassifier) -> 
     method = make_method("iassa", section, {}, network, judge)
     assert isinstance(method, Iassa)
     assert method.discriminator is judge
-    assert len(method.levels(network, _images(1)[0])[0]) == 8  # the classifier's own width, not the discriminator's
+    assert (
+        len(method.levels(network, noise_images(1, 32, 3)[0])[0]) == 8
+    )  # the classifier's own width, not the discriminator's
     section["target"] = "overpaint.saliency.occlusion.Occlusion"
     assert not hasattr(make_method("occlusion", section, {}, network, judge), "discriminator")
 
@@ -190,7 +180,7 @@ def test_finer_rounds_narrow_the_map(white_images: Tensor) -> None:
 
 
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
-    images, targets, method = _images(2), torch.tensor([[0, 2], [1, 3]]), Iassa(rounds=3, overlap=2)
+    images, targets, method = noise_images(2, 32, 3), torch.tensor([[0, 2], [1, 3]]), Iassa(rounds=3, overlap=2)
     together = method(network, images, targets)
     again = Engine(network, chunk=40).run({"": method}, images, targets)[""]
     assert torch.equal(again.maps, together.maps)

@@ -7,13 +7,12 @@ import pytest
 import torch
 from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import Lime as CaptumLime
-from conftest import SATURATED, FunctionClassifier, planted
+from conftest import SATURATED, FunctionClassifier, noise_images, planted
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
-from overpaint.networks.residual import ResidualNetwork
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import relative_errors
 from overpaint.perturbation.randomness import image_rng
@@ -24,17 +23,6 @@ from overpaint.saliency.lime import Lime, similarity
 TARGET = torch.tensor([[1]])
 
 
-@pytest.fixture(scope="module")
-def network() -> NetworkClassifier:
-    torch.manual_seed(0)
-    classifier = NetworkClassifier(ResidualNetwork(3, 4, 8), list("abcd"), 32, [0.4, 0.5, 0.6], [0.2] * 3)
-    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _images(count: int) -> Tensor:
-    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-
-
 def _samples(image: Tensor, queries: int, segments: int, seed: int = 0) -> Tensor:
     kept = (torch.rand(queries, segments, generator=image_rng(image, seed, "lime")) < 0.5).float()
     kept[0] = 1
@@ -43,7 +31,7 @@ def _samples(image: Tensor, queries: int, segments: int, seed: int = 0) -> Tenso
 
 @pytest.mark.parametrize("kind", ["slic", "grid"])
 def test_agrees_with_captum_on_the_same_samples(kind: Any, network: NetworkClassifier) -> None:
-    image = _images(1)
+    image = noise_images(1, 32, 3)
     found = Lime(queries=128, segments=kind, ridge=0.5)(network, image, torch.tensor([[2, 0]]))
     segments = segments_of(image[0], kind, 50)
     kept = _samples(image[0], 128, int(segments.max()) + 1)
@@ -122,7 +110,7 @@ def test_sampling_ends_at_the_wanted_error(white_images: Tensor) -> None:
 
 
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
-    images, targets, method = _images(3), torch.tensor([[0, 2], [1, 3], [2, 0]]), Lime(queries=100)
+    images, targets, method = noise_images(3, 32, 3), torch.tensor([[0, 2], [1, 3], [2, 0]]), Lime(queries=100)
     together = method(network, images, targets)
     again = Engine(network, chunk=40).run({"": method}, images, targets)[""]
     assert torch.equal(again.maps, together.maps)

@@ -5,29 +5,17 @@ from typing import Any
 import pytest
 import torch
 from captum.attr import Occlusion as CaptumOcclusion
-from conftest import SATURATED, FunctionClassifier, planted
+from conftest import SATURATED, FunctionClassifier, noise_images, planted
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
-from overpaint.networks.residual import ResidualNetwork
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.windows import Windows, pixels
 from overpaint.region import is_flat
 from overpaint.saliency.occlusion import Occlusion
 
 TARGET = torch.tensor([[1]])
-
-
-@pytest.fixture(scope="module")
-def network() -> NetworkClassifier:
-    torch.manual_seed(0)
-    classifier = NetworkClassifier(ResidualNetwork(3, 4, 8), list("abcd"), 32, [0.4, 0.5, 0.6], [0.2] * 3)
-    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _images(count: int) -> Tensor:
-    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +25,7 @@ def _images(count: int) -> Tensor:
 def test_equals_captum_also_where_windows_do_not_fit(
     network: NetworkClassifier, window: Any, stride: Any, in_pixels: Any
 ) -> None:
-    images, targets = _images(2), torch.tensor([[0, 2], [1, 3]])
+    images, targets = noise_images(2, 32, 3), torch.tensor([[0, 2], [1, 3]])
     found = Occlusion(window=window, stride=stride)(network, images, targets)
     for row, target in enumerate(targets.flatten().tolist()):
         expected = CaptumOcclusion(network.scores).attribute(
@@ -104,7 +92,7 @@ def test_the_other_class_has_the_opposite_map(white_images: Tensor) -> None:
 
 
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
-    images, targets = _images(3), torch.tensor([[0, 2], [1, 3], [2, 0]])
+    images, targets = noise_images(3, 32, 3), torch.tensor([[0, 2], [1, 3], [2, 0]])
     together = Occlusion()(network, images, targets).maps
     assert torch.equal(Engine(network, chunk=40).run({"": Occlusion()}, images, targets)[""].maps, together)
     for i in range(3):

@@ -189,6 +189,22 @@ def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path)
     assert "acceptance_rate" not in result
 
 
+def test_a_baseline_is_an_image_file_and_the_explanation_depends_on_it(run_folder: Path, tmp_path: Path) -> None:
+    grey = tmp_path / "grey.png"
+    words = [*QUIET, f"classifier={run_folder}/classifier.ckpt", "generator=null", f"output={tmp_path}", "limit=1"]
+    words += ["methods=[rise,occlusion]", "saliency.rise.stop_at=0.2", f"saliency.rise.baseline={grey}"]
+    maps = []
+    for level in (90, 200):
+        Image.new("L", (50, 50), level).save(grey)
+        explain(CONFIGS, [*words, "engine.chunk=16"])
+        with np.load(tmp_path / "explain" / "test-00000" / "saliency.npz") as arrays:
+            maps.append(arrays["map_rise"])
+    assert not np.array_equal(*maps)
+    result = json.loads((tmp_path / "explain" / "test-00000" / "result.json").read_text())
+    assert 0 < result["rise_queries"] <= 1024
+    assert result["occlusion_queries"] == 170
+
+
 class StopAt(L.Callback):
     """Does what Ctrl-C does, in the middle of an epoch."""
 
@@ -300,6 +316,9 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
         "limit=-1": "limit=-1 must not be negative",
         "fit=crp": "fit=crp is not of the right type",
         "images=nowhere/*.jpg": "matches no image file",
+        "saliency.rise.baseline=no.png": "baseline=no.png is none of mean, blur, black, noise, nor a file",
+        "engine.chunk=0": "chunk=0 must be auto or at least 1",
+        "engine.precision=half": "engine.precision=half is not of the right type",
     }.items():
         with pytest.raises(OverpaintError, match=message):
             explain(CONFIGS, [*QUIET, f"output={run_folder}", word])

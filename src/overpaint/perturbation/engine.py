@@ -11,7 +11,7 @@ from torch import Tensor
 
 from overpaint.errors import OverpaintError
 from overpaint.perturbation.baselines import baseline_image
-from overpaint.perturbation.passes import AGREEMENT, ROWS, Growth, Precision, autocast, bfloat16_agreement
+from overpaint.perturbation.passes import AGREEMENT, FIRST, ROWS, Growth, Precision, autocast, bfloat16_agreement
 from overpaint.perturbation.proposals import Answers, Dialogue, ImageMaps, PerturbationMethod, Proposal
 from overpaint.types import Classifier, Images, SaliencyMaps, Scores, TargetSets
 
@@ -58,7 +58,7 @@ class Engine:
             raise OverpaintError("engine: compile=true needs a classifier that is a network of torch")
         self.classifier, self.on_answers = classifier, on_answers
         self.constant = chunk != "auto" or compile
-        self.chunk = ROWS if chunk == "auto" else int(chunk)
+        self.chunk = FIRST if chunk == "auto" else int(chunk)
         self._growth = Growth() if chunk == "auto" else None
         self.precision: Precision | None = None if precision == "auto" else precision
         self.notes: list[str] = []

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from overpaint.data.base import ImagePart
 from overpaint.modules.explainer import ExplainedBatch
+from overpaint.perturbation.proposals import relative_errors
 from overpaint.report.figures import overview
 from overpaint.report.files import write_bytes, write_json
-from overpaint.types import Explanation, SaliencyMaps, Variants
+from overpaint.types import Explanation, Variants
 
 
 def fingerprint(part: ImagePart, index: int, how: str) -> str:
@@ -130,18 +131,11 @@ class ExplanationWriter(BasePredictionWriter):
             }
         for name, saliency in explanation.saliency.items():
             numbers[f"{name}_queries"] = int(saliency.queries[row])
-            if (relative := relative_error(saliency, row)) is not None:
-                numbers[f"{name}_relative_error"] = relative
+            if (errors := saliency.standard_errors) is not None:
+                mine = slice(row, row + 1)
+                numbers[f"{name}_relative_error"] = float(relative_errors(saliency.maps[mine], errors[mine]))
             numbers |= {f"{name}_{measure}": float(values[row]) for measure, values in saliency.measures.items()}
         return numbers
-
-
-def relative_error(saliency: SaliencyMaps, row: int) -> float | None:
-    """Returns the mean standard error of a map in units of the map's range; None where there is none."""
-    if saliency.standard_errors is None:
-        return None
-    span = saliency.maps[row].max() - saliency.maps[row].min()
-    return float(saliency.standard_errors[row].mean() / span)
 
 
 def _title(result: Mapping[str, Any]) -> str:

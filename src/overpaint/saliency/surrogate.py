@@ -47,7 +47,7 @@ class Surrogate:
     Attributes:
         queries: Masks for each image, at most; an odd number is rounded up.
         cells: Cells of the asked grids along each axis. Coarser ones repeat better, finer ones localise better. None:
-            5 below 384 queries, 7 from there on, as measured on photographs (``tests/benchmarks/queries.py``).
+            5 below 384 queries, 7 from there on, as measured on photographs (``tests/benchmarks/agreement.py``).
         resolution: Cells of the masks for which the slope is told. Fewer is smoother, and repeats better. None: two
             more than ``cells``, as measured there.
         ridge: Penalty of the fit, relative to the features' variance.
