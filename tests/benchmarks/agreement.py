@@ -11,7 +11,6 @@ SqueezeNet; ``OVERPAINT_DATA`` is a folder with ``squeezenet1_0_imagenet.pt``, `
 - on object: share of the most salient tenth of the pixels that lie on the digit's strokes, or in the class's boxes;
 - insertion, deletion: area under the score of the class while pixels come onto the blurred image (higher is better) or
   give way to the mean colour (lower is better) in the order of saliency, in 32 steps; the maps of the first seed;
-- time: relative to the first row, in the same process;
 - queries for .95: how many the method would need for a mean agreement of .95, if each image's agreement follows
   ``r = N / (N + c)``, which holds for averages of independent queries.
 
@@ -57,7 +56,6 @@ import itertools
 import json
 import os
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -165,13 +163,11 @@ def needed(agreement: Tensor, queries: int, wanted: float = 0.95) -> float:
     return high
 
 
-def row(subjects: Subjects, method: Any, seeds: int) -> tuple[list[str], float]:
-    """Returns the figures of a method, and the time that a seed took."""
+def row(subjects: Subjects, method: Any, seeds: int) -> list[str]:
+    """Returns the figures of a method."""
     classifier, images, targets, objects = subjects
-    start = time.perf_counter()
     engine = Engine(classifier)
     runs = [engine.run({"": replace(method, seed=s)}, images, targets[:, None])[""] for s in range(seeds)]
-    spent = (time.perf_counter() - start) / seeds
     maps = torch.stack([run.maps for run in runs])
     agreement, ratio = agreements(maps), "-"
     if runs[0].standard_errors is not None:
@@ -186,7 +182,7 @@ def row(subjects: Subjects, method: Any, seeds: int) -> tuple[list[str], float]:
     deleted = curve(classifier, images, mean, targets, ranks, False)
     queries = int(runs[0].queries[0])
     figures = [f"{float(agreement.mean()):.3f}", ratio, f"{float(on_object):.3f}", f"{inserted:.3f}", f"{deleted:.3f}"]
-    return [str(queries), *figures, f"{needed(agreement, queries):.0f}"], spent
+    return [str(queries), *figures, f"{needed(agreement, queries):.0f}"]
 
 
 def main() -> None:
@@ -195,12 +191,11 @@ def main() -> None:
     which = sys.argv[1] if len(sys.argv) > 1 else "digits"
     path = Path(sys.argv[2] if len(sys.argv) > 2 else "outputs/digits/classifier.ckpt")
     subjects = digits(path) if which == "digits" else photos(Path(os.environ["OVERPAINT_DATA"]))
-    columns = ("queries", "agreement", "spread / error", "on object", "insertion", "deletion", "for .95", "time")
-    table, unit, console = Table("method", *columns), 0.0, Console(width=130)
+    columns = ("queries", "agreement", "spread / error", "on object", "insertion", "deletion", "for .95")
+    table, console = Table("method", *columns), Console(width=130)
     for name, (method, seeds) in (DIGITS if which == "digits" else PHOTOS).items():
-        figures, spent = row(subjects, method, seeds)
-        unit = unit or spent
-        table.add_row(name, *figures, f"{spent / unit:.2f}")
+        figures = row(subjects, method, seeds)
+        table.add_row(name, *figures)
         console.print(name, *figures)
     console.print(table)
 
