@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import FunctionClassifier, noise_images, planted
-from torch import Tensor
+from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
@@ -207,6 +207,26 @@ def test_given_bfloat16_is_used(network: NetworkClassifier) -> None:
     finally:
         handle.remove()
     assert set(seen) == {torch.bfloat16}
+
+
+def test_compile_translates_the_network_once_and_leaves_the_classifier(
+    network: NetworkClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translated: list[nn.Module] = []
+
+    def translate(module: nn.Module) -> nn.Module:
+        translated.append(module)
+        return nn.Sequential(module)
+
+    monkeypatch.setattr(torch, "compile", translate)
+    inner, engine = network.network, Engine(network, compile=True)
+    images, targets = noise_images(1, 32, 3), torch.tensor([[0]])
+    found = [engine.run({"": Rise(queries=100)}, images, targets)[""] for _ in range(2)]
+    assert translated == [inner]
+    assert network.network is inner
+    wanted = Engine(network, chunk=32).run({"": Rise(queries=100)}, images, targets)[""]
+    for maps in found:
+        _same(maps, wanted)
 
 
 def test_settings_out_of_range_are_refused(network: NetworkClassifier) -> None:

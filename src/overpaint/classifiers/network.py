@@ -90,6 +90,14 @@ class NetworkClassifier(nn.Module):
         """
         return as_scores(self.answers(images), self.output)
 
+    def compiled(self) -> "NetworkClassifier":
+        """Returns this classifier with its network translated by ``torch.compile``, on the same device."""
+        std = None if self.std is None else self.std.flatten().tolist()
+        network: nn.Module = torch.compile(self.network)  # type: ignore[assignment]
+        mean = self.mean.flatten().tolist()
+        twin = NetworkClassifier(network, self.class_names, self.image_size, mean, std, self.output)
+        return twin.to(self.mean.device, self.mean.dtype)
+
 
 def classifier_from_settings(settings: dict[str, Any]) -> NetworkClassifier:
     """Builds an untrained classifier from the plain values that a checkpoint keeps.

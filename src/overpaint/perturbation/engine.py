@@ -54,7 +54,7 @@ class Engine:
     ) -> None:
         if chunk != "auto" and chunk < 1:
             raise OverpaintError(f"engine: chunk={chunk} must be auto or at least 1")
-        if compile and classifier.network is None:
+        if compile and not hasattr(classifier, "compiled"):
             raise OverpaintError("engine: compile=true needs a classifier that is a network of torch")
         self.classifier, self.on_answers = classifier, on_answers
         self.constant = chunk != "auto" or compile
@@ -63,7 +63,8 @@ class Engine:
         self.precision: Precision | None = None if precision == "auto" else precision
         self.notes: list[str] = []
         self.row_difference: float | None = None
-        self._answer: Callable[[Images], Scores] = torch.compile(classifier.scores) if compile else classifier.scores
+        self._compile = compile
+        self._answer: Callable[[Images], Scores] = classifier.scores
         self._buffer: Tensor | None = None
         self._planned = 0
 
@@ -80,6 +81,8 @@ class Engine:
         Returns:
             The maps of each method, a row for each image and target.
         """
+        if self._compile:  # not before: only now the classifier is on its device
+            self._answer, self._compile = self.classifier.compiled().scores, False  # type: ignore[attr-defined]
         with torch.inference_mode():
             talks = {
                 name: [_Talk(method, self.classifier, image, own) for image, own in zip(images, targets, strict=True)]
