@@ -9,8 +9,9 @@ SqueezeNet; ``OVERPAINT_DATA`` is a folder with ``squeezenet1_0_imagenet.pt``, `
 - agreement: mean Spearman correlation of the maps of two seeds, averaged to at most 56 pixels a side;
 - spread / error: standard deviation over seeds divided by the reported standard error; 1 is calibrated;
 - on object: share of the most salient tenth of the pixels that lie on the digit's strokes, or in the class's boxes;
-- insertion, deletion: area under the score of the class while pixels come onto the blurred image (higher is better) or
-  give way to the mean colour (lower is better) in the order of saliency, in 32 steps; the maps of the first seed;
+- insertion, deletion: area under the score of the class while pixels come (higher is better) or give way to the mean
+  colour (lower is better) in the order of saliency, in 32 steps; the maps of the first seed. Photographs start blurred,
+  as in RISE's protocol; digits, which are still read when blurred, start from the mean colour;
 - queries for .95: how many the method would need for a mean agreement of .95, if each image's agreement follows
   ``r = N / (N + c)``, which holds for averages of independent queries.
 
@@ -74,7 +75,7 @@ from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.network import load_classifier
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.data.digits import DigitsData
-from overpaint.perturbation.baselines import baseline_image
+from overpaint.perturbation.baselines import BaselineWord, baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise
@@ -177,8 +178,9 @@ def row(subjects: Subjects, method: Any, seeds: int) -> list[str]:
     top = order[..., : order.shape[2] // 10]
     on_object = objects.flatten(1).expand(seeds, -1, -1).gather(2, top).float().mean()
     ranks = order[0].argsort(dim=1).reshape(len(images), 1, *images.shape[2:])
-    blurred, mean = (torch.stack([baseline_image(b, classifier, x, 0) for x in images]) for b in ("blur", "mean"))
-    inserted = curve(classifier, images, blurred, targets, ranks, True)
+    start: BaselineWord = "mean" if images.shape[-1] < 64 else "blur"
+    begun, mean = (torch.stack([baseline_image(b, classifier, x, 0) for x in images]) for b in (start, "mean"))
+    inserted = curve(classifier, images, begun, targets, ranks, True)
     deleted = curve(classifier, images, mean, targets, ranks, False)
     queries = int(runs[0].queries[0])
     figures = [f"{float(agreement.mean()):.3f}", ratio, f"{float(on_object):.3f}", f"{inserted:.3f}", f"{deleted:.3f}"]
@@ -197,6 +199,7 @@ def main() -> None:
         figures = row(subjects, method, seeds)
         table.add_row(name, *figures)
         console.print(name, *figures)
+        console.file.flush()  # a row takes minutes
     console.print(table)
 
 
