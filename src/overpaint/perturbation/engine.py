@@ -115,22 +115,18 @@ class Engine:
 
     def _pass(self, waiting: Sequence["_Talk"]) -> None:
         """Fills one pass from the dialogues that wait, runs it, and hands the scores out."""
-        parts: list[tuple[_Talk, slice]] = []
-        free = self.chunk
+        parts: list[tuple[_Talk, slice, slice]] = []  # whose masks, which of them, and their rows of the pass
+        count = 0
         for talk in waiting:
-            if free == 0:
+            if count == self.chunk:
                 break
-            part = talk.take(free)
-            parts.append((talk, part))
-            free -= part.stop - part.start
-        count = self.chunk - free
+            part = talk.take(self.chunk - count)
+            parts.append((talk, part, slice(count, count + part.stop - part.start)))
+            count = parts[-1][2].stop
         size = self.chunk if self.constant else min(self.chunk, -(-count // ROWS) * ROWS)
         rows = self._rows_like(waiting[0].image, size)
-        start = 0
-        for talk, part in parts:
-            stop = start + part.stop - part.start
-            torch.lerp(talk.fill, talk.image, talk.proposal.masks(part)[:, None], out=rows[start:stop])
-            start = stop
+        for talk, part, own in parts:
+            torch.lerp(talk.fill, talk.image, talk.proposal.masks(part)[:, None], out=rows[own])
         rows[count:] = rows[:1]
         try:
             scores = self._ask(rows) if self._growth is None else self._ask_and_grow(rows, self._growth)
@@ -139,11 +135,8 @@ class Engine:
                 raise OverpaintError("the device has not enough memory for a single image") from error
             self.chunk, self._growth, self._buffer = max(1, self.chunk // 2), None, None
             return  # nothing was answered; the same queries are asked again in smaller passes
-        start = 0
-        for talk, part in parts:
-            stop = start + part.stop - part.start
-            talk.hear(scores[start:stop])
-            start = stop
+        for talk, _, own in parts:
+            talk.hear(scores[own])
         if self.on_answers is not None:
             self.on_answers(count, self._planned)
 
