@@ -2,25 +2,26 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.errors import OverpaintError
-from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.passes import AGREEMENT, FIRST, ROWS, Growth, Precision, autocast, bfloat16_agreement
-from overpaint.perturbation.proposals import Answers, Dialogue, ImageMaps, PerturbationMethod, Proposal
+from overpaint.perturbation.proposals import PerturbationMethod
+from overpaint.perturbation.questions import Question, Result, joined, method_question, show
+from overpaint.perturbation.talk import Talk
 from overpaint.types import Classifier, Images, SaliencyMaps, Scores, TargetSets
 
 
 class Engine:
     """Asks a classifier about masked images ``b + M ⊙ (x - b)``, the queries of many dialogues in common passes.
 
-    A dialogue is one method at work on one image (`PerturbationMethod.propose`). Its random draws are its own, and the
-    rows of a pass are independent, so a map does not depend on which others are asked beside it. What may depend on
+    A dialogue is one method at work on one image (`PerturbationMethod.propose`), or one metric at work on one map. Its
+    random draws are its own, and the rows of a pass are independent, so a result does not depend on which others are
+    asked beside it. What may depend on
     the size of a pass is the classifier's own last bit. Passes therefore have a multiple of `ROWS` rows, for which
     the convolutional networks that were tried answer the same to the bit on a processor; `row_difference` is the
     greatest difference that was seen. With a given ``chunk`` every pass has exactly that many rows (the last ones are
@@ -81,41 +82,50 @@ class Engine:
         Returns:
             The maps of each method, a row for each image and target.
         """
+        questions = [
+            method_question(method, self.classifier, image, own)
+            for method in methods.values()
+            for image, own in zip(images, targets, strict=True)
+        ]
+        found = self.hold(questions)
+        each = len(images)
+        return {name: joined(found[i * each : (i + 1) * each]) for i, name in enumerate(methods)}
+
+    def hold(self, questions: Sequence[Question[Result]]) -> list[Result]:
+        """Asks and answers until the dialogues of all questions are at their end.
+
+        Args:
+            questions: All about images of one shape.
+
+        Returns:
+            What each dialogue returned: tensors of inference mode, which can't take part in a latent search.
+        """
         if self._compile:  # not before: only now the classifier is on its device
             self._answer, self._compile = self.classifier.compiled().scores, False  # type: ignore[attr-defined]
+        self._planned = sum(question.most_queries for question in questions)
         with torch.inference_mode():
-            talks = {
-                name: [_Talk(method, self.classifier, image, own) for image, own in zip(images, targets, strict=True)]
-                for name, method in methods.items()
-            }
-            size = tuple(images.shape[2:])
-            self._planned = len(images) * sum(m.most_queries(size, targets.shape[1]) for m in methods.values())
-            self._hold([talk for of_method in talks.values() for talk in of_method])
-        # Outside: tensors that are made under inference mode can't take part in a latent search.
-        return {name: _rows([talk.finished for talk in of_method]) for name, of_method in talks.items()}
+            talks = [Talk(question) for question in questions]
+            while waiting := [talk for talk in talks if not talk.over]:
+                if self.precision is None:
+                    self._choose_precision(waiting[0].question)
+                # Short proposals first: who chooses by the last scores goes on, the long ones fill the pass up.
+                waiting.sort(key=lambda talk: talk.left)
+                self._pass(waiting)
+        return [talk.result for talk in talks]
 
-    def _hold(self, talks: Sequence["_Talk"]) -> None:
-        """Asks and answers until all dialogues are at their end."""
-        while waiting := [talk for talk in talks if talk.result is None]:
-            if self.precision is None:
-                self._choose_precision(waiting[0])
-            # Short proposals first: those who choose by the last scores go on, the long ones fill the pass up.
-            waiting.sort(key=lambda talk: talk.left)
-            self._pass(waiting)
-
-    def _choose_precision(self, talk: "_Talk") -> None:
+    def _choose_precision(self, question: Question[Any]) -> None:
         """Decides on the precision, once for all runs."""
-        if talk.image.device.type == "cuda":
-            target = int(talk.targets[0])
-            agreement = bfloat16_agreement(self._ask_in, talk.image, talk.fill, target)
+        if question.image.device.type == "cuda":
+            target = int(question.targets[0])
+            agreement = bfloat16_agreement(self._ask_in, question.image, question.fill, target)
             self.precision = "bfloat16" if agreement > AGREEMENT else "float32"
             if self.precision == "float32":
                 self.notes.append(f"maps in bfloat16 agree with float32 only to {agreement:.3f}, so float32 is used")
         self.precision = self.precision or "float32"
 
-    def _pass(self, waiting: Sequence["_Talk"]) -> None:
+    def _pass(self, waiting: Sequence[Talk[Any]]) -> None:
         """Fills one pass from the dialogues that wait, runs it, and hands the scores out."""
-        parts: list[tuple[_Talk, slice, slice]] = []  # whose masks, which of them, and their rows of the pass
+        parts: list[tuple[Talk[Any], slice, slice]] = []  # whose masks, which of them, and their rows of the pass
         count = 0
         for talk in waiting:
             if count == self.chunk:
@@ -124,9 +134,9 @@ class Engine:
             parts.append((talk, part, slice(count, count + part.stop - part.start)))
             count = parts[-1][2].stop
         size = self.chunk if self.constant else min(self.chunk, -(-count // ROWS) * ROWS)
-        rows = self._rows_like(waiting[0].image, size)
+        rows = self._rows_like(waiting[0].question.image, size)
         for talk, part, own in parts:
-            torch.lerp(talk.fill, talk.image, talk.proposal.masks(part)[:, None], out=rows[own])
+            show(talk.question, talk.proposal, part, rows[own])
         rows[count:] = rows[:1]
         try:
             scores = self._ask(rows) if self._growth is None else self._ask_and_grow(rows, self._growth)
@@ -171,64 +181,6 @@ class Engine:
     def _ask_in(self, rows: Images, precision: Precision) -> Scores:
         with autocast(rows.device, precision):
             return self._answer(rows)
-
-
-class _Talk:
-    """A dialogue with what was proposed, what was answered, and its result."""
-
-    def __init__(
-        self,
-        method: PerturbationMethod,
-        classifier: Classifier,
-        image: Float[Tensor, "channel *space"],
-        targets: Int[Tensor, " target"],
-    ) -> None:
-        self.image, self.targets = image, targets
-        self.fill = baseline_image(method.baseline, classifier, image, method.seed)
-        self.result: ImageMaps | None = None
-        self._dialogue: Dialogue = method.propose(classifier, image, targets)
-        self._go_on(None)
-
-    @property
-    def left(self) -> int:
-        """How many masks of the proposal have not been answered."""
-        return len(self.proposal) - self._heard
-
-    @property
-    def finished(self) -> ImageMaps:
-        """The result, once there is one."""
-        assert self.result is not None
-        return self.result
-
-    def take(self, most: int) -> slice:
-        """Returns the next masks to ask about."""
-        return slice(self._heard, self._heard + min(most, self.left))
-
-    def hear(self, scores: Scores) -> None:
-        """Takes the scores of those masks, and goes on when all are there."""
-        self._answers[self._heard : self._heard + len(scores)] = scores[:, self.targets]
-        self._heard += len(scores)
-        if self.left == 0:
-            self._go_on(self._answers)
-
-    def _go_on(self, answers: Answers | None) -> None:
-        try:
-            self.proposal: Proposal = next(self._dialogue) if answers is None else self._dialogue.send(answers)
-        except StopIteration as end:
-            self.result = end.value
-            return
-        # All memory at once: a small piece kept from every pass would cut the heap up, gigabytes for 8000 queries.
-        self._answers: Answers = self.image.new_empty(len(self.proposal), len(self.targets))
-        self._heard = 0
-
-
-def _rows(results: Sequence[ImageMaps]) -> SaliencyMaps:
-    """Joins the results of all images."""
-    errors = [r.standard_errors for r in results if r.standard_errors is not None]
-    maps = torch.cat([r.maps for r in results])
-    queries = [[r.queries] * len(r.maps) if isinstance(r.queries, int) else r.queries for r in results]
-    spent = torch.tensor(list(chain.from_iterable(queries)), device=maps.device)
-    return SaliencyMaps(maps, torch.cat(errors) if errors else None, spent)
 
 
 def ask(method: PerturbationMethod, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:

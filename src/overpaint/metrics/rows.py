@@ -1,0 +1,141 @@
+"""What a metric of explanations is: a number for each row (an image and a class) of a method's maps."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torchmetrics import Metric
+
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.questions import Question
+from overpaint.region import is_flat
+from overpaint.types import Images, Maps, Regions, Targets
+
+RowValues = Float[Tensor, " row"]
+"""A metric of each row; NaN where it can't be measured, such as localisation where nothing is annotated."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What metrics may look at: the maps of one method, a row for each image and class.
+
+    Attributes:
+        images: The image of each row.
+        targets: The explained class of each row.
+        maps: The maps. A map that is not finite somewhere explains nothing: in its place stands a map of 0.
+        regions: The salient region of each map; empty for a flat one.
+        standard_errors: Of the maps, where the method has them.
+        objects: True where an annotated object of the explained class is; nowhere in images without one.
+        repeats: The maps of several seeds, the first those of ``maps``; None for one seed or a method without chance.
+        repeated_regions: Their regions.
+    """
+
+    images: Images
+    targets: Targets
+    maps: Maps
+    regions: Regions
+    standard_errors: Maps | None = None
+    objects: Regions | None = None
+    repeats: Float[Tensor, "seed row *space"] | None = None
+    repeated_regions: Bool[Tensor, "seed row *space"] | None = None
+
+    def __post_init__(self) -> None:
+        broken = ~self.maps.flatten(1).isfinite().all(1)
+        if broken.any():
+            wide = broken.reshape(-1, *[1] * (self.maps.ndim - 1))
+            object.__setattr__(self, "maps", torch.where(wide, torch.zeros_like(self.maps), self.maps))
+
+    @property
+    def flat(self) -> Bool[Tensor, " row"]:
+        """True for maps without contrast: they point nowhere, so that no metric may call them right."""
+        return is_flat(self.maps)
+
+    def rows(self, chosen: Sequence[int]) -> "Evidence":
+        """Returns some of the rows."""
+        index = list(chosen)
+        changes: dict[str, Any] = {}
+        for name in ("images", "targets", "maps", "regions", "standard_errors", "objects"):
+            value = getattr(self, name)
+            changes[name] = None if value is None else value[index]
+        for name in ("repeats", "repeated_regions"):
+            value = getattr(self, name)
+            changes[name] = None if value is None else value[:, index]
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric of one row, with the curve that it summarises where there is one.
+
+    Attributes:
+        value: The metric.
+        curve: Points of the curve, from left to right.
+        places: Where on the horizontal axis they lie.
+    """
+
+    value: float
+    curve: Float[Tensor, " point"] | None = None
+    places: Float[Tensor, " point"] | None = None
+
+
+class RowMetric(Metric, ABC):
+    """A metric that is a number for each row; its value over all rows is their mean, those not measured left out.
+
+    A subclass is one of the kinds below; its constructor's arguments are its settings.
+
+    Attributes:
+        higher_is_better: Whether more is better.
+        label: What is measured, with its unit, for tables and axes.
+        bounds: The least and the greatest value that there can be.
+    """
+
+    higher_is_better: bool
+    is_differentiable = False
+    full_state_update = False
+    label: ClassVar[str]
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    values: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("values", default=[], dist_reduce_fx="cat")
+
+    def compute(self) -> Float[Tensor, ""]:
+        """Returns the mean over all rows of all processes; NaN where nothing could be measured."""
+        values = self.values if isinstance(self.values, Tensor) else torch.cat([*self.values, torch.empty(0)])
+        return values.nanmean()
+
+
+class MapMetric(RowMetric):
+    """A metric of the maps alone: the classifier is not asked."""
+
+    @abstractmethod
+    def measure(self, evidence: Evidence) -> RowValues:
+        """Returns the metric of each row."""
+
+    def update(self, evidence: Evidence) -> None:
+        """Takes rows in."""
+        self.values.append(self.measure(evidence).float())
+
+
+class QueryMetric(RowMetric):
+    """A metric that asks the classifier about changed images, through the engine.
+
+    Attributes:
+        axis: What the curve's horizontal axis says; empty for a metric without a curve.
+    """
+
+    axis: ClassVar[str] = ""
+
+    @abstractmethod
+    def question(self, evidence: Evidence, row: int, engine: Engine) -> Question[Measured]:
+        """Returns what is to be asked about a row."""
+
+    def update(self, evidence: Evidence, engine: Engine) -> None:
+        """Takes rows in."""
+        measured = engine.hold([self.question(evidence, row, engine) for row in range(len(evidence.maps))])
+        self.values.append(torch.tensor([m.value for m in measured]))
