@@ -45,6 +45,15 @@ class Batch(NamedTuple):
     names: Sequence[str]
 
 
+@runtime_checkable
+class ImageObjects(Protocol):
+    """The annotated objects of one image."""
+
+    def of_class(self, target: int) -> Bool[Tensor, "*space"]:
+        """Returns True where an object of the class is; nowhere where none of it is annotated."""
+        ...
+
+
 @dataclass(frozen=True)
 class SaliencyMaps:
     """The result of a saliency method: a row for each image and each of its targets, the targets of an image together.

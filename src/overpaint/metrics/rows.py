@@ -11,9 +11,10 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.perturbation.questions import Question
 from overpaint.region import is_flat
-from overpaint.types import Images, Maps, Regions, Targets
+from overpaint.types import Classifier, Images, Maps, Regions, SaliencyMethod, Targets
 
 RowValues = Float[Tensor, " row"]
 """A metric of each row; NaN where it can't be measured, such as localisation where nothing is annotated."""
@@ -139,3 +140,36 @@ class QueryMetric(RowMetric):
         """Takes rows in."""
         measured = engine.hold([self.question(evidence, row, engine) for row in range(len(evidence.maps))])
         self.values.append(torch.tensor([m.value for m in measured]))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The method whose maps are judged, for metrics that run it again.
+
+    Attributes:
+        method: The method.
+        classifier: The classifier that it explains.
+        engine: Asks its queries.
+    """
+
+    method: SaliencyMethod | PerturbationMethod
+    classifier: Classifier
+    engine: Engine
+
+
+class MethodMetric(RowMetric):
+    """A metric that runs the method again, or asks the classifier without the engine.
+
+    Attributes:
+        axis: What the curve's horizontal axis says; empty for a metric without a curve.
+    """
+
+    axis: ClassVar[str] = ""
+
+    @abstractmethod
+    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+        """Returns the metric of each row."""
+
+    def update(self, evidence: Evidence, subject: Subject) -> None:
+        """Takes rows in."""
+        self.values.append(torch.tensor([m.value for m in self.measure(evidence, subject)]))

@@ -13,7 +13,7 @@ from overpaint.perturbation.passes import AGREEMENT, FIRST, ROWS, Growth, Precis
 from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.perturbation.questions import Question, Result, joined, method_question, show
 from overpaint.perturbation.talk import Talk
-from overpaint.types import Classifier, Images, SaliencyMaps, Scores, TargetSets
+from overpaint.types import Classifier, Images, SaliencyMaps, SaliencyMethod, Scores, TargetSets
 
 
 class Engine:
@@ -181,6 +181,19 @@ class Engine:
     def _ask_in(self, rows: Images, precision: Precision) -> Scores:
         with autocast(rows.device, precision):
             return self._answer(rows)
+
+
+def maps_of(
+    method: SaliencyMethod | PerturbationMethod,
+    classifier: Classifier,
+    images: Images,
+    targets: TargetSets,
+    engine: Engine,
+) -> SaliencyMaps:
+    """Explains images by one method of either kind."""
+    if isinstance(method, PerturbationMethod):
+        return engine.run({"": method}, images, targets)[""]
+    return method(classifier, images, targets)
 
 
 def ask(method: PerturbationMethod, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
