@@ -84,7 +84,7 @@ def test_a_foreign_classifier_is_explained(photos: Path, factories: str, tmp_pat
 def test_a_list_of_targets_explains_each(photos: Path, factories: str) -> None:
     words = [f"classifier={factories}:scorer", SIZE, "classifier.class_names=[cat,dog,cow,hen]"]
     rows = _explain(photos, *words, "target=[dog,0]")
-    assert list(rows) == ["a@cat", "a@dog", "b@cat", "b@dog"]
+    assert list(rows) == ["a@dog", "a@cat", "b@dog", "b@cat"]
     with pytest.raises(OverpaintError, match=r"target=\['dog', 'pig'\]: pig is neither an index below 4 nor a class"):
         _explain(photos, *words, "target=[dog,pig]")
     with pytest.raises(OverpaintError, match=r"target=\[1\.5\] is not of the right type"):

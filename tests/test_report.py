@@ -10,7 +10,6 @@ import torch
 from conftest import FunctionClassifier
 from PIL import Image
 
-from overpaint.data.base import ImagePart
 from overpaint.explanation import explain
 from overpaint.inversion import LatentSearch
 from overpaint.modules.explainer import ExplainedBatch
@@ -18,10 +17,13 @@ from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.region import RegionRule
 from overpaint.report.figures import enlarge, map_picture, picture_grid, png, to_picture
 from overpaint.report.files import read_arrays
+from overpaint.report.store import finished_folders, read_result
 from overpaint.report.summary import summarise, terminal_table
-from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders, read_result
+from overpaint.report.writer import ExplanationWriter
 from overpaint.saliency.rise import Rise
 from overpaint.variants import VariantMaker
+
+STAMPS = {"base": "one", "map_rise": "two", "variants": "three"}
 
 
 def _written(folder: Path, classifier: FunctionClassifier) -> Path:
@@ -31,7 +33,7 @@ def _written(folder: Path, classifier: FunctionClassifier) -> Path:
     maker = VariantMaker(generator, discriminator, LatentSearch(count=3, steps=1, starts=0), RegionRule())
     images = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     found = explain(classifier, images, torch.tensor([[1]]), {"rise": Rise(queries=64)}, RegionRule(), maker)
-    writer = ExplanationWriter(folder, ["other", "wanted"], {"a": "stamp"})
+    writer = ExplanationWriter(folder, ["other", "wanted"], {"a": STAMPS})
     batch = ExplainedBatch(["a"], [0], found)
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=folder)
     writer.write_on_batch_end(trainer, L.LightningModule(), batch, None, None, 0, 0)
@@ -65,22 +67,16 @@ def test_numbers_are_those_of_the_arrays(tmp_path: Path) -> None:
         assert picture.size[1] > 800
 
 
-def test_a_folder_counts_only_with_its_stamp_and_all_its_targets(tmp_path: Path) -> None:
+def test_a_folder_counts_only_with_its_stamps_and_all_its_targets(tmp_path: Path) -> None:
     _written(tmp_path, FunctionClassifier(lambda images: images.mean((1, 2, 3))))
-    assert finished_folders(tmp_path, "a", "stamp") == [tmp_path / "a"]
-    assert finished_folders(tmp_path, "a", "another stamp") == []
-    assert finished_folders(tmp_path, "b", "stamp") == []
+    assert finished_folders(tmp_path, "a", STAMPS) == [tmp_path / "a"]
+    assert finished_folders(tmp_path, "a", STAMPS | {"map_rise": "another"}) == []
+    assert finished_folders(tmp_path, "a", STAMPS | {"map_iassa": "not there"}) == []
+    assert finished_folders(tmp_path, "b", STAMPS) == []
     result = (tmp_path / "a" / "result.json").read_text()
     (tmp_path / "a").rename(tmp_path / "a@x")
     (tmp_path / "a@x" / "result.json").write_text(result.replace('"targets_of_image": 1', '"targets_of_image": 2'))
-    assert finished_folders(tmp_path, "a", "stamp") == []  # the other target's folder is missing
-
-
-def test_fingerprint_depends_on_image_and_settings() -> None:
-    images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
-    images[1, 0, 0, 0] = 1
-    part = ImagePart(images, torch.tensor([0, 0]), ["a", "b"])
-    assert len({fingerprint(part, 0, "x"), fingerprint(part, 1, "x"), fingerprint(part, 0, "y")}) == 3
+    assert finished_folders(tmp_path, "a", STAMPS) == []  # the other target's folder is missing
 
 
 def test_map_picture_is_red_for_the_class_white_at_zero_and_black_where_not_finite() -> None:

@@ -2,8 +2,8 @@
 
 The order, later wins: ``configs/<entry>.yaml``, the group files that it or the command line chooses, the other
 ``key=value`` words of the command line. A group's word names its file: ``data=folder`` reads
-``configs/data/folder.yaml``. Each group file names its class (``target``) and its settings, which are that class's
-arguments. A word for a section that has an entry ``source`` sets that entry.
+``configs/data/folder.yaml``; ``all`` names all of them. Each group file names its class (``target``) and its settings,
+which are that class's arguments. A word for a section that has an entry ``source`` sets that entry.
 """
 
 import difflib
@@ -77,6 +77,8 @@ def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictCon
     folder = configs / section
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     names = chosen if isinstance(chosen, list) or OmegaConf.is_list(chosen) else [chosen]
+    if names == ["all"] and section != "data":
+        names = known
     if section == "data" and len(names) != 1:
         raise OverpaintError(f"{group}={list(names)} must name one data set")
     for name in names:
@@ -85,7 +87,7 @@ def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictCon
             hint = f"; did you mean {near[0]}?" if near else ""
             raise OverpaintError(f"{group}={name} is unknown{hint} (choose from {', '.join(known)})")
     files = {name: _read(folder / f"{name}.yaml") for name in names}
-    members = files[names[0]] if section == "data" else files
+    members: Any = files[names[0]] if section == "data" else files
     return OmegaConf.create({section: members} if section == group else {section: members, group: list(names)})
 
 

@@ -1,24 +1,29 @@
 """The whole explanation of a batch of images: calls the parts and adds nothing of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
+from overpaint.maps import Method, find_maps, with_seeds
+from overpaint.metrics.judge import Judge
+from overpaint.metrics.rows import Evidence, Subject
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule, is_flat
-from overpaint.types import Classifier, Explanation, Images, SaliencyMethod, TargetSets
-from overpaint.variants import VariantMaker
+from overpaint.types import Classifier, Explanation, Images, KnownRow, Regions, SaliencyMaps, SeededName, TargetSets
+from overpaint.variants import VariantMaker, merged_variants
 
 
 def explain(
     classifier: Classifier,
     images: Images,
     targets: TargetSets,
-    methods: Mapping[str, SaliencyMethod | PerturbationMethod],
+    methods: Mapping[str, Method],
     rule: RegionRule,
     maker: VariantMaker | None,
     engine: Engine | None = None,
+    judge: Judge | None = None,
+    objects: Regions | None = None,
+    known: Sequence[KnownRow] | None = None,
 ) -> Explanation:
     """Explains why ``classifier`` gives ``images`` their score for ``targets``.
 
@@ -30,27 +35,59 @@ def explain(
         rule: How a map becomes a region.
         maker: Makes the variants; None leaves them out.
         engine: Asks the masked queries of all methods together; None: one of its own.
+        judge: Judges the maps; None leaves that out.
+        objects: True where an annotated object is, for each image and target (image-major).
+        known: What is known of each image and target (image-major) and need not be found again.
     """
-    asking = {name: method for name, method in methods.items() if isinstance(method, PerturbationMethod)}
-    # The others first: they are quick, and where one can't explain this classifier no queries are lost.
-    found = {
-        name: method(classifier, images, targets)
-        for name, method in methods.items()
-        if not isinstance(method, PerturbationMethod)
-    } | (engine or Engine(classifier)).run(asking, images, targets)
-    saliency = {name: found[name] for name in methods}
-    first = next(iter(saliency.values())).maps
-    regions = rule.salient_region(first)
+    engine, judge = engine or Engine(classifier), judge or Judge()
     each = targets.shape[1]
     rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()
-    variants = maker(classifier, rows, row_targets, regions) if maker is not None else None
+    known = known or [KnownRow()] * len(rows)
+    found = find_maps(classifier, images, targets, with_seeds(methods, judge.seeds), engine, known)
+    evidence = {name: _evidence(name, found, rows, row_targets, rule, objects) for name in methods}
+    subjects = {name: Subject(method, classifier, engine) for name, method in methods.items()}
+    measured = judge(evidence, subjects, engine, known)
+    regions = {name: own.regions for name, own in evidence.items()}
+    variants = None
+    if maker is not None:
+        first = next(iter(regions.values()))
+        open_ = [i for i, row in enumerate(known) if row.variants is None]
+        new = maker(classifier, rows[open_], row_targets[open_], first[open_]) if open_ else None
+        variants = merged_variants([row.variants for row in known], new)
     scores = torch.cat([classifier.scores(image[None]) for image in images])  # the same whatever the batch
     return Explanation(
         images=rows,
         targets=row_targets,
         scores=scores.repeat_interleave(each, dim=0),
-        saliency=saliency,
+        saliency={name: found[name, 0] for name in methods},
+        repeats={name: maps for name, maps in found.items() if name[1] > 0},
         regions=regions,
-        flat=is_flat(first),
+        flat={name: is_flat(found[name, 0].maps) for name in methods},
+        objects=objects,
+        measured=measured,
         variants=variants,
+    )
+
+
+def _evidence(
+    name: str,
+    found: Mapping[SeededName, SaliencyMaps],
+    images: Images,
+    targets: torch.Tensor,
+    rule: RegionRule,
+    objects: Regions | None,
+) -> Evidence:
+    """Gathers what metrics may look at of one method."""
+    seeds = [maps.maps for (own, _), maps in found.items() if own == name]
+    regions = [rule.salient_region(maps) for maps in seeds]
+    several = len(seeds) > 1
+    return Evidence(
+        images=images,
+        targets=targets,
+        maps=found[name, 0].maps,
+        regions=regions[0],
+        standard_errors=found[name, 0].standard_errors,
+        objects=objects,
+        repeats=torch.stack(seeds) if several else None,
+        repeated_regions=torch.stack(regions) if several else None,
     )

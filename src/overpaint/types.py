@@ -126,6 +126,40 @@ class Variants:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A metric of one row, with the curve that it summarises where there is one.
+
+    Attributes:
+        value: The metric; NaN where it can't be measured.
+        curve: Points of the curve, from left to right.
+        places: Where on the horizontal axis they lie.
+    """
+
+    value: float
+    curve: Float[Tensor, " point"] | None = None
+    places: Float[Tensor, " point"] | None = None
+
+
+SeededName = tuple[str, int]
+"""A method's name, and which of its seeds: 0 is the one whose map is shown."""
+
+
+@dataclass(frozen=True)
+class KnownRow:
+    """What an earlier run has found out about a row, so that it need not be found again.
+
+    Attributes:
+        maps: Maps of a single row.
+        measured: Metrics, by method and metric.
+        variants: Variants of a single row.
+    """
+
+    maps: Mapping[SeededName, SaliencyMaps] = field(default_factory=dict)
+    measured: Mapping[tuple[str, str], Measured] = field(default_factory=dict)
+    variants: Variants | None = None
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Everything that is found out about a batch of images: a row for each image and each of its targets.
 
@@ -134,17 +168,23 @@ class Explanation:
         targets: The explained class of each row.
         scores: The classifier's scores of the images.
         saliency: The maps of each method, by its name.
-        regions: The salient region, from the first method's map.
-        flat: True where that map has no contrast (or is not finite), so that no region can be found in it.
-        variants: The repainted variants; None where no generator was given.
+        repeats: The maps of further seeds of the methods that draw at random.
+        regions: The salient region in each method's map, by its name.
+        flat: True for the maps, by the method's name, without contrast or with values that are not finite.
+        objects: True where an annotated object of the explained class is; None where nothing was annotated.
+        measured: The metrics of each row, by method and metric.
+        variants: The repainted variants of the first method's region; None where no generator was given.
     """
 
     images: Images
     targets: Targets
     scores: Scores
     saliency: Mapping[str, SaliencyMaps]
-    regions: Regions
-    flat: Bool[Tensor, " batch"]
+    repeats: Mapping[SeededName, SaliencyMaps]
+    regions: Mapping[str, Regions]
+    flat: Mapping[str, Bool[Tensor, " batch"]]
+    objects: Regions | None
+    measured: Mapping[str, Mapping[str, Sequence[Measured]]]
     variants: Variants | None
 
 

@@ -1,6 +1,7 @@
 """Repainted variants of an image, and which of them the classifier accepts."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,18 @@ def mark_duplicates(distances: Float[Tensor, "variant variant"], tolerance: floa
 def _masked_mean(values: PerVariant, chosen: Bool[Tensor, "batch variant"]) -> Float[Tensor, " batch"]:
     """Returns the mean over the chosen ones, NaN where there is none."""
     return torch.where(chosen, values, torch.zeros_like(values)).sum(1) / chosen.sum(1)
+
+
+def merged_variants(known: Sequence[Variants | None], new: Variants | None) -> Variants:
+    """Joins variants of single rows that are known with new ones, which stand where None does."""
+    parts = {}
+    for field in fields(Variants):
+        rows, fresh = [], iter(range(len(known)))
+        for row in known:
+            value = getattr(new, field.name)[next(fresh)][None] if row is None else getattr(row, field.name)
+            rows.append(value.to(new.images.device) if new is not None else value)
+        parts[field.name] = torch.cat(rows)
+    return Variants(**parts)
 
 
 @dataclass(frozen=True)

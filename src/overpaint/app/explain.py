@@ -1,6 +1,6 @@
 """What ``explain.py`` does: images, checkpoints, explanation, report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -9,23 +9,28 @@ import lightning as L
 from overpaint.app.build import build, check_types, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.app.layers import layer_table
-from overpaint.app.parts import check_checkpoints, classifier_options, make_module, manner
+from overpaint.app.parts import check_checkpoints, classifier_options, make_module
 from overpaint.app.progress import QueryProgress
+from overpaint.app.stamps import manners, stamps
 from overpaint.classifiers.loading import open_classifier
 from overpaint.config import Settings, load_settings, save_settings
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
 from overpaint.data.folder import read_files
 from overpaint.data.reading import Fit
 from overpaint.errors import OverpaintError
+from overpaint.maps import with_seeds
+from overpaint.modules.explainer import ExplainerModule
+from overpaint.report.store import Stamps, finished_folders, read_known
 from overpaint.report.summary import terminal_table, wandb_table, write_summary
-from overpaint.report.tracking import start_run
-from overpaint.report.writer import ExplanationWriter, fingerprint, finished_folders
+from overpaint.report.tracking import RunningScores, start_run
+from overpaint.report.writer import ExplanationWriter
 from overpaint.types import Classifier
 
 TYPES: dict[str, Any] = {
     "images": str | None,
     "fit": Fit,
     "limit": int,
+    "seeds": int,
     "output": str,
     "generator": str | None,
     "seed": int,
@@ -49,9 +54,10 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     settings = load_settings(configs, "explain", words)
     check_types(settings, TYPES)
     check_types(settings["logger"], get_type_hints(start_run), "logger.")
-    if settings["limit"] < 0 or settings["batch_size"] < 1:
+    if settings["limit"] < 0 or settings["batch_size"] < 1 or settings["seeds"] < 1:
         raise OverpaintError(
-            f"limit={settings['limit']} must not be negative and batch_size={settings['batch_size']} at least 1"
+            f"limit={settings['limit']} must not be negative, batch_size={settings['batch_size']} and "
+            f"seeds={settings['seeds']} at least 1"
         )
     if not settings["methods"]:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
@@ -67,28 +73,47 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
         save_settings(settings, folder / "config.yaml")
-    how = manner(settings)
-    stamps = {name: fingerprint(part, i, how) for i, name in enumerate(part.names)}
-    open_ = [i for i, name in enumerate(part.names) if not finished_folders(folder, name, stamps[name])]
+    seeded = list(with_seeds(module.methods, settings["seeds"]))
+    judged = [name for name, method in module.methods.items() if hasattr(method, "discriminator")]
+    pieces = manners(settings, seeded, module.judge.metrics, judged)
+    wanted = {name: stamps(part, i, pieces) for i, name in enumerate(part.names)}
+    metrics = [(method, metric) for method in module.methods for metric in module.judge.metrics]
+    module.known = lambda row, image: read_known(folder / row, wanted[image], seeded, metrics)
+    open_ = [i for i, name in enumerate(part.names) if not finished_folders(folder, name, wanted[name])]
     if len(open_) < len(part):
         console.print(f"{len(part) - len(open_)} of {len(part)} images are explained already")
-    options = trainer_options(settings["trainer"])
+    run = None
+    if FIRST_PROCESS:
+        about: dict[str, Any] = {"job_type": "explain", "settings": settings, "console": console}
+        run = start_run(**settings["logger"], folder=Path(settings["output"]), **about)
+    try:
+        if open_:
+            writer = ExplanationWriter(folder, classifier.class_names, wanted)
+            callbacks = [writer, RunningScores(run), *([progress] if progress else [])]
+            _predict(settings, folder, module, PartData(part.chosen(open_), settings["batch_size"]), callbacks)
+        if FIRST_PROCESS:
+            _report(settings, folder, part, wanted, skipped, ["python explain.py", *words], run)
+    finally:
+        if run is not None:
+            run.finish()
+
+
+def _predict(
+    settings: Settings, folder: Path, module: ExplainerModule, data: PartData, callbacks: list[L.Callback]
+) -> None:
+    """Explains the images of ``data``; the writer among the callbacks keeps each one as soon as it is done."""
     trainer = L.Trainer(
-        **options,
+        **trainer_options(settings["trainer"]),
         inference_mode=False,  # the latent search and Grad-CAM need gradients
         logger=False,
         default_root_dir=folder,
         enable_checkpointing=False,
         enable_model_summary=False,
-        callbacks=[ExplanationWriter(folder, classifier.class_names, stamps), *([progress] if progress else [])],
+        callbacks=callbacks,
     )
-    if open_:
-        data = PartData(part.chosen(open_), settings["batch_size"])
-        guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
-        for note in module.engine.notes:
-            console.print(f"Note: {note}")
-    if trainer.is_global_zero:
-        _report(settings, folder, part, stamps, skipped, ["python explain.py", *words])
+    guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
+    for note in module.engine.notes:
+        console.print(f"Note: {note}")
 
 
 def _images(settings: Settings, classifier: Classifier) -> tuple[ImagePart, list[Skipped]]:
@@ -110,18 +135,15 @@ def _report(
     settings: Settings,
     folder: Path,
     part: ImagePart,
-    stamps: dict[str, str],
+    wanted: Mapping[str, Stamps],
     skipped: list[Skipped],
     command: list[str],
+    run: Any | None,
 ) -> None:
-    explained = [path for name in part.names for path in finished_folders(folder, name, stamps[name])]
+    explained = [path for name in part.names for path in finished_folders(folder, name, wanted[name])]
     summary = write_summary(folder, explained, skipped, settings, " ".join(command))
-    run = start_run(
-        **settings["logger"], folder=Path(settings["output"]), job_type="explain", settings=settings, console=console
-    )
     if run is not None:
-        run.log({"explanations": wandb_table(explained)})
+        run.log({"explanations": wandb_table(explained, list(settings["saliency"]), list(settings["metrics"]))})
         run.summary.update(summary)
-        run.finish()
     console.print(terminal_table(explained, summary))
     console.print(f"the report is {folder / 'report.html'}")

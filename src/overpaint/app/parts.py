@@ -1,18 +1,17 @@
-"""The parts of an explanation, built from the configuration, and what of it an explanation depends on."""
+"""The parts of an explanation, built from the configuration."""
 
-import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from overpaint.app.build import build, checked_arguments
 from overpaint.app.progress import QueryProgress
-from overpaint.classifiers.options import ClassifierOptions, content_of, kind_of
+from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.config import Settings
 from overpaint.data.folder import read_files
 from overpaint.errors import OverpaintError
 from overpaint.inversion import LatentSearch
+from overpaint.metrics.judge import Judge
 from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.checkpoint import load_dcgan
 from overpaint.networks.dcgan import Discriminator
@@ -22,9 +21,6 @@ from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule
 from overpaint.types import Classifier, SaliencyMethod
 from overpaint.variants import VariantMaker
-
-EXPLAINING = ("saliency", "methods", "region", "search", "variants", "target", "seed", "engine")
-"""The sections on which an explanation depends."""
 
 
 def check_checkpoints(settings: Settings) -> None:
@@ -56,9 +52,10 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
         OverpaintError: If a setting is wrong, or the parts do not fit each other.
     """
     dcgan = None if settings["generator"] is None else load_dcgan(Path(settings["generator"]))
-    judge = dcgan[1] if dcgan else None
+    discriminator = dcgan[1] if dcgan else None
     methods = {
-        name: make_method(name, section, settings, classifier, judge) for name, section in settings["saliency"].items()
+        name: make_method(name, section, settings, classifier, discriminator)
+        for name, section in settings["saliency"].items()
     }
     more = {"classifier": classifier, "on_answers": progress.answered if progress else None}
     engine = Engine(**checked_arguments(Engine, settings["engine"] | more, "engine"))
@@ -66,7 +63,7 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
     search = LatentSearch(**checked_arguments(LatentSearch, settings["search"], "search"))
     maker = None
     if dcgan is not None:
-        generator, discriminator = dcgan
+        generator = dcgan[0]
         if generator.channels != classifier.channels:
             raise OverpaintError(
                 f"generator={settings['generator']} paints {generator.channels} channels, but the classifier takes "
@@ -74,38 +71,29 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
             )
         parts = {"generator": generator, "discriminator": discriminator, "search": search, "rule": rule}
         maker = VariantMaker(**checked_arguments(VariantMaker, settings["variants"] | parts, "variants"))
-    return ExplainerModule(classifier, methods, rule, maker, settings["target"], engine)
+    metrics = {name: build(section, f"metrics.{name}") for name, section in settings["metrics"].items()}
+    judge = Judge(metrics, settings["seeds"])
+    return ExplainerModule(classifier, methods, rule, maker, settings["target"], engine, judge)
 
 
 def make_method(
-    name: str, section: Settings, settings: Settings, classifier: Classifier, judge: Discriminator | None
+    name: str, section: Settings, settings: Settings, classifier: Classifier, discriminator: Discriminator | None
 ) -> SaliencyMethod | PerturbationMethod:
     """Builds a method; a baseline that is no word is an image file, and a method that takes a discriminator gets it."""
     more = {}
-    if (path := _baseline_file(section)) is not None:
+    if (path := baseline_file(section)) is not None:
         if not Path(path).is_file():
             raise OverpaintError(f"saliency.{name}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
         part, _ = read_files(path, classifier.image_size, classifier.channels, settings["fit"], 1)
         more["baseline"] = part.images[0].float() / 255
     method: Any = build(section, f"saliency.{name}", **more)
     if hasattr(method, "discriminator"):
-        method = replace(method, discriminator=judge)
+        method = replace(method, discriminator=discriminator)
     built: SaliencyMethod | PerturbationMethod = method
     return built
 
 
-def _baseline_file(section: Settings) -> str | None:
+def baseline_file(section: Settings) -> str | None:
     """Returns what a method's baseline names if it is none of the words."""
     baseline = section.get("baseline")
     return None if baseline is None or baseline in BASELINE_WORDS else str(baseline)
-
-
-def manner(settings: Settings) -> str:
-    """Says in short how images are explained: the settings and the content of the classifier and the generator."""
-    digest = hashlib.blake2b(json.dumps({name: settings[name] for name in EXPLAINING}).encode())
-    for content in content_of(classifier_options(settings)):
-        digest.update(content)
-    files = [settings["generator"], *(_baseline_file(section) for section in settings["saliency"].values())]
-    for path in filter(None, files):
-        digest.update(Path(path).read_bytes())
-    return digest.hexdigest()

@@ -17,7 +17,8 @@ PASSES = 20
 class QueryProgress(ProgressBar):
     """Shows how many images are explained, how many queries are answered in a second, and the time that is left.
 
-    Within a batch the bar moves with the queries that are answered, of those that its methods may ask.
+    Within a batch the bar moves with the queries that are answered, of as many as the last batch took, or, in the first
+    one, as its methods may ask.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class QueryProgress(ProgressBar):
         self._task: TaskID | None = None
         self._passes: deque[tuple[float, int]] = deque(maxlen=PASSES)
         self._done = self._all = self._in_batch = 0
+        self._asked = self._expected = 0
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Shows the bar."""
@@ -48,16 +50,19 @@ class QueryProgress(ProgressBar):
     def on_predict_batch_start(self, trainer: L.Trainer, pl_module: Any, batch: Any, *_: Any) -> None:
         """Forgets the last batch's rate: the latent search lay between."""
         self._in_batch = len(batch.images)
+        self._expected, self._asked = self._asked, 0
         self._passes.clear()
         self._passes.append((time.monotonic(), 0))
 
     def answered(self, queries: int, planned: int) -> None:
-        """Takes note of a pass of the engine: the queries that it answered, and all that the batch may ask."""
+        """Takes note of a pass of the engine: the queries that it answered, and all that its methods may ask."""
         self._passes.append((time.monotonic(), queries))
         spent = self._passes[-1][0] - self._passes[0][0]
         rate = sum(count for _, count in list(self._passes)[1:]) / max(spent, 1e-9)
+        self._asked += queries
+        share = min(1.0, self._asked / max(1, self._expected or planned))
         if self._task is not None:
-            self._bar.update(self._task, advance=self._in_batch * queries / planned, rate=f"{rate:,.0f} queries/s")
+            self._bar.update(self._task, completed=self._done + self._in_batch * share, rate=f"{rate:,.0f} queries/s")
 
     def on_predict_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
         """Moves the bar to the end of the batch: methods may have stopped before they asked everything."""

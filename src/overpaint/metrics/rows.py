@@ -14,7 +14,7 @@ from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.perturbation.questions import Question
 from overpaint.region import is_flat
-from overpaint.types import Classifier, Images, Maps, Regions, SaliencyMethod, Targets
+from overpaint.types import Classifier, Images, Maps, Measured, Regions, SaliencyMethod, Targets
 
 RowValues = Float[Tensor, " row"]
 """A metric of each row; NaN where it can't be measured, such as localisation where nothing is annotated."""
@@ -66,21 +66,6 @@ class Evidence:
             value = getattr(self, name)
             changes[name] = None if value is None else value[:, index]
         return replace(self, **changes)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A metric of one row, with the curve that it summarises where there is one.
-
-    Attributes:
-        value: The metric.
-        curve: Points of the curve, from left to right.
-        places: Where on the horizontal axis they lie.
-    """
-
-    value: float
-    curve: Float[Tensor, " point"] | None = None
-    places: Float[Tensor, " point"] | None = None
 
 
 class RowMetric(Metric, ABC):

@@ -1,6 +1,6 @@
 """Hosts an explanation in Lightning's Trainer, which shares the images out between devices and nodes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import lightning as L
@@ -9,10 +9,11 @@ import torch
 from overpaint.classifiers.targets import choose_targets
 from overpaint.errors import OverpaintError
 from overpaint.explanation import explain
+from overpaint.maps import Method
+from overpaint.metrics.judge import Judge
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule
-from overpaint.types import Batch, Classifier, Explanation, SaliencyMethod
+from overpaint.types import Batch, Classifier, Explanation, ImageObjects, KnownRow, Regions, TargetSets
 from overpaint.variants import VariantMaker
 
 
@@ -41,19 +42,28 @@ class ExplainerModule(L.LightningModule):
         maker: Makes the variants; None leaves them out.
         target: The class to explain, see `overpaint.classifiers.targets.choose_targets`.
         engine: Asks the masked queries; None: one of its own.
+        judge: Judges the maps; None leaves that out.
+
+    Attributes:
+        objects: The annotated objects of each image, by its name; set before predicting.
+        known: Returns what is known of a row, by its name and its image's; set before predicting.
     """
 
     def __init__(
         self,
         classifier: Classifier,
-        methods: Mapping[str, SaliencyMethod | PerturbationMethod],
+        methods: Mapping[str, Method],
         rule: RegionRule,
         maker: VariantMaker | None,
         target: str | int | Sequence[str | int],
         engine: Engine | None = None,
+        judge: Judge | None = None,
     ) -> None:
         super().__init__()
         self.engine = engine or Engine(classifier)
+        self.judge = judge or Judge()
+        self.objects: Mapping[str, ImageObjects] = {}
+        self.known: Callable[[str, str], KnownRow] = lambda _row, _image: KnownRow()
         self.classifier, self.methods, self.rule, self.maker, self.target = classifier, methods, rule, maker, target
         # Registered here so that the Trainer moves them to its device.
         self.generator = maker.generator if maker else None
@@ -69,9 +79,29 @@ class ExplainerModule(L.LightningModule):
             raise OverpaintError("explaining needs gradients: use Trainer(inference_mode=False)")
         chosen = choose_targets(self.target, self.classifier.scores(batch.images), self.classifier.class_names)
         each = chosen.shape[1]
-        names = list(batch.names)
+        images = [name for name in batch.names for _ in range(each)]
+        names = images
         if each > 1:
-            classes = self.classifier.class_names
-            names = [f"{n}@{classes[t]}" for n, row in zip(names, chosen.tolist(), strict=True) for t in row]
-        explanation = explain(self.classifier, batch.images, chosen, self.methods, self.rule, self.maker, self.engine)
+            # The names become folders.
+            classes = [self.classifier.class_names[t].replace("/", "_") for t in chosen.flatten().tolist()]
+            names = [f"{image}@{name}" for image, name in zip(images, classes, strict=True)]
+        explanation = explain(
+            self.classifier,
+            batch.images,
+            chosen,
+            self.methods,
+            self.rule,
+            self.maker,
+            self.engine,
+            self.judge,
+            self._objects_of(images, chosen),
+            [self.known(name, image) for name, image in zip(names, images, strict=True)],
+        )
         return ExplainedBatch(names, batch.labels.repeat_interleave(each).tolist(), explanation)
+
+    def _objects_of(self, images: Sequence[str], targets: TargetSets) -> Regions | None:
+        """Returns where the objects of each row's class are; None where no image is annotated."""
+        if not self.objects:
+            return None
+        each = zip(images, targets.flatten().tolist(), strict=True)
+        return torch.stack([self.objects[image].of_class(target) for image, target in each]).to(targets.device)

@@ -12,9 +12,24 @@ from overpaint.data.base import Skipped
 from overpaint.report.figures import SHOWN, enlarge, map_picture, outlined, picture_grid, to_picture
 from overpaint.report.files import read_arrays, write_csv, write_json
 from overpaint.report.page import shown, write_page
-from overpaint.report.writer import read_result
+from overpaint.report.store import read_result
 
-BOOKKEEPING = ("fingerprint", "targets_of_image")
+BOOKKEEPING = ("stamps", "image", "targets_of_image", "place_of_target", "methods", "metrics")
+"""What of an image's numbers says nothing of the image."""
+
+OF_VARIANTS = (
+    "variants",
+    "different_variants",
+    "accepted",
+    "flipped",
+    "acceptance_rate",
+    "mean_confidence",
+    "contextual_loss",
+    "realism",
+    "diversity",
+    "search_steps",
+)
+"""Numbers that belong to the region of the first method's map."""
 
 
 def write_summary(
@@ -32,13 +47,38 @@ def write_summary(
     Returns:
         The summary.
     """
-    rows = [{k: v for k, v in read_result(path).items() if k not in BOOKKEEPING} for path in explained]
-    summary = summarise(rows) | {"skipped_files": len(skipped)}
-    write_csv(folder / "results.csv", rows)
+    results = [read_result(path) for path in explained]
+    methods, metrics = list(settings["saliency"]), list(settings["metrics"])
+    of_methods = [row for result in results for row in method_rows(result, methods, metrics)]
+    images = [image_row(result) for result in results]
+    summary = summarise(images) | {"skipped_files": len(skipped)}
+    for method in methods:
+        own = summarise(
+            [{k: v for k, v in row.items() if k not in images[0]} for row in of_methods if row["method"] == method]
+        )
+        summary[method] = {name: value for name, value in own.items() if name != "images"}
+    write_csv(folder / "results.csv", of_methods)
     write_skipped(folder / "skipped.csv", skipped)
     write_json(folder / "summary.json", summary)
-    write_page(folder, explained, rows, summary, settings, command)
+    write_page(folder, explained, images, summary, settings, command)
     return summary
+
+
+def image_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was found out about an image, whatever the method."""
+    return {name: value for name, value in result.items() if name not in BOOKKEEPING}
+
+
+def method_rows(result: Mapping[str, Any], methods: Sequence[str], metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns a row for each method of an image; the first one's, whose region was repainted, has the variants'."""
+    rows = []
+    for place, method in enumerate(methods):
+        own = result["methods"][method]
+        row = {k: v for k, v in image_row(result).items() if place == 0 or k not in OF_VARIANTS}
+        row |= {"method": method, "queries": own["queries"], "flat_map": own["flat"]}
+        row |= {"relative_error": own.get("relative_error")} | own["measures"]
+        rows.append(row | {name: result["metrics"].get(method, {}).get(name) for name in metrics})
+    return rows
 
 
 def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
@@ -53,13 +93,14 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         values = [row[name] for row in rows if isinstance(row.get(name), int | float)]
         if values and not isinstance(values[0], bool):
             summary[f"mean_{name}"] = statistics.fmean(values)
-    summary["flat_maps"] = sum(bool(row["flat_map"]) for row in rows)
+    if any("flat_map" in row for row in rows):
+        summary["flat_maps"] = sum(bool(row["flat_map"]) for row in rows)
     return summary
 
 
 def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Table:
     """Makes the summary table for the terminal: a row for each image and one of means."""
-    rows = [read_result(path) for path in explained]
+    rows = [image_row(read_result(path)) for path in explained]
     headings = {
         "name": "image",
         "target": "class",
@@ -79,16 +120,16 @@ def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Tab
     return table
 
 
-def wandb_table(explained: Sequence[Path]) -> wandb.Table:
+def wandb_table(explained: Sequence[Path], methods: Sequence[str], metrics: Sequence[str]) -> wandb.Table:
     """Makes a W&B table with a row for each image: the pictures and the numbers."""
     table = None
     for path in explained:
-        result = {k: v for k, v in read_result(path).items() if k not in BOOKKEEPING}
+        result = read_result(path)
         arrays = read_arrays(path / "saliency.npz")
         picture = to_picture(arrays["image"])
         cells: dict[str, Any] = {"image": wandb.Image(enlarge(picture))}
         for name, values in arrays.items():
-            if name.startswith("map_"):
+            if name.removeprefix("map_") in methods and name.startswith("map_"):
                 cells[name] = wandb.Image(enlarge(map_picture(values)))
         cells["region"] = wandb.Image(enlarge(outlined(picture, arrays["region"])))
         if (path / "variants.npz").is_file():
@@ -96,7 +137,9 @@ def wandb_table(explained: Sequence[Path]) -> wandb.Table:
             for word, chosen in (("accepted", variants["accepted"]), ("flipped", ~variants["accepted"])):
                 shown = variants["images"][chosen & ~variants["duplicate"]][:SHOWN]
                 cells[f"{word}_variants"] = wandb.Image(enlarge(picture_grid(shown)))
-        cells |= result
+        cells |= image_row(result)
+        for row in method_rows(result, methods, metrics):
+            cells |= {f"{row['method']}_{name}": row[name] for name in ("queries", "relative_error", *metrics)}
         if table is None:
             table = wandb.Table(columns=list(cells))
         table.add_data(*[cells.get(str(name)) for name in table.columns])

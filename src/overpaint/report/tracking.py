@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import lightning as L
+import torch
 import wandb
 from rich.console import Console
+from torchmetrics import MeanMetric
+
+from overpaint.modules.explainer import ExplainedBatch
 
 Mode = Literal["offline", "online", "none"]
 
@@ -55,3 +60,32 @@ def start_run(
         except (wandb.errors.Error, OSError) as error:
             console.print(f"W&B: no {each} run could be started ({str(error).splitlines()[0]})")
     return None
+
+
+class RunningScores(L.Callback):
+    """Logs the mean of each metric over the images so far, while more of them are explained.
+
+    With several devices it is the mean of the first one's images; the table at the end is of all.
+
+    Args:
+        run: The W&B run; None logs nothing.
+    """
+
+    def __init__(self, run: Any | None) -> None:
+        self.run = run
+        self.means: dict[str, MeanMetric] = {}
+        self.rows = 0
+
+    def on_predict_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: ExplainedBatch, *_: Any
+    ) -> None:
+        """Adds the batch's rows."""
+        if self.run is None:
+            return
+        for method, own in outputs.explanation.measured.items():
+            for metric, measured in own.items():
+                mean = self.means.setdefault(f"{metric}/{method}", MeanMetric(nan_strategy="ignore"))
+                mean.update(torch.tensor([each.value for each in measured]))
+        self.rows += len(outputs.names)
+        scores = {name: float(mean.compute()) for name, mean in self.means.items() if float(mean.weight) > 0}
+        self.run.log({"rows": self.rows, **scores})

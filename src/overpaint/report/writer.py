@@ -1,66 +1,38 @@
 """The one place that writes the files of an explanation, an image's folder whole or not at all."""
 
-import hashlib
 import io
-import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
+import torch
 from lightning.pytorch.callbacks import BasePredictionWriter
 from numpy.typing import NDArray
 
-from overpaint.data.base import ImagePart
 from overpaint.modules.explainer import ExplainedBatch
 from overpaint.perturbation.proposals import relative_errors
 from overpaint.report.figures import overview
-from overpaint.report.files import write_bytes, write_json
-from overpaint.types import Explanation, Variants
-
-
-def fingerprint(part: ImagePart, index: int, how: str) -> str:
-    """Returns what an explanation depends on, in short: the image's content and how it is explained."""
-    digest = hashlib.blake2b(how.encode(), digest_size=16)
-    digest.update(part.images[index].numpy().tobytes())
-    return digest.hexdigest()
-
-
-def finished_folders(folder: Path, name: str, stamp: str) -> list[Path]:
-    """Returns the folders that hold the complete explanation of an image; none if one is missing or outdated."""
-    candidates = [p for p in [folder / name, *sorted(folder.glob(f"{glob_safe(name)}@*"))] if _stamp(p) is not None]
-    mine = [p for p in candidates if _stamp(p) == stamp]
-    expected = max((int(read_result(p)["targets_of_image"]) for p in mine), default=1)
-    return mine if len(mine) == expected else []
-
-
-def glob_safe(name: str) -> str:
-    """Escapes the signs of a name that a pattern would interpret."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """Reads the numbers of an explained image."""
-    content: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return content
-
-
-def _stamp(folder: Path) -> str | None:
-    return str(read_result(folder)["fingerprint"]) if (folder / "result.json").is_file() else None
+from overpaint.report.files import read_arrays, write_bytes, write_json
+from overpaint.report.store import BASE, Stamps, map_piece, metric_piece, read_result
+from overpaint.types import Explanation, Measured, SaliencyMaps, Variants
 
 
 class ExplanationWriter(BasePredictionWriter):
     """Writes each explained image's folder as soon as its batch is done.
 
+    Pieces that an earlier run left there, of other methods or metrics on the same image, classifier and class, stay.
+
     Args:
         folder: The folder of all explanations.
         class_names: The classifier's.
-        stamps: The fingerprint of each image, by its name.
+        stamps: The stamps of each image's pieces, by its name.
     """
 
-    def __init__(self, folder: Path, class_names: Sequence[str], stamps: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, class_names: Sequence[str], stamps: Mapping[str, Stamps]) -> None:
         super().__init__(write_interval="batch")
         self.folder, self.class_names, self.stamps = folder, list(class_names), stamps
 
@@ -75,15 +47,17 @@ class ExplanationWriter(BasePredictionWriter):
         dataloader_idx: int,
     ) -> None:
         """Writes the images of a batch."""
-        rows_of = [name.split("@")[0] for name in prediction.names]
+        images = [name.split("@")[0] for name in prediction.names]
         for row, name in enumerate(prediction.names):
+            label = prediction.labels[row]
             result = {
                 "name": name,
-                "fingerprint": self.stamps[rows_of[row]],
-                "targets_of_image": rows_of.count(rows_of[row]),
+                "image": images[row],
+                "stamps": dict(self.stamps[images[row]]),
+                "targets_of_image": images.count(images[row]),
+                "place_of_target": row - images.index(images[row]),
+                "label": self.class_names[label] if 0 <= label < len(self.class_names) else "",
             }
-            label = prediction.labels[row]
-            result["label"] = self.class_names[label] if 0 <= label < len(self.class_names) else ""
             self._write(name, row, prediction.explanation, result)
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -94,48 +68,82 @@ class ExplanationWriter(BasePredictionWriter):
         partial, final = self.folder / f".{name}.partial", self.folder / name
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        arrays = _saliency_arrays(explanation, row)
-        variants = _variant_arrays(explanation.variants, row) if explanation.variants else None
         result |= self._numbers(explanation, row)
-        write_bytes(partial / "saliency.npz", _npz(arrays))
-        if variants is not None:
-            write_bytes(partial / "variants.npz", _npz(variants))
+        arrays, curves = _saliency_arrays(explanation, row), _curves(explanation, row)
+        variants = _variant_arrays(explanation.variants, row) if explanation.variants else None
         methods = list(explanation.saliency)
         write_bytes(partial / "overview.png", overview(arrays, methods, _title(result), variants, self.class_names))
+        if (final / "result.json").is_file():
+            _keep(final, result, arrays, curves)
+        write_bytes(partial / "saliency.npz", _npz(arrays))
+        write_bytes(partial / "curves.npz", _npz(curves))
+        if variants is not None:
+            write_bytes(partial / "variants.npz", _npz(variants))
         write_json(partial / "result.json", result)
         shutil.rmtree(final, ignore_errors=True)
         partial.replace(final)
 
     def _numbers(self, explanation: Explanation, row: int) -> dict[str, Any]:
         scores, target = explanation.scores[row], int(explanation.targets[row])
+        first = next(iter(explanation.saliency))
         numbers: dict[str, Any] = {
             "prediction": self.class_names[int(scores.argmax())],
             "target": self.class_names[target],
             "confidence": float(scores[target]),
-            "region_share": float(explanation.regions[row].float().mean()),
-            "flat_map": bool(explanation.flat[row]),
+            "region_share": float(explanation.regions[first][row].float().mean()),
+            "flat_map": bool(explanation.flat[first][row]),
         }
         if (variants := explanation.variants) is not None:
-            counted = ~variants.duplicate[row]
-            numbers |= {
-                "variants": len(counted),
-                "different_variants": int(counted.sum()),
-                "accepted": int((variants.accepted[row] & counted).sum()),
-                "flipped": int((~variants.accepted[row] & counted).sum()),
-                "acceptance_rate": float(variants.acceptance_rates[row]),
-                "mean_confidence": float(variants.mean_confidences[row]),
-                "contextual_loss": float(variants.contextual_losses[row].mean()),
-                "realism": float(variants.realism[row].mean()),
-                "diversity": float(variants.diversities[row]),
-                "search_steps": int(variants.steps[row]),
-            }
-        for name, saliency in explanation.saliency.items():
-            numbers[f"{name}_queries"] = int(saliency.queries[row])
-            if (errors := saliency.standard_errors) is not None:
-                mine = slice(row, row + 1)
-                numbers[f"{name}_relative_error"] = float(relative_errors(saliency.maps[mine], errors[mine]))
-            numbers |= {f"{name}_{measure}": float(values[row]) for measure, values in saliency.measures.items()}
+            numbers |= _variant_numbers(variants, row)
+        numbers["methods"] = {
+            name: _method_numbers(saliency, row) | {"flat": bool(explanation.flat[name][row])}
+            for name, saliency in explanation.saliency.items()
+        }
+        numbers["metrics"] = {
+            method: {metric: measured[row].value for metric, measured in own.items()}
+            for method, own in explanation.measured.items()
+        }
         return numbers
+
+
+def _variant_numbers(variants: Variants, row: int) -> dict[str, Any]:
+    counted = ~variants.duplicate[row]
+    return {
+        "variants": len(counted),
+        "different_variants": int(counted.sum()),
+        "accepted": int((variants.accepted[row] & counted).sum()),
+        "flipped": int((~variants.accepted[row] & counted).sum()),
+        "acceptance_rate": float(variants.acceptance_rates[row]),
+        "mean_confidence": float(variants.mean_confidences[row]),
+        "contextual_loss": float(variants.contextual_losses[row].mean()),
+        "realism": float(variants.realism[row].mean()),
+        "diversity": float(variants.diversities[row]),
+        "search_steps": int(variants.steps[row]),
+    }
+
+
+def _method_numbers(saliency: SaliencyMaps, row: int) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"queries": int(saliency.queries[row])}
+    if (errors := saliency.standard_errors) is not None:
+        mine = slice(row, row + 1)
+        numbers["relative_error"] = float(relative_errors(saliency.maps[mine], errors[mine]))
+    return numbers | {"measures": {name: float(values[row]) for name, values in saliency.measures.items()}}
+
+
+def _keep(
+    folder: Path, result: dict[str, Any], arrays: dict[str, NDArray[Any]], curves: dict[str, NDArray[Any]]
+) -> None:
+    """Adds the pieces of an earlier run that this one did not ask for, if they are about the same question."""
+    earlier = read_result(folder)
+    if earlier["stamps"][BASE] != result["stamps"][BASE]:
+        return
+    result["stamps"] = earlier["stamps"] | result["stamps"]
+    result["methods"] = earlier["methods"] | result["methods"]
+    for method, metrics in earlier["metrics"].items():
+        result["metrics"][method] = metrics | result["metrics"].get(method, {})
+    for new, old in ((arrays, "saliency.npz"), (curves, "curves.npz")):
+        stored = read_arrays(folder / old)
+        new |= {name: values for name, values in stored.items() if name not in new}
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -150,17 +158,38 @@ def _title(result: Mapping[str, Any]) -> str:
 
 
 def _saliency_arrays(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
-    arrays = {"image": explanation.images[row], "region": explanation.regions[row]}
+    first = next(iter(explanation.saliency))
+    arrays = {"image": explanation.images[row], "region": explanation.regions[first][row]}
     for name, saliency in explanation.saliency.items():
-        arrays[f"map_{name}"] = saliency.maps[row]
+        arrays[map_piece(name)] = saliency.maps[row]
+        arrays[f"region_{name}"] = explanation.regions[name][row]
         if saliency.standard_errors is not None:
             arrays[f"error_{name}"] = saliency.standard_errors[row]
+    for (name, seed), saliency in explanation.repeats.items():
+        arrays[map_piece(name, seed)] = saliency.maps[row]
+    if explanation.objects is not None:
+        arrays["objects"] = explanation.objects[row]
     return {name: values.cpu().numpy() for name, values in arrays.items()}
 
 
+def _curves(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
+    """Returns each metric's curve with its places on the horizontal axis, as two rows."""
+    curves = {}
+    for method, own in explanation.measured.items():
+        for metric, measured in own.items():
+            if (both := _both(measured[row])) is not None:
+                curves[metric_piece(method, metric)] = both
+    return curves
+
+
+def _both(measured: Measured) -> NDArray[Any] | None:
+    if measured.curve is None or measured.places is None:
+        return None
+    return torch.stack([measured.curve.cpu(), measured.places.cpu()]).numpy()
+
+
 def _variant_arrays(variants: Variants, row: int) -> dict[str, NDArray[Any]]:
-    names = ("images", "latents", "confidences", "predictions", "accepted", "duplicate", "contextual_losses", "realism")
-    return {name: getattr(variants, name)[row].cpu().numpy() for name in names}
+    return {field.name: getattr(variants, field.name)[row].cpu().numpy() for field in fields(Variants)}
 
 
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
