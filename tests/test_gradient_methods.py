@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
+from overpaint.explanation import Plan
 from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.residual import build_classifier_network
-from overpaint.region import RegionRule
 from overpaint.saliency.captum_method import CaptumMethod
 from overpaint.saliency.deconvnet import Deconvnet
 from overpaint.saliency.grad_cam import GradCam
@@ -224,7 +224,7 @@ def _collate(items: list[Any]) -> Batch:
 def test_lightnings_predict_has_gradients() -> None:
     torch.manual_seed(0)
     classifier = frozen_classifier(PooledNetwork())
-    module = ExplainerModule(classifier, METHODS, RegionRule(), None, "predicted")
+    module = ExplainerModule(classifier, Plan(METHODS), "predicted")
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False, "accelerator": "cpu"}
     loader = torch.utils.data.DataLoader(Pairs(), batch_size=2, collate_fn=_collate)
     trainer = L.Trainer(inference_mode=False, enable_model_summary=False, **quiet)

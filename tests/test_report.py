@@ -10,7 +10,7 @@ import torch
 from conftest import FunctionClassifier
 from PIL import Image
 
-from overpaint.explanation import explain
+from overpaint.explanation import Plan, explain
 from overpaint.inversion import LatentSearch
 from overpaint.modules.explainer import ExplainedBatch
 from overpaint.networks.dcgan import Discriminator, Generator
@@ -32,7 +32,7 @@ def _written(folder: Path, classifier: FunctionClassifier) -> Path:
     generator, discriminator = Generator(32, 1, 4, 2).eval(), Discriminator(32, 1, 2).eval()
     maker = VariantMaker(generator, discriminator, LatentSearch(count=3, steps=1, starts=0), RegionRule())
     images = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = explain(classifier, images, torch.tensor([[1]]), {"rise": Rise(queries=64)}, RegionRule(), maker)
+    found = explain(classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, RegionRule(), maker))
     writer = ExplanationWriter(folder, ["other", "wanted"], {"a": STAMPS})
     batch = ExplainedBatch(["a"], [0], found)
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=folder)

@@ -11,7 +11,7 @@ import torch
 from conftest import FunctionClassifier
 from torch import Tensor
 
-from overpaint.explanation import explain
+from overpaint.explanation import Plan, explain
 from overpaint.inversion import LatentSearch
 from overpaint.metrics.judge import Judge
 from overpaint.metrics.rows import Evidence, MapMetric, QueryMetric
@@ -81,17 +81,14 @@ class Run:
     def __call__(self, methods: dict, metrics: dict, stamps: dict[str, str], seeds: int = 1) -> Explanation:
         seeded = [(name, k) for name, m in methods.items() for k in range(seeds if m is RISE else 1)]
         pairs = [(method, metric) for method in methods for metric in metrics]
-        self.known: KnownRow = read_known(self.folder / "a", stamps, seeded, pairs)
+        self.known: KnownRow = read_known(self.folder / "a", stamps, seeded, pairs, [])
         self.classifier.rows.clear()
         found = explain(
             self.classifier,
             self.image,
             torch.tensor([[1]]),
-            methods,
-            RegionRule(),
-            _maker(),
+            Plan(methods, RegionRule(), _maker(), Judge(metrics, seeds)),
             Engine(self.classifier, chunk=8),
-            Judge(metrics, seeds),
             known=[self.known],
         )
         self.queries = sum(self.classifier.rows)

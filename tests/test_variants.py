@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from overpaint.blending import blend_into
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
-from overpaint.explanation import explain
+from overpaint.explanation import Plan, explain
 from overpaint.inversion import LatentSearch
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.residual import ResidualNetwork
@@ -239,7 +239,7 @@ def _explain(images: Tensor, targets: Tensor, blend: Any = "paste", first: str =
     rule, search = RegionRule(ring=0.3), LatentSearch(count=4, steps=4, starts=70)
     maker = VariantMaker(generator, discriminator, search, rule, blend)
     methods = {first: METHODS[first]} | METHODS
-    return explain(classifier, images, targets[:, None], methods, rule, maker)
+    return explain(classifier, images, targets[:, None], Plan(methods, rule, maker))
 
 
 def test_an_explanation_holds_everything() -> None:
@@ -284,7 +284,7 @@ def test_a_classifier_that_looks_nowhere_has_no_region() -> None:
     images = _images(2, 1, 32)
     generator, discriminator, _ = _networks()
     maker = VariantMaker(generator, discriminator, LatentSearch(count=2, steps=1, starts=0), RegionRule())
-    found = explain(classifier, images, torch.tensor([[1], [1]]), {"rise": Rise(queries=64)}, RegionRule(), maker)
+    found = explain(classifier, images, torch.tensor([[1], [1]]), Plan({"rise": Rise(queries=64)}, RegionRule(), maker))
     assert found.flat["rise"].tolist() == [True, True]
     assert not found.regions["rise"].any()
     assert found.variants is not None
@@ -294,7 +294,7 @@ def test_a_classifier_that_looks_nowhere_has_no_region() -> None:
 
 def test_without_a_maker_there_are_no_variants() -> None:
     _, _, classifier = _networks()
-    found = explain(classifier, _images(1, 1, 32), torch.tensor([[1]]), METHODS, RegionRule(), None)
+    found = explain(classifier, _images(1, 1, 32), torch.tensor([[1]]), Plan(METHODS))
     assert found.variants is None
     assert bool(found.regions["rise"].any())
 

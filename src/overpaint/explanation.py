@@ -1,6 +1,7 @@
 """The whole explanation of a batch of images: calls the parts and adds nothing of its own."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
@@ -8,20 +9,49 @@ from overpaint.maps import Method, find_maps, with_seeds
 from overpaint.metrics.judge import Judge
 from overpaint.metrics.rows import Evidence, Subject
 from overpaint.perturbation.engine import Engine
+from overpaint.probes.painting import Painting, Probe
 from overpaint.region import RegionRule, is_flat
-from overpaint.types import Classifier, Explanation, Images, KnownRow, Regions, SaliencyMaps, SeededName, TargetSets
+from overpaint.types import (
+    Classifier,
+    Explanation,
+    Images,
+    KnownRow,
+    Probed,
+    Regions,
+    SaliencyMaps,
+    SeededName,
+    TargetSets,
+)
 from overpaint.variants import VariantMaker, merged_variants
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How images are explained.
+
+    Attributes:
+        methods: Saliency methods by name; the first one's map gives the region.
+        rule: How a map becomes a region.
+        maker: Makes the variants; None leaves them out.
+        judge: Judges the maps.
+        probes: Questions about the variants, by name.
+        oracle: A second classifier, for probes that ask it.
+    """
+
+    methods: Mapping[str, Method]
+    rule: RegionRule = field(default_factory=RegionRule)
+    maker: VariantMaker | None = None
+    judge: Judge = field(default_factory=Judge)
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    oracle: Classifier | None = None
 
 
 def explain(
     classifier: Classifier,
     images: Images,
     targets: TargetSets,
-    methods: Mapping[str, Method],
-    rule: RegionRule,
-    maker: VariantMaker | None,
+    plan: Plan,
     engine: Engine | None = None,
-    judge: Judge | None = None,
     objects: Regions | None = None,
     known: Sequence[KnownRow] | None = None,
 ) -> Explanation:
@@ -31,42 +61,48 @@ def explain(
         classifier: The classifier.
         images: Images in ``[0, 1]``.
         targets: The classes to explain of each image.
-        methods: Saliency methods by name; the first one's map gives the region.
-        rule: How a map becomes a region.
-        maker: Makes the variants; None leaves them out.
+        plan: How they are explained.
         engine: Asks the masked queries of all methods together; None: one of its own.
-        judge: Judges the maps; None leaves that out.
         objects: True where an annotated object is, for each image and target (image-major).
         known: What is known of each image and target (image-major) and need not be found again.
     """
-    engine, judge = engine or Engine(classifier), judge or Judge()
+    engine, judge = engine or Engine(classifier), plan.judge
     each = targets.shape[1]
     rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()
     known = known or [KnownRow()] * len(rows)
-    found = find_maps(classifier, images, targets, with_seeds(methods, judge.seeds), engine, known)
-    evidence = {name: _evidence(name, found, rows, row_targets, rule, objects) for name in methods}
-    subjects = {name: Subject(method, classifier, engine) for name, method in methods.items()}
+    found = find_maps(classifier, images, targets, with_seeds(plan.methods, judge.seeds), engine, known)
+    evidence = {name: _evidence(name, found, rows, row_targets, plan.rule, objects) for name in plan.methods}
+    subjects = {name: Subject(method, classifier, engine, plan.maker) for name, method in plan.methods.items()}
     measured = judge(evidence, subjects, engine, known)
-    regions = {name: own.regions for name, own in evidence.items()}
-    variants = None
-    if maker is not None:
-        first = next(iter(regions.values()))
+    first = next(iter(evidence.values()))
+    variants, probed = None, {}
+    if plan.maker is not None:
         open_ = [i for i, row in enumerate(known) if row.variants is None]
-        new = maker(classifier, rows[open_], row_targets[open_], first[open_]) if open_ else None
+        new = plan.maker(classifier, rows[open_], row_targets[open_], first.regions[open_]) if open_ else None
         variants = merged_variants([row.variants for row in known], new)
+        painting = Painting(classifier, plan.oracle, plan.maker, rows, row_targets, first.maps, first.regions, variants)
+        probed = {name: _probed(name, probe, painting, known) for name, probe in plan.probes.items()}
     scores = torch.cat([classifier.scores(image[None]) for image in images])  # the same whatever the batch
     return Explanation(
         images=rows,
         targets=row_targets,
         scores=scores.repeat_interleave(each, dim=0),
-        saliency={name: found[name, 0] for name in methods},
+        saliency={name: found[name, 0] for name in plan.methods},
         repeats={name: maps for name, maps in found.items() if name[1] > 0},
-        regions=regions,
-        flat={name: is_flat(found[name, 0].maps) for name in methods},
+        regions={name: own.regions for name, own in evidence.items()},
+        flat={name: is_flat(found[name, 0].maps) for name in plan.methods},
         objects=objects,
         measured=measured,
         variants=variants,
+        probed=probed,
     )
+
+
+def _probed(name: str, probe: Probe, painting: Painting, known: Sequence[KnownRow]) -> list[Probed]:
+    """Asks a probe about the rows of which its answer is not known."""
+    open_ = [i for i, row in enumerate(known) if name not in row.probed]
+    answers = iter(probe(painting.rows(open_)) if open_ else [])
+    return [row.probed[name] if name in row.probed else next(answers) for row in known]
 
 
 def _evidence(

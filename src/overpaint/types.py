@@ -140,6 +140,19 @@ class Measured:
     places: Float[Tensor, " point"] | None = None
 
 
+@dataclass(frozen=True)
+class Probed:
+    """What a probe of the variants found out about a row.
+
+    Attributes:
+        numbers: Its numbers by name; NaN where something can't be measured.
+        arrays: What can be drawn of it, by name.
+    """
+
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    arrays: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 SeededName = tuple[str, int]
 """A method's name, and which of its seeds: 0 is the one whose map is shown."""
 
@@ -152,11 +165,13 @@ class KnownRow:
         maps: Maps of a single row.
         measured: Metrics, by method and metric.
         variants: Variants of a single row.
+        probed: What probes found, by their names.
     """
 
     maps: Mapping[SeededName, SaliencyMaps] = field(default_factory=dict)
     measured: Mapping[tuple[str, str], Measured] = field(default_factory=dict)
     variants: Variants | None = None
+    probed: Mapping[str, Probed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,6 +189,7 @@ class Explanation:
         objects: True where an annotated object of the explained class is; None where nothing was annotated.
         measured: The metrics of each row, by method and metric.
         variants: The repainted variants of the first method's region; None where no generator was given.
+        probed: What probes found out about each row's variants, by their names.
     """
 
     images: Images
@@ -186,6 +202,7 @@ class Explanation:
     objects: Regions | None
     measured: Mapping[str, Mapping[str, Sequence[Measured]]]
     variants: Variants | None
+    probed: Mapping[str, Sequence[Probed]]
 
 
 @runtime_checkable

@@ -73,12 +73,12 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
         save_settings(settings, folder / "config.yaml")
-    seeded = list(with_seeds(module.methods, settings["seeds"]))
-    judged = [name for name, method in module.methods.items() if hasattr(method, "discriminator")]
-    pieces = manners(settings, seeded, module.judge.metrics, judged)
+    seeded = list(with_seeds(module.plan.methods, settings["seeds"]))
+    judged = [name for name, method in module.plan.methods.items() if hasattr(method, "discriminator")]
+    pieces = manners(settings, seeded, module.plan.judge.metrics, judged)
     wanted = {name: stamps(part, i, pieces) for i, name in enumerate(part.names)}
-    metrics = [(method, metric) for method in module.methods for metric in module.judge.metrics]
-    module.known = lambda row, image: read_known(folder / row, wanted[image], seeded, metrics)
+    metrics = [(method, metric) for method in module.plan.methods for metric in module.plan.judge.metrics]
+    module.known = lambda row, image: read_known(folder / row, wanted[image], seeded, metrics, list(settings["probes"]))
     open_ = [i for i, name in enumerate(part.names) if not finished_folders(folder, name, wanted[name])]
     if len(open_) < len(part):
         console.print(f"{len(part) - len(open_)} of {len(part)} images are explained already")

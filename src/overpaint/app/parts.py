@@ -6,10 +6,12 @@ from typing import Any
 
 from overpaint.app.build import build, checked_arguments
 from overpaint.app.progress import QueryProgress
+from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.config import Settings
 from overpaint.data.folder import read_files
 from overpaint.errors import OverpaintError
+from overpaint.explanation import Plan
 from overpaint.inversion import LatentSearch
 from overpaint.metrics.judge import Judge
 from overpaint.modules.explainer import ExplainerModule
@@ -40,9 +42,9 @@ def check_checkpoints(settings: Settings) -> None:
         )
 
 
-def classifier_options(settings: Settings) -> ClassifierOptions:
-    """Reads what is said of the classifier."""
-    return ClassifierOptions(**checked_arguments(ClassifierOptions, settings["classifier"], "classifier"))
+def classifier_options(settings: Settings, which: str = "classifier") -> ClassifierOptions:
+    """Reads what is said of the classifier, or of the ``oracle``."""
+    return ClassifierOptions(**checked_arguments(ClassifierOptions, settings[which], which))
 
 
 def make_module(settings: Settings, classifier: Classifier, progress: QueryProgress | None) -> ExplainerModule:
@@ -73,7 +75,35 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
         maker = VariantMaker(**checked_arguments(VariantMaker, settings["variants"] | parts, "variants"))
     metrics = {name: build(section, f"metrics.{name}") for name, section in settings["metrics"].items()}
     judge = Judge(metrics, settings["seeds"])
-    return ExplainerModule(classifier, methods, rule, maker, settings["target"], engine, judge)
+    probes = {name: build(section, f"probes.{name}") for name, section in settings["probes"].items()}
+    if probes and maker is None:
+        raise OverpaintError(f"probes={list(probes)} ask about variants, but generator=null makes none")
+    plan = Plan(methods, rule, maker, judge, probes, _oracle(settings, classifier))
+    return ExplainerModule(classifier, plan, settings["target"], engine)
+
+
+def _oracle(settings: Settings, classifier: Classifier) -> Classifier | None:
+    """Opens the second classifier.
+
+    Raises:
+        OverpaintError: If it can't be opened, or has other classes, channels or sizes of image than the first.
+    """
+    if settings["oracle"]["source"] is None:
+        return None
+    options = classifier_options(settings, "oracle")
+    oracle = open_classifier(options)
+    for what in ("class_names", "channels", "image_size"):
+        own, other = getattr(oracle, what), getattr(classifier, what)
+        if own != other:
+            raise OverpaintError(
+                f"oracle={options.source} has {what}={_short(own)}, but the classifier has {_short(other)}; it must "
+                f"judge the same images by the same classes"
+            )
+    return oracle
+
+
+def _short(value: Any) -> str:
+    return str(value) if len(str(value)) < 80 else f"{str(value)[:77]}..."
 
 
 def make_method(

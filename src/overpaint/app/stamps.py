@@ -11,7 +11,7 @@ from overpaint.classifiers.options import content_of
 from overpaint.config import Settings
 from overpaint.data.base import ImagePart
 from overpaint.metrics.rows import MapMetric, RowMetric
-from overpaint.report.store import BASE, VARIANTS, map_piece, metric_piece
+from overpaint.report.store import BASE, VARIANTS, map_piece, metric_piece, probe_piece
 from overpaint.types import SeededName
 
 JUDGED_BY = ("region", "annotations", "seeds")
@@ -49,6 +49,11 @@ def manners(
     if settings["generator"] is not None:
         first = map_piece(next(iter(settings["saliency"])))
         pieces[VARIANTS] = _digest(pieces[first], generator, *(settings[key] for key in PAINTED_BY))
+        oracle = (
+            list(content_of(classifier_options(settings, "oracle"))) if settings["oracle"]["source"] is not None else []
+        )
+        for name, section in settings["probes"].items():
+            pieces[probe_piece(name)] = _digest(pieces[VARIANTS], section, *oracle)
     return pieces
 
 

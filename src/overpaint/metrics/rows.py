@@ -15,6 +15,7 @@ from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.perturbation.questions import Question
 from overpaint.region import is_flat
 from overpaint.types import Classifier, Images, Maps, Measured, Regions, SaliencyMethod, Targets
+from overpaint.variants import VariantMaker
 
 RowValues = Float[Tensor, " row"]
 """A metric of each row; NaN where it can't be measured, such as localisation where nothing is annotated."""
@@ -135,11 +136,13 @@ class Subject:
         method: The method.
         classifier: The classifier that it explains.
         engine: Asks its queries.
+        maker: Repaints regions; None where there is no generator.
     """
 
     method: SaliencyMethod | PerturbationMethod
     classifier: Classifier
     engine: Engine
+    maker: VariantMaker | None = None
 
 
 class MethodMetric(RowMetric):

@@ -8,13 +8,9 @@ import torch
 
 from overpaint.classifiers.targets import choose_targets
 from overpaint.errors import OverpaintError
-from overpaint.explanation import explain
-from overpaint.maps import Method
-from overpaint.metrics.judge import Judge
+from overpaint.explanation import Plan, explain
 from overpaint.perturbation.engine import Engine
-from overpaint.region import RegionRule
 from overpaint.types import Batch, Classifier, Explanation, ImageObjects, KnownRow, Regions, TargetSets
-from overpaint.variants import VariantMaker
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,9 @@ class ExplainerModule(L.LightningModule):
 
     Args:
         classifier: The classifier.
-        methods: Saliency methods by name; the first one's map gives the region.
-        rule: How a map becomes a region.
-        maker: Makes the variants; None leaves them out.
+        plan: How images are explained.
         target: The class to explain, see `overpaint.classifiers.targets.choose_targets`.
         engine: Asks the masked queries; None: one of its own.
-        judge: Judges the maps; None leaves that out.
 
     Attributes:
         objects: The annotated objects of each image, by its name; set before predicting.
@@ -52,22 +45,19 @@ class ExplainerModule(L.LightningModule):
     def __init__(
         self,
         classifier: Classifier,
-        methods: Mapping[str, Method],
-        rule: RegionRule,
-        maker: VariantMaker | None,
+        plan: Plan,
         target: str | int | Sequence[str | int],
         engine: Engine | None = None,
-        judge: Judge | None = None,
     ) -> None:
         super().__init__()
         self.engine = engine or Engine(classifier)
-        self.judge = judge or Judge()
         self.objects: Mapping[str, ImageObjects] = {}
         self.known: Callable[[str, str], KnownRow] = lambda _row, _image: KnownRow()
-        self.classifier, self.methods, self.rule, self.maker, self.target = classifier, methods, rule, maker, target
+        self.classifier, self.plan, self.target = classifier, plan, target
         # Registered here so that the Trainer moves them to its device.
-        self.generator = maker.generator if maker else None
-        self.discriminator = maker.discriminator if maker else None
+        self.generator = plan.maker.generator if plan.maker else None
+        self.discriminator = plan.maker.discriminator if plan.maker else None
+        self.oracle = plan.oracle
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> ExplainedBatch:
         """Explains a batch.
@@ -89,11 +79,8 @@ class ExplainerModule(L.LightningModule):
             self.classifier,
             batch.images,
             chosen,
-            self.methods,
-            self.rule,
-            self.maker,
+            self.plan,
             self.engine,
-            self.judge,
             self._objects_of(images, chosen),
             [self.known(name, image) for name, image in zip(names, images, strict=True)],
         )

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from overpaint.report.files import read_arrays
-from overpaint.types import KnownRow, Measured, SaliencyMaps, SeededName, Variants
+from overpaint.types import KnownRow, Measured, Probed, SaliencyMaps, SeededName, Variants
 
 BASE = "base"
 VARIANTS = "variants"
@@ -32,6 +32,11 @@ def map_piece(method: str, seed: int = 0) -> str:
 def metric_piece(method: str, metric: str) -> str:
     """Returns the name of a metric among the pieces."""
     return f"metric_{metric}_{method}"
+
+
+def probe_piece(probe: str) -> str:
+    """Returns the name of a probe's findings among the pieces."""
+    return f"probe_{probe}"
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -58,7 +63,9 @@ def _stamps(folder: Path) -> dict[str, str]:
     return dict(read_result(folder)["stamps"]) if (folder / "result.json").is_file() else {}
 
 
-def read_known(folder: Path, wanted: Stamps, seeded: list[SeededName], metrics: list[tuple[str, str]]) -> KnownRow:
+def read_known(
+    folder: Path, wanted: Stamps, seeded: list[SeededName], metrics: list[tuple[str, str]], probes: list[str]
+) -> KnownRow:
     """Reads what a folder holds and still counts.
 
     Args:
@@ -66,6 +73,7 @@ def read_known(folder: Path, wanted: Stamps, seeded: list[SeededName], metrics: 
         wanted: The stamps that pieces must have.
         seeded: The maps that are wanted.
         metrics: The metrics that are wanted, by method and metric.
+        probes: The probes that are wanted.
     """
     stamps = _stamps(folder)
     holds = {piece for piece, stamp in stamps.items() if wanted.get(piece) == stamp}
@@ -83,7 +91,9 @@ def read_known(folder: Path, wanted: Stamps, seeded: list[SeededName], metrics: 
     if VARIANTS in holds:
         stored = read_arrays(folder / "variants.npz")
         variants = Variants(**{f.name: torch.from_numpy(stored[f.name])[None] for f in fields(Variants)})
-    return KnownRow(maps, measured, variants)
+    stored = read_arrays(folder / "probes.npz")
+    probed = {name: _probed(name, result, stored) for name in probes if probe_piece(name) in holds}
+    return KnownRow(maps, measured, variants, probed)
 
 
 def _map(method: str, seed: int, arrays: Mapping[str, NDArray[Any]], result: Mapping[str, Any]) -> SaliencyMaps:
@@ -103,6 +113,13 @@ def _measured(value: float | None, piece: str, curves: Mapping[str, NDArray[Any]
         return Measured(_number(value))
     curve, places = torch.from_numpy(np.asarray(curves[piece]))
     return Measured(_number(value), curve, places)
+
+
+def _probed(name: str, result: Mapping[str, Any], stored: Mapping[str, NDArray[Any]]) -> Probed:
+    numbers = {key: _number(value) for key, value in result["probes"][name].items()}
+    start = f"{probe_piece(name)}/"
+    arrays = {key.removeprefix(start): torch.from_numpy(v) for key, v in stored.items() if key.startswith(start)}
+    return Probed(numbers, arrays)
 
 
 def _number(value: float | None) -> float:

@@ -17,7 +17,7 @@ from overpaint.modules.explainer import ExplainedBatch
 from overpaint.perturbation.proposals import relative_errors
 from overpaint.report.figures import overview
 from overpaint.report.files import read_arrays, write_bytes, write_json
-from overpaint.report.store import BASE, Stamps, map_piece, metric_piece, read_result
+from overpaint.report.store import BASE, Stamps, map_piece, metric_piece, probe_piece, read_result
 from overpaint.types import Explanation, Measured, SaliencyMaps, Variants
 
 
@@ -70,13 +70,15 @@ class ExplanationWriter(BasePredictionWriter):
         partial.mkdir(parents=True)
         result |= self._numbers(explanation, row)
         arrays, curves = _saliency_arrays(explanation, row), _curves(explanation, row)
+        probed = _probe_arrays(explanation, row)
         variants = _variant_arrays(explanation.variants, row) if explanation.variants else None
         methods = list(explanation.saliency)
         write_bytes(partial / "overview.png", overview(arrays, methods, _title(result), variants, self.class_names))
         if (final / "result.json").is_file():
-            _keep(final, result, arrays, curves)
+            _keep(final, result, {"saliency.npz": arrays, "curves.npz": curves, "probes.npz": probed})
         write_bytes(partial / "saliency.npz", _npz(arrays))
         write_bytes(partial / "curves.npz", _npz(curves))
+        write_bytes(partial / "probes.npz", _npz(probed))
         if variants is not None:
             write_bytes(partial / "variants.npz", _npz(variants))
         write_json(partial / "result.json", result)
@@ -103,6 +105,7 @@ class ExplanationWriter(BasePredictionWriter):
             method: {metric: measured[row].value for metric, measured in own.items()}
             for method, own in explanation.measured.items()
         }
+        numbers["probes"] = {name: dict(found[row].numbers) for name, found in explanation.probed.items()}
         return numbers
 
 
@@ -130,20 +133,19 @@ def _method_numbers(saliency: SaliencyMaps, row: int) -> dict[str, Any]:
     return numbers | {"measures": {name: float(values[row]) for name, values in saliency.measures.items()}}
 
 
-def _keep(
-    folder: Path, result: dict[str, Any], arrays: dict[str, NDArray[Any]], curves: dict[str, NDArray[Any]]
-) -> None:
+def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, dict[str, NDArray[Any]]]) -> None:
     """Adds the pieces of an earlier run that this one did not ask for, if they are about the same question."""
     earlier = read_result(folder)
     if earlier["stamps"][BASE] != result["stamps"][BASE]:
         return
     result["stamps"] = earlier["stamps"] | result["stamps"]
     result["methods"] = earlier["methods"] | result["methods"]
+    result["probes"] = earlier["probes"] | result["probes"]
     for method, metrics in earlier["metrics"].items():
         result["metrics"][method] = metrics | result["metrics"].get(method, {})
-    for new, old in ((arrays, "saliency.npz"), (curves, "curves.npz")):
-        stored = read_arrays(folder / old)
-        new |= {name: values for name, values in stored.items() if name not in new}
+    for file, arrays in files.items():
+        stored = read_arrays(folder / file)
+        arrays |= {name: values for name, values in stored.items() if name not in arrays}
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -180,6 +182,14 @@ def _curves(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
             if (both := _both(measured[row])) is not None:
                 curves[metric_piece(method, metric)] = both
     return curves
+
+
+def _probe_arrays(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
+    return {
+        f"{probe_piece(name)}/{key}": values.cpu().numpy()
+        for name, found in explanation.probed.items()
+        for key, values in found[row].arrays.items()
+    }
 
 
 def _both(measured: Measured) -> NDArray[Any] | None:

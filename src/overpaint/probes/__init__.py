@@ -1,0 +1,1 @@
+"""Questions about the variants beyond whether they are accepted."""

@@ -1,0 +1,49 @@
+"""What a probe of the variants may look at, and what it finds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Protocol, runtime_checkable
+
+from overpaint.types import Classifier, Images, Maps, Probed, Regions, Targets, Variants
+from overpaint.variants import VariantMaker
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What was repainted: a row for each image and class.
+
+    Attributes:
+        classifier: The classifier.
+        oracle: A second classifier of the same classes, trained apart; None where there is none.
+        maker: Made the variants.
+        images: The image of each row.
+        targets: The explained class of each row.
+        maps: The first method's maps.
+        regions: The region in each map.
+        variants: The variants.
+    """
+
+    classifier: Classifier
+    oracle: Classifier | None
+    maker: VariantMaker
+    images: Images
+    targets: Targets
+    maps: Maps
+    regions: Regions
+    variants: Variants
+
+    def rows(self, chosen: Sequence[int]) -> "Painting":
+        """Returns some of the rows."""
+        index = list(chosen)
+        own = {name: getattr(self, name)[index] for name in ("images", "targets", "maps", "regions")}
+        variants = Variants(**{field.name: getattr(self.variants, field.name)[index] for field in fields(Variants)})
+        return replace(self, **own, variants=variants)
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """Asks a question about the variants: its fields are its settings."""
+
+    def __call__(self, painting: Painting) -> Sequence[Probed]:
+        """Returns what was found out about each row; it depends on the row alone, not on the others."""
+        ...
