@@ -12,7 +12,6 @@ import torch
 from conftest import FunctionClassifier, noise_images
 from scipy import ndimage
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
@@ -168,7 +167,7 @@ def _rises_own(side: int, classes: int) -> dict[str, Any]:
     }.items():
         assert old in text
         text = text.replace(old, new)
-    names: dict[str, Any] = {"np": np, "torch": torch, "tqdm": tqdm}
+    names: dict[str, Any] = {"np": np, "torch": torch}
     exec(text, names)
     return names
 
