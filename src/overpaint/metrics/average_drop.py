@@ -65,7 +65,7 @@ class _ExplanationScore(QueryMetric, ABC):
 
 
 class AverageDrop(_ExplanationScore):
-    """Share of the score that is lost where the image is dimmed by its map (Chattopadhay et al., 2018, section 5.1).
+    """Share of the score that is lost where the image is dimmed by its map (Chattopadhay et al., 2018).
 
     ``value = max(0, Y - O) / Y`` with ``Y = f_c(x)`` and ``O = f_c(b + norm(M) ⊙ (x - b))``, where ``norm`` takes the
     map ``M`` from its least value to its greatest to ``[0, 1]``; of a flat map's image nothing is left. NaN where
@@ -85,7 +85,7 @@ class AverageDrop(_ExplanationScore):
 
 
 class Increase(_ExplanationScore):
-    """Whether the score rises where the image is dimmed by its map (Chattopadhay et al., 2018, section 5.1).
+    """Whether the score rises where the image is dimmed by its map (Chattopadhay et al., 2018).
 
     ``value = 1`` if ``O > Y``, else 0, with ``O`` and ``Y`` as for `AverageDrop`; the mean over rows is the paper's
     rate of increase in confidence. A flat map, which leaves nothing of the image, has 0 whatever the baseline's score.

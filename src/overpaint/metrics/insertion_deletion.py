@@ -74,7 +74,7 @@ class _ScoreCurve(QueryMetric, ABC):
 
 
 class Insertion(_ScoreCurve):
-    """Area under the score while the image appears, its most salient pixels first (Petsiuk et al., 2018, section 4.1).
+    """Area under the score while the image appears, its most salient pixels first (Petsiuk et al., 2018).
 
     The pixels of the image ``x`` take the place of those of a baseline ``b``, ``s`` at a time, in the order of
     decreasing saliency. With ``n = ⌈HW / s⌉`` and the score ``p_k = f_c`` of the explained class after ``k`` steps,
@@ -105,7 +105,7 @@ class Insertion(_ScoreCurve):
 
 
 class Deletion(_ScoreCurve):
-    """Area under the score while the image vanishes, its most salient pixels first (Petsiuk et al., 2018, section 4.1).
+    """Area under the score while the image vanishes, its most salient pixels first (Petsiuk et al., 2018).
 
     As `Insertion`, but the pixels of a baseline take the place of the image's. The smaller the area, the better.
 

@@ -114,9 +114,10 @@ class Road(QueryMetric):
 
         ``value = mean over q of (f_c(LeRF_q) - f_c(MoRF_q)) / 2``,
 
-    the combined score of the field's common code (jacobgil/pytorch-grad-cam); its parts are the imputation and the two
-    orders of Rong et al. (2022, sections 4 and 5), who report accuracies. Larger is better; a random map is at 0 on
-    average, and a flat map, which has no order, at 0 by definition: nothing is asked for it.
+    the combined score of the field's common code (jacobgil/pytorch-grad-cam), in which a percentile ``p`` removes
+    ``100 - p`` per cent; its parts are the imputation and the two orders of Rong et al. (2022), who report accuracies.
+    Larger is better; a random map is at 0 on average, and a flat map, which has no order, at 0 by definition: nothing
+    is asked for it.
 
     Deviations: imputed values are cut to ``[0, 1]``; pixels of equal saliency count in reading order; the noise is the
     same for all shares and maps of an image, and is added in the images' range, not in the classifier's.
