@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.metrics.rows import Evidence, Measured, QueryMetric
+from overpaint.metrics.rows import Evidence, QueryMetric
 from overpaint.perturbation.baselines import Baseline, baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.masks import Masks

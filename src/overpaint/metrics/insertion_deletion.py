@@ -11,7 +11,7 @@ from torch import Tensor
 
 from overpaint.errors import OverpaintError
 from overpaint.metrics.ranks import RankMasks, saliency_ranks
-from overpaint.metrics.rows import Evidence, Measured, QueryMetric
+from overpaint.metrics.rows import Evidence, QueryMetric
 from overpaint.perturbation.baselines import Baseline, baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import Answers

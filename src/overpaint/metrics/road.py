@@ -14,7 +14,7 @@ from torch import Tensor
 
 from overpaint.errors import OverpaintError
 from overpaint.metrics.ranks import Ranks, saliency_ranks
-from overpaint.metrics.rows import Evidence, Measured, QueryMetric
+from overpaint.metrics.rows import Evidence, QueryMetric
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import Answers
 from overpaint.perturbation.questions import Question
