@@ -32,7 +32,7 @@ class Infidelity(MethodMetric):
     Args:
         samples: Squares for each image.
         squares: Their sides, one of them drawn each time: a share of the image's side (below 1) or pixels.
-        baseline: What stands where a square was: ``mean``, ``blur``, ``black`` or ``noise``.
+        baseline: What stands where a square was, see `Baseline`.
         seed: Seed of the squares.
 
     Raises:
