@@ -23,10 +23,10 @@ from overpaint.errors import OverpaintError
 from overpaint.maps import with_seeds
 from overpaint.metrics.randomisation import Randomisation
 from overpaint.modules.explainer import ExplainerModule
-from overpaint.report.store import finished_folders, read_known
 from overpaint.report.judged import run_charts
 from overpaint.report.leaderboard import leaderboard_table, wandb_leaderboard, wandb_pairs
 from overpaint.report.scoreboard import Scoreboard
+from overpaint.report.store import finished_folders, read_known
 from overpaint.report.summary import terminal_table, wandb_picture, wandb_table, write_summary
 from overpaint.report.tracking import RunningScores, start_run
 from overpaint.report.writer import ExplanationWriter

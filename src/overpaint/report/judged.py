@@ -48,7 +48,11 @@ def run_charts(board: Scoreboard, layers: Mapping[str, Sequence[str]]) -> list[R
         return []
     styles = method_styles(board.methods, board.controls)
     labels = board.labels
-    charts = [RunChart("leaderboard", "Each metric: mean and 95 % interval over images", leaderboard_chart(board.standings, labels))]
+    charts = [
+        RunChart(
+            "leaderboard", "Each metric: mean and 95 % interval over images", leaderboard_chart(board.standings, labels)
+        )
+    ]
     for name in board.scores:
         metric = board.metrics[name]
         axis = axis_of(metric)
@@ -61,7 +65,9 @@ def run_charts(board: Scoreboard, layers: Mapping[str, Sequence[str]]) -> list[R
             better = metric.higher_is_better
             picture = convergence_chart(curves, metric.label, f"{name}: what queries bring", bands, better, styles)
         else:
-            picture = curves_chart(curves, axis, metric.label, f"{name}, mean over images", bands, board.means(name), styles)
+            picture = curves_chart(
+                curves, axis, metric.label, f"{name}, mean over images", bands, board.means(name), styles
+            )
         charts.append(RunChart(name, f"{name} on average, with its 95 % interval over images", picture))
     if agreement := [s for s in board.standings if s.metric.startswith("agreement")]:
         picture = bars_chart(agreement, labels, "Do the maps of two seeds agree?")
@@ -69,7 +75,12 @@ def run_charts(board: Scoreboard, layers: Mapping[str, Sequence[str]]) -> list[R
     if shown := [name for name in board.scores if name in layers]:
         panels, bands_of = similarity_panels(board, shown)
         picture = randomisation_chart(
-            panels, layers[shown[0]], "rank correlation with the map", "Does a map forget the network?", bands_of, styles
+            panels,
+            layers[shown[0]],
+            "rank correlation with the map",
+            "Does a map forget the network?",
+            bands_of,
+            styles,
         )
         charts.append(RunChart("randomisation", "Similarity of the maps while layers are randomised", picture))
     for name in board.scores:

@@ -44,7 +44,9 @@ def image_pictures(
         curves = {method: both for method, one in measured.items() if (both := _curve(one)) is not None}
         if curves and axis_of(metric) not in ("", QUERIES):
             areas = {method: measured[method].value for method in curves}
-            pictures[f"{name}.png"] = curves_chart(curves, axis_of(metric), metric.label, f"{name}: {title}", areas=areas)
+            pictures[f"{name}.png"] = curves_chart(
+                curves, axis_of(metric), metric.label, f"{name}: {title}", areas=areas
+            )
     if explanation.objects is not None and arrays["objects"].any():
         first = methods[0]
         pictures["objects.png"] = boxes_picture(

@@ -52,7 +52,9 @@ class Scoreboard:
     def scores(self) -> Scores:
         """The metrics that were measured for some method and row."""
         values = {
-            metric: {method: np.array([self._value(row, method, metric) for row in self.results]) for method in self.methods}
+            metric: {
+                method: np.array([self._value(row, method, metric) for row in self.results]) for method in self.methods
+            }
             for metric in self.metrics
         }
         return {name: own for name, own in values.items() if any(np.isfinite(v).any() for v in own.values())}

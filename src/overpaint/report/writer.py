@@ -81,9 +81,7 @@ class ExplanationWriter(BasePredictionWriter):
         arrays, curves = _saliency_arrays(explanation, row), _curves(explanation, row)
         probed = _probe_arrays(explanation, row)
         variants = _variant_arrays(explanation.variants, row) if explanation.variants else None
-        pictures = image_pictures(
-            explanation, row, arrays, variants, _title(result), self.metrics, self.class_names
-        )
+        pictures = image_pictures(explanation, row, arrays, variants, _title(result), self.metrics, self.class_names)
         for file, content in pictures.items():
             write_bytes(partial / file, content)
         if (final / "result.json").is_file():
