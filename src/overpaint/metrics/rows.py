@@ -82,12 +82,12 @@ class RowMetric(Metric, ABC):
     A subclass is one of the kinds below; its constructor's arguments are its settings.
 
     Attributes:
-        higher_is_better: Whether more is better.
+        higher_is_better: Whether more is better; None where neither is, as for a ratio that should be 1.
         label: What is measured, with its unit, for tables and axes.
         bounds: The least and the greatest value that there can be.
     """
 
-    higher_is_better: bool
+    higher_is_better: bool | None
     is_differentiable = False
     full_state_update = False
     label: ClassVar[str]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.masks import Grids, MaskGeometry, Masks, Shifts
-from overpaint.types import Classifier
+from overpaint.types import Classifier, SaliencyMethod
 
 ROUND = 128
 """Queries after which a method that may stop early looks at the error of its map."""
@@ -142,6 +142,16 @@ class PerturbationMethod(Protocol):
     ) -> Dialogue:
         """Explains the classes ``targets`` of an image; the scores it is sent are theirs, in their order."""
         ...
+
+
+def is_stochastic(method: SaliencyMethod | PerturbationMethod) -> bool:
+    """Tells whether a method's maps depend on its seed.
+
+    A method that draws at random says so by its attribute ``stochastic``; any other does where its ``baseline`` is
+    noise.
+    """
+    baseline = getattr(method, "baseline", None)
+    return bool(getattr(method, "stochastic", False)) or (isinstance(baseline, str) and baseline == "noise")
 
 
 def rounds(queries: int, stop_at: float | None) -> Iterator[int]:
