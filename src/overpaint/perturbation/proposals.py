@@ -178,8 +178,3 @@ def relative_errors(maps: Float[Tensor, "row *space"], errors: Float[Tensor, "ro
 def precise(maps: Float[Tensor, "row *space"], errors: Float[Tensor, "row *space"], stop_at: float | None) -> bool:
     """Tells whether the error of every map is under ``stop_at``."""
     return stop_at is not None and bool((relative_errors(maps, errors) < stop_at).all())
-
-
-def is_stochastic(method: object) -> bool:
-    """Tells whether a method's map changes with its seed: it draws at random, or its baseline is noise."""
-    return bool(getattr(method, "stochastic", False)) or getattr(method, "baseline", None) == "noise"

@@ -1,6 +1,7 @@
 """A control: the middle of the image, where photographers put the object."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -14,6 +15,8 @@ class Center:
     ``m`` is the middle of an axis and ``σ`` a quarter of its length. What a method has in common with this map it need
     not have learnt from the classifier.
     """
+
+    control: ClassVar[bool] = True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors and without queries, the same for all rows."""

@@ -1,6 +1,7 @@
 """A control: an edge detector, which sees the image but not the classifier (Adebayo et al., NeurIPS 2018)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,8 @@ class Edges:
     Sobel's operator in any number of dimensions: ``∂_axis`` is the central difference ``(g(λ+1) - g(λ-1)) / 2`` along
     its axis, smoothed by ``(¼, ½, ¼)`` along the others; the image's border is repeated.
     """
+
+    control: ClassVar[bool] = True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors and without queries, the same for all targets of an image."""

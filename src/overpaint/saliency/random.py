@@ -28,6 +28,7 @@ class Random:
         OverpaintError: If a setting is out of its range; at the call, if there are more cells than pixels.
     """
 
+    control: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     cells: int | None = None
     seed: int = 0
