@@ -46,9 +46,9 @@ def _read_mask(path: Path) -> Bool[np.ndarray, "height width"]:
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)
-            solid = np.asarray(image.getchannel("A")) > 0 if "A" in image.getbands() else True
-            values = np.asarray(image.convert(image.mode.removesuffix("A")) if image.mode in ("LA", "RGBA") else image)
+            bands = np.asarray(image).reshape(image.height, image.width, -1).astype(bool)
+            transparency = image.getbands()[-1] == "A"
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise OverpaintError(f"the mask picture {path} can't be read ({error})") from error
-    marked: Bool[np.ndarray, "height width"] = (values if values.ndim == 2 else values.any(2)).astype(bool) & solid
+    marked: Bool[np.ndarray, "height width"] = bands[..., :-1].any(2) & bands[..., -1] if transparency else bands.any(2)
     return marked
