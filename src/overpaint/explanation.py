@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
+from overpaint.checks import check_images
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import PerturbationMethod
 from overpaint.region import RegionRule, is_flat
@@ -30,7 +31,11 @@ def explain(
         rule: How a map becomes a region.
         maker: Makes the variants; None leaves them out.
         engine: Asks the masked queries of all methods together; None: one of its own.
+
+    Raises:
+        OverpaintError: If the images are not in ``[0, 1]``.
     """
+    check_images(images)
     asking = {name: method for name, method in methods.items() if isinstance(method, PerturbationMethod)}
     # The others first: they are quick, and where one can't explain this classifier no queries are lost.
     found = {

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from overpaint.app.build import build, checked_arguments
 from overpaint.app.progress import QueryProgress
 from overpaint.classifiers.options import ClassifierOptions, content_of, kind_of
@@ -63,10 +65,11 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
     more = {"classifier": classifier, "on_answers": progress.answered if progress else None}
     engine = Engine(**checked_arguments(Engine, settings["engine"] | more, "engine"))
     rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
-    search = LatentSearch(**checked_arguments(LatentSearch, settings["search"], "search"))
+    told = {"on_step": progress.searched if progress else None}
+    search = LatentSearch(**checked_arguments(LatentSearch, settings["search"] | told, "search"))
     maker = None
     if dcgan is not None:
-        generator, discriminator = dcgan
+        generator, discriminator = (network.to(memory_format=torch.channels_last) for network in dcgan)  # faster
         if generator.channels != classifier.channels:
             raise OverpaintError(
                 f"generator={settings['generator']} paints {generator.channels} channels, but the classifier takes "

@@ -17,7 +17,8 @@ PASSES = 20
 class QueryProgress(ProgressBar):
     """Shows how many images are explained, how many queries are answered in a second, and the time that is left.
 
-    Within a batch the bar moves with the queries that are answered, of those that its methods may ask.
+    Within a batch the bar moves with the queries that are answered, of those that its methods may ask; where variants
+    are made, they are the first half of it, and the steps of the latent search the second.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,8 @@ class QueryProgress(ProgressBar):
         )
         self._task: TaskID | None = None
         self._passes: deque[tuple[float, int]] = deque(maxlen=PASSES)
-        self._done = self._all = self._in_batch = 0
+        self._done = self._all = self._in_batch = self._step = 0
+        self._share = 1.0
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Shows the bar."""
@@ -43,11 +45,12 @@ class QueryProgress(ProgressBar):
         self._all = len(pl_module.trainer.datamodule.part)
         mine = self._all / max(1, trainer.world_size)
         self._task = self._bar.add_task("", total=mine, images=f"0/{self._all}", rate="")
+        self._share = 0.5 if pl_module.maker is not None else 1.0
         self._bar.start()
 
     def on_predict_batch_start(self, trainer: L.Trainer, pl_module: Any, batch: Any, *_: Any) -> None:
         """Forgets the last batch's rate: the latent search lay between."""
-        self._in_batch = len(batch.images)
+        self._in_batch, self._step = len(batch.images), 0
         self._passes.clear()
         self._passes.append((time.monotonic(), 0))
 
@@ -57,7 +60,17 @@ class QueryProgress(ProgressBar):
         spent = self._passes[-1][0] - self._passes[0][0]
         rate = sum(count for _, count in list(self._passes)[1:]) / max(spent, 1e-9)
         if self._task is not None:
-            self._bar.update(self._task, advance=self._in_batch * queries / planned, rate=f"{rate:,.0f} queries/s")
+            self._bar.update(self._task, advance=self._advance(queries / planned), rate=f"{rate:,.0f} queries/s")
+
+    def searched(self, step: int, steps: int, loss: float) -> None:
+        """Takes note of a step of the latent search: its number, how many there may be, and the mean loss."""
+        if self._task is not None:
+            share, self._step = (step - self._step) / max(steps, 1), step
+            self._bar.update(self._task, advance=self._advance(share), rate=f"searching, loss {loss:.3f}")
+
+    def _advance(self, share: float) -> float:
+        """Returns how far the bar moves for a share of the questions, or of the search."""
+        return self._share * self._in_batch * share
 
     def on_predict_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
         """Moves the bar to the end of the batch: methods may have stopped before they asked everything."""
