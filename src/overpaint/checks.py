@@ -4,6 +4,9 @@ from torch import Tensor
 
 from overpaint.errors import OverpaintError
 
+SLACK = 1e-4
+"""By which a value may lie outside: interpolation rounds."""
+
 
 def check_images(images: Tensor) -> None:
     """Checks that images are floats in ``[0, 1]``, as everywhere outside a network.
@@ -16,10 +19,10 @@ def check_images(images: Tensor) -> None:
     if images.numel() == 0:
         return
     low, high = (float(end) for end in images.detach().aminmax())
-    if not (low >= 0 and high <= 1):  # also where a value is NaN
+    if not (low >= -SLACK and high <= 1 + SLACK):  # also where a value is NaN
         advice = ""
-        if -1 <= low < 0 and high <= 1:
+        if -1 - SLACK <= low < -SLACK and high <= 1 + SLACK:
             advice = ": use (images + 1) / 2 if they come from [-1, 1]"
-        elif low >= 0 and 1 < high <= 255:
+        elif low >= -SLACK and 1 + SLACK < high <= 255:
             advice = ": use images / 255 if they come from [0, 255]"
         raise OverpaintError(f"images must lie in [0, 1], but these go from {low:.4g} to {high:.4g}{advice}")
