@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from overpaint.checks import check_images
 from overpaint.maps import Method, find_maps, with_seeds
 from overpaint.metrics.judge import Judge
 from overpaint.metrics.rows import Evidence, Subject
@@ -65,7 +66,11 @@ def explain(
         engine: Asks the masked queries of all methods together; None: one of its own.
         objects: True where an annotated object is, for each image and target (image-major).
         known: What is known of each image and target (image-major) and need not be found again.
+
+    Raises:
+        OverpaintError: If the images are not in ``[0, 1]``.
     """
+    check_images(images)
     engine, judge = engine or Engine(classifier), plan.judge
     each = targets.shape[1]
     rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.blending import Blend, blend_into
+from overpaint.checks import check_images
 from overpaint.errors import OverpaintError
 from overpaint.inversion import LatentSearch
 from overpaint.networks.dcgan import Discriminator, Generator
@@ -92,8 +93,10 @@ class VariantMaker:
         (a region's pixel belongs to it where at least half of it does), and what it paints is resized back.
 
         Raises:
-            OverpaintError: If generator and images differ in their number of channels.
+            OverpaintError: If generator and images differ in their number of channels, or the images are not in
+                ``[0, 1]``.
         """
+        check_images(images)
         if self.generator.channels != images.shape[1]:
             raise OverpaintError(
                 f"the generator paints {self.generator.channels} channels, but the images have {images.shape[1]}"
@@ -105,7 +108,7 @@ class VariantMaker:
             shares = F.interpolate(regions[:, None].float(), own, mode="bilinear", antialias=True)
             small_regions = shares[:, 0] >= 0.5
         ring = self.rule.ring_weights(small_regions, normalised=self.search.normalised_ring)
-        found = self.search(self.generator, self.discriminator, small, ring)
+        found = self.search(self.generator, self.discriminator, small, ring, small_regions)
         painted = found.images
         if size != own:
             flat = F.interpolate(painted.flatten(0, 1), size, mode="bilinear", antialias=True)

@@ -17,8 +17,8 @@ PASSES = 20
 class QueryProgress(ProgressBar):
     """Shows how many images are explained, how many queries are answered in a second, and the time that is left.
 
-    Within a batch the bar moves with the queries that are answered, of as many as the last batch took, or, in the first
-    one, as its methods may ask.
+    Within a batch the bar moves with its time, of as much as the last batch took; in the first one with the queries
+    that are answered, of those that its methods may ask.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,8 @@ class QueryProgress(ProgressBar):
         self._task: TaskID | None = None
         self._passes: deque[tuple[float, int]] = deque(maxlen=PASSES)
         self._done = self._all = self._in_batch = 0
-        self._asked = self._expected = 0
+        self._asked = 0
+        self._began = self._took = 0.0
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Shows the bar."""
@@ -50,7 +51,7 @@ class QueryProgress(ProgressBar):
     def on_predict_batch_start(self, trainer: L.Trainer, pl_module: Any, batch: Any, *_: Any) -> None:
         """Forgets the last batch's rate: the latent search lay between."""
         self._in_batch = len(batch.images)
-        self._expected, self._asked = self._asked, 0
+        self._asked, self._began = 0, time.monotonic()
         self._passes.clear()
         self._passes.append((time.monotonic(), 0))
 
@@ -60,13 +61,23 @@ class QueryProgress(ProgressBar):
         spent = self._passes[-1][0] - self._passes[0][0]
         rate = sum(count for _, count in list(self._passes)[1:]) / max(spent, 1e-9)
         self._asked += queries
-        share = min(1.0, self._asked / max(1, self._expected or planned))
+        self._move(f"{rate:,.0f} queries/s", self._asked / max(1, planned))
+
+    def searched(self, step: int, steps: int, loss: float) -> None:
+        """Takes note of a step of the latent search: its number, how many there may be, and the mean loss."""
+        self._move(f"searching {step}/{steps}, loss {loss:.3f}", 1.0)
+
+    def _move(self, doing: str, share: float) -> None:
+        """Shows what is done, and how far in the batch it is: by its time, or, if no batch was timed, by ``share``."""
+        if self._took:
+            share = (time.monotonic() - self._began) / self._took
         if self._task is not None:
-            self._bar.update(self._task, completed=self._done + self._in_batch * share, rate=f"{rate:,.0f} queries/s")
+            self._bar.update(self._task, completed=self._done + self._in_batch * min(0.99, share), rate=doing)
 
     def on_predict_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
         """Moves the bar to the end of the batch: methods may have stopped before they asked everything."""
         self._done += len(batch.images)
+        self._took = time.monotonic() - self._began
         assert self._task is not None
         shown = min(self._done * max(1, trainer.world_size), self._all)
         self._bar.update(self._task, completed=self._done, images=f"{shown}/{self._all}", refresh=True)

@@ -1,0 +1,146 @@
+"""What a latent search makes small: how badly latents continue their images, and how unreal they look."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from overpaint.errors import OverpaintError
+from overpaint.inversion.recipes import SearchRecipe
+from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.types import Images, Latents, RingWeights
+
+CHUNK = {"cpu": 32}
+"""Rows of a pass by device: more are hardly faster on a processor, and fewer leave less to fill up."""
+
+OTHER_CHUNK = 256
+"""Rows of a pass on other devices."""
+
+PerRow = Float[Tensor, " row"]
+Owners = Int[Tensor, " row"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is found of latents.
+
+    Attributes:
+        losses: What the recipe makes small.
+        contextual: The contextual loss, ``Σ R |G(z) - X| / Σ R``, averaged over the channels.
+        descended: ``losses`` as the optimiser sees them, with the smooth bottom; equal to them without smoothing.
+        gradients: Of ``descended`` by the latents; empty where not asked for.
+    """
+
+    losses: PerRow
+    contextual: PerRow
+    descended: PerRow
+    gradients: Latents
+
+
+class Objective:
+    """The losses of latents that belong to several images.
+
+    All passes through the networks have exactly ``chunk`` rows; the last one is filled up with copies. Then a row's
+    arithmetic, gradients included, is the same whatever its place and its neighbours; with another number of rows a
+    processor's convolutions may take other kernels, and the last bit of a gradient changes (with 8 to 24 rows, and
+    56 in channels-last order, where 32 and 64 agree). So latents of any images share a pass, and none sees the others.
+
+    Args:
+        generator: ``G``.
+        discriminator: ``D``.
+        images: ``X``.
+        ring_weights: ``R``.
+        recipe: Says how the loss is made up.
+        prior_weight: ``λ``.
+        chunk: Rows of a pass; None: `CHUNK` or `OTHER_CHUNK`.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        images: Images,
+        ring_weights: RingWeights,
+        recipe: SearchRecipe,
+        prior_weight: float,
+        chunk: int | None = None,
+    ) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self.images, self.ring_weights = images, ring_weights
+        self.smoothing, self.prior_weight = recipe.smoothing, prior_weight
+        self.scale = 2.0 * images.shape[1] if recipe.summed else 1.0
+        self._totals = ring_weights.flatten(1).sum(1).clamp(min=torch.finfo().tiny)
+        self.chunk = chunk or CHUNK.get(images.device.type, OTHER_CHUNK)
+
+    def contextual(self, painted: Images, owners: Owners, smoothing: float = 0.0) -> PerRow:
+        """Returns ``Σ R |G(z) - X|``, the mean over the channels, of painted images; smoothed where asked for."""
+        distances = painted - self.images[owners]
+        if smoothing:
+            distances = (distances.square() + smoothing**2).sqrt() - smoothing
+        return (self.ring_weights[owners] * distances.abs().mean(1)).flatten(1).sum(1)
+
+    def prior(self, painted: Images) -> PerRow:
+        """Returns ``softplus(-D(G(z)))``: small where the discriminator finds the painted image real."""
+        return F.softplus(-self.discriminator(painted))
+
+    def descended(self, latents: Latents, owners: Owners) -> tuple[PerRow, Images, PerRow]:
+        """Returns what the optimiser descends, differentiable, the painted images and their prior losses."""
+        painted = self.generator(latents)
+        prior = self.prior(painted)
+        contextual = self.contextual(painted, owners, self.smoothing)
+        return self.scale * contextual + self.prior_weight * prior, painted, prior
+
+    def judge(self, latents: Latents, owners: Owners) -> Judgement:
+        """Judges latents and finds which way their losses fall."""
+        return Judgement(*self._in_passes(self._judge_pass, latents, owners))
+
+    @torch.enable_grad()
+    def _judge_pass(self, latents: Latents, owners: Owners) -> tuple[PerRow, PerRow, PerRow, Latents]:
+        latents = latents.detach().requires_grad_()
+        descended, painted, prior = self.descended(latents, owners)
+        (gradients,) = torch.autograd.grad(descended.sum(), latents)
+        with torch.no_grad():
+            contextual = self.contextual(painted, owners)
+            losses = self.scale * contextual + self.prior_weight * prior
+        return losses, contextual / self._totals[owners], descended.detach(), gradients
+
+    @torch.no_grad()
+    def look(self, latents: Latents, owners: Owners) -> tuple[Images, PerRow]:
+        """Returns ``G(z)`` and its contextual loss as in `Judgement`, without gradients or the discriminator."""
+        painted, contextual = self._in_passes(self._look_pass, latents, owners)
+        return painted, contextual
+
+    def _look_pass(self, latents: Latents, owners: Owners) -> tuple[Images, PerRow]:
+        painted = self.generator(latents)
+        return painted, self.contextual(painted, owners) / self._totals[owners]
+
+    @torch.no_grad()
+    def priors(self, painted: Images, owners: Owners) -> PerRow:
+        """Returns the prior losses of painted images."""
+        (priors,) = self._in_passes(lambda images, _: (self.prior(images),), painted, owners)
+        return priors
+
+    def _in_passes(
+        self, work: Callable[[Tensor, Owners], tuple[Tensor, ...]], rows: Tensor, owners: Owners
+    ) -> list[Tensor]:
+        """Works on passes of exactly ``chunk`` rows, the last one filled up with copies of its first row.
+
+        Raises:
+            OverpaintError: If a pass does not fit into the device's memory.
+        """
+        found = []
+        for part, own in zip(rows.split(self.chunk), owners.split(self.chunk), strict=True):
+            missing = self.chunk - len(part)
+            if missing:
+                part = torch.cat([part, part[:1].expand(missing, *part.shape[1:])])
+                own = torch.cat([own, own[:1].expand(missing)])
+            try:
+                found.append(work(part, own))
+            except torch.OutOfMemoryError as error:
+                raise OverpaintError(
+                    f"the device has not enough memory to search {self.chunk} latents at once; set search.chunk lower"
+                ) from error
+        return [torch.cat(column)[: len(rows)] for column in zip(*found, strict=True)]

@@ -1,0 +1,236 @@
+"""The latent search.
+
+The idea is Yeh et al.'s (CVPR 2017), as used by Thakur & Fischmeister. Names follow the GAN literature: the
+*contextual loss* asks that the known pixels around the region agree, the *prior loss* that the discriminator finds the
+result real. The poster swaps these two names.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from overpaint.checks import check_images
+from overpaint.errors import OverpaintError
+from overpaint.inversion.objective import Objective
+from overpaint.inversion.optimisers import make_optimiser
+from overpaint.inversion.recipes import RECIPES, RecipeName, SearchRecipe
+from overpaint.inversion.selection import best_starts, most_relevant
+from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.perturbation.randomness import image_rng
+from overpaint.types import Images, Latents, LatentSearchResult, Regions, RingWeights
+
+GAIN = 0.01
+"""Share by which a loss must fall to count as improved."""
+
+SPARE = 1.0
+"""Latents that are searched beyond ``count`` where diversity is asked for, as a share of ``count``."""
+
+OnStep = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class LatentSearch:
+    """Searches ``count`` latents for each image: ``argmin_z Σ R |G(z) - X| + λ softplus(-D(G(z)))``.
+
+    The latents of all images move together, in passes of ``chunk``; each has its own optimiser, whose best step is
+    kept, and leaves when its loss has stopped to fall. An image's result does not depend on those beside it, see
+    `Objective`. Latents stay where the generator was trained, from the start and after each step: uniform ones are cut
+    to ``[-1, 1]``; of normal ones, whose length is nearly ``sqrt(latent_dim)``, a longer one is scaled back to that.
+
+    The generator and the discriminator must be in eval mode: in training mode batch normalisation would tie the
+    variants of a batch to one another, as it does in the published notebooks.
+
+    Attributes:
+        recipe: ``lbfgs``; ``adam``; or ``authors`` for theirs (Nesterov momentum 0.9 at rate 0.01, cut to
+            ``[-1, 1]``, 1000 steps).
+        count: Latents ``K`` for each image.
+        steps: Gradient steps at most; the recipe's where not given. So are the next four.
+        learning_rate: The optimiser's rate.
+        prior_weight: ``λ``.
+        starts: Random latents to choose the starts from; 0 takes the first ones.
+        patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
+        diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
+            twice ``count`` latents are searched and ``count`` of them kept, see `most_relevant`.
+        chunk: Latents in one pass; more need more memory. None: 32 on a processor, 256 elsewhere.
+        seed: Seed of the starts.
+        on_step: Called after each step with its number, the number of steps at most, and the mean contextual loss so
+            far.
+
+    Raises:
+        OverpaintError: If a setting is out of its range.
+    """
+
+    recipe: RecipeName = "lbfgs"
+    count: int = 64
+    steps: int | None = None
+    learning_rate: float | None = None
+    prior_weight: float | None = None
+    starts: int | None = None
+    patience: int | None = None
+    diversity: float = 0.0
+    chunk: int | None = None
+    seed: int = 0
+    on_step: OnStep | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        steps, rate, patience = (self._resolved(name) for name in ("steps", "learning_rate", "patience"))
+        weight, starts = self._resolved("prior_weight"), self._resolved("starts")
+        if self.count < 1 or rate <= 0 or (self.chunk is not None and self.chunk < 1):
+            raise OverpaintError(
+                f"search: count={self.count} and chunk={self.chunk} must be at least 1, learning_rate={rate} above 0"
+            )
+        if min(steps, weight, starts, patience, self.diversity) < 0:
+            raise OverpaintError(
+                f"search: steps={steps:g}, prior_weight={weight}, starts={starts:g}, patience={patience:g} and "
+                f"diversity={self.diversity} must not be negative"
+            )
+
+    def _resolved(self, name: str) -> float:
+        own = getattr(self, name)
+        return float(getattr(self._recipe, name) if own is None else own)
+
+    @property
+    def _recipe(self) -> SearchRecipe:
+        return RECIPES[self.recipe]
+
+    @property
+    def normalised_ring(self) -> bool:
+        """Whether the recipe wants ring weights that sum to 1."""
+        return not self._recipe.summed
+
+    def __call__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        images: Images,
+        ring_weights: RingWeights,
+        regions: Regions | None = None,
+    ) -> LatentSearchResult:
+        """Searches the latents of all images.
+
+        Args:
+            generator: ``G``, in eval mode.
+            discriminator: ``D``, in eval mode.
+            images: ``X`` in ``[0, 1]``, at the generator's size.
+            ring_weights: ``R``, scaled as `normalised_ring` says; where they are 0 only the prior loss counts.
+            regions: ``B``, inside which latents are compared for diversity; None: everywhere.
+
+        Raises:
+            OverpaintError: Under inference mode, where nothing has gradients, if a network is in training mode, if the
+                images are not in ``[0, 1]``, or if a pass needs more memory than there is.
+        """
+        if torch.is_inference_mode_enabled():
+            raise OverpaintError("the latent search needs gradients: use Trainer(inference_mode=False)")
+        if generator.training or discriminator.training:
+            raise OverpaintError("the latent search needs the generator and the discriminator in eval mode")
+        check_images(images)
+        if regions is None:
+            regions = torch.ones_like(ring_weights, dtype=torch.bool)
+        weight = self._resolved("prior_weight")
+        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, self.chunk)
+        unit_cube = self._recipe.unit_cube or generator.latent_distribution == "uniform"
+        searched = self.count if self.diversity == 0 else math.ceil((1 + SPARE) * self.count)
+        starts = [self._starts(objective, i, searched, unit_cube) for i in range(len(images))]
+        run = _Run(objective, torch.cat(starts), searched)
+        self._descend(run, unit_cube)
+        return self._result(run, regions)
+
+    def _starts(self, objective: Objective, image: int, searched: int, unit_cube: bool) -> Latents:
+        candidates = int(max(self._resolved("starts"), searched))
+        rng = image_rng(objective.images[image], self.seed, "search")
+        if self._recipe.unit_cube:
+            latents = 2 * torch.rand(candidates, objective.generator.latent_dim, generator=rng) - 1
+        else:
+            latents = objective.generator.sample_latents(candidates, rng)
+        latents = return_to_support(latents.to(objective.images.device), unit_cube)
+        return latents if candidates == searched else best_starts(objective, latents, image, searched)
+
+    def _descend(self, run: "_Run", unit_cube: bool) -> None:
+        """Moves the latents until the last step, or until none of them improves any more."""
+        limit, patience = int(self._resolved("steps")), int(self._resolved("patience"))
+        optimiser = make_optimiser(self._recipe, self._resolved("learning_rate"), limit)
+        latents = run.kept.clone()
+        for step in range(limit + 1):
+            found = run.objective.judge(latents, run.owners[run.moving])
+            stalled = run.note(latents, found.losses, found.contextual)
+            if self.on_step is not None:
+                self.on_step(step, limit, float(run.contextual.mean()))
+            stay = stalled < patience if patience else torch.ones_like(stalled, dtype=torch.bool)
+            if step == limit or not stay.any():
+                break
+            descended, gradients = found.descended, found.gradients
+            if not stay.all():
+                optimiser.keep(stay)
+                run.moving = run.moving[stay]
+                latents, descended, gradients = latents[stay], descended[stay], gradients[stay]
+            latents = return_to_support(optimiser.step(latents, descended, gradients), unit_cube)
+            run.steps[run.moving] += 1
+
+    def _result(self, run: "_Run", regions: Regions) -> LatentSearchResult:
+        """Paints what was kept of each image, and of that keeps ``count``."""
+        objective, each = run.objective, len(run.objective.images)
+        painted, contextual = objective.look(run.kept, run.owners)
+        prior = objective.priors(painted, run.owners)
+        columns = [column.unflatten(0, (each, run.searched)) for column in (run.kept, painted, contextual, prior)]
+        if run.searched > self.count:
+            losses, images = columns[2], columns[1]
+            chosen = [
+                most_relevant(losses[i], images[i][:, :, regions[i]].flatten(1), self.count, self.diversity)
+                for i in range(each)
+            ]
+            columns = [torch.stack([rows[own] for rows, own in zip(c, chosen, strict=True)]) for c in columns]
+        latents, painted, contextual, prior = columns
+        steps = run.steps.reshape(each, -1).amax(1)
+        return LatentSearchResult(latents, painted, contextual, prior, steps)
+
+
+class _Run:
+    """How far the latents of a search have come.
+
+    Attributes:
+        objective: What is made small.
+        searched: Latents of each image.
+        owners: The image of each latent.
+        kept: The best latents so far.
+        contextual: Their contextual losses.
+        steps: Steps that each latent has made.
+        moving: Numbers of the latents that have not stopped.
+    """
+
+    def __init__(self, objective: Objective, starts: Latents, searched: int) -> None:
+        self.objective, self.searched, self.kept = objective, searched, starts.clone()
+        numbers = torch.arange(len(starts), device=starts.device)
+        self.moving, self.owners = numbers, numbers // searched
+        self.steps = torch.zeros_like(numbers)
+        self._stalled = torch.zeros_like(numbers)
+        self._best: Tensor | None = None
+        self.contextual = self._reference = torch.empty(0)
+
+    def note(
+        self, latents: Latents, losses: Float[Tensor, " row"], contextual: Float[Tensor, " row"]
+    ) -> Int[Tensor, " row"]:
+        """Takes note of where the moving latents are, and returns for how many steps each has not improved."""
+        if self._best is None:
+            self._best, self._reference = torch.full_like(losses, torch.inf), torch.full_like(losses, torch.inf)
+            self.contextual = contextual.clone()
+        better = losses < self._best[self.moving]
+        rows = self.moving[better]
+        self._best[rows], self.contextual[rows], self.kept[rows] = losses[better], contextual[better], latents[better]
+        best = self._best[self.moving]
+        improved = best < (1 - GAIN) * self._reference[self.moving]
+        self._reference[self.moving] = torch.where(improved, best, self._reference[self.moving])
+        self._stalled[self.moving] = torch.where(improved, 0, self._stalled[self.moving] + 1)
+        return self._stalled[self.moving]
+
+
+def return_to_support(latents: Latents, unit_cube: bool) -> Latents:
+    """Returns latents cut to ``[-1, 1]``, or those beyond a length of ``sqrt(latent_dim)`` scaled back to it."""
+    if unit_cube:
+        return latents.clamp(-1, 1)
+    lengths = latents.norm(dim=1, keepdim=True).clamp(min=torch.finfo(latents.dtype).tiny)
+    returned: Tensor = latents * (latents.shape[1] ** 0.5 / lengths).clamp(max=1)
+    return returned
