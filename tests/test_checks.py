@@ -10,7 +10,7 @@ from torch import Tensor
 
 from overpaint.checks import check_images
 from overpaint.errors import OverpaintError
-from overpaint.explanation import explain
+from overpaint.explanation import Plan, explain
 from overpaint.inversion import LatentSearch
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.region import RegionRule
@@ -44,7 +44,7 @@ def test_other_ranges_are_refused(kind: str, entry: str) -> None:
     maker, classifier = _maker(), FunctionClassifier(lambda rows: rows.mean((1, 2, 3)))
     entries: dict[str, Callable[[], Any]] = {
         "explain": lambda: explain(
-            classifier, images, torch.tensor([[1]]), {"rise": Rise(queries=64)}, RegionRule(), maker
+            classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, maker=maker)
         ),
         "maker": lambda: maker(classifier, images, torch.tensor([1]), region),
         "search": lambda: maker.search(maker.generator, maker.discriminator, images, region.float()),

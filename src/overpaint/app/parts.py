@@ -55,10 +55,11 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
     Raises:
         OverpaintError: If a setting is wrong, or the parts do not fit each other.
     """
-    dcgan = None
-    if settings["generator"] is not None:  # the layout makes the search faster
-        dcgan = [network.to(memory_format=torch.channels_last) for network in load_dcgan(Path(settings["generator"]))]
-    discriminator = dcgan[1] if dcgan else None
+    generator, discriminator = None, None
+    if settings["generator"] is not None:
+        generator, discriminator = load_dcgan(Path(settings["generator"]))
+        generator.to(memory_format=torch.channels_last)  # the search is faster so
+        discriminator.to(memory_format=torch.channels_last)
     methods = {
         name: make_method(name, section, settings, classifier, discriminator)
         for name, section in settings["saliency"].items()
@@ -69,8 +70,7 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
     told = {"on_step": progress.searched if progress else None}
     search = LatentSearch(**checked_arguments(LatentSearch, settings["search"] | told, "search"))
     maker = None
-    if dcgan is not None:
-        generator = dcgan[0]
+    if generator is not None:
         if generator.channels != classifier.channels:
             raise OverpaintError(
                 f"generator={settings['generator']} paints {generator.channels} channels, but the classifier takes "
