@@ -170,7 +170,7 @@ def test_baselines_are_what_they_say() -> None:
     assert torch.equal(baseline_image(flat, classifier, image, 0), flat)
     with pytest.raises(OverpaintError, match=r"shape \(3, 8, 8\), but the images have \(3, 32, 32\)"):
         baseline_image(torch.zeros(3, 8, 8), classifier, image, 0)
-    with pytest.raises(OverpaintError, match="baseline=grey is none of mean, blur, black, noise"):
+    with pytest.raises(OverpaintError, match="baseline=grey is none of mean, blur, black, noise, rise_blur"):
         baseline_image("grey", classifier, image, 0)
 
 

@@ -105,7 +105,9 @@ def digits(path: Path) -> Subjects:
     data = DigitsData(train_count=1, val_count=1, test_count=12)
     data.setup("test")
     assert data.test.objects is not None
-    return load_classifier(path), data.test.images.float() / 255, data.test.labels, data.test.objects
+    labels = data.test.labels
+    strokes = torch.stack([found.of_class(int(t)) for found, t in zip(data.test.objects, labels, strict=True)])
+    return load_classifier(path), data.test.images.float() / 255, labels, strokes
 
 
 def photos(folder: Path, count: int = 20) -> Subjects:

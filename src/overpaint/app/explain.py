@@ -1,12 +1,13 @@
 """What ``explain.py`` does: images, checkpoints, explanation, report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import lightning as L
 
-from overpaint.app.build import build, check_types, trainer_options
+from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.app.layers import layer_table
 from overpaint.app.parts import check_checkpoints, classifier_options, make_module
@@ -14,14 +15,19 @@ from overpaint.app.progress import QueryProgress
 from overpaint.app.stamps import manners, stamps
 from overpaint.classifiers.loading import open_classifier
 from overpaint.config import Settings, load_settings, save_settings
+from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
 from overpaint.data.base import ImageData, ImagePart, PartData, Skipped
 from overpaint.data.folder import read_files
 from overpaint.data.reading import Fit
 from overpaint.errors import OverpaintError
 from overpaint.maps import with_seeds
+from overpaint.metrics.randomisation import Randomisation
 from overpaint.modules.explainer import ExplainerModule
-from overpaint.report.store import Stamps, finished_folders, read_known
-from overpaint.report.summary import terminal_table, wandb_table, write_summary
+from overpaint.report.judged import run_charts
+from overpaint.report.leaderboard import leaderboard_table, wandb_leaderboard, wandb_pairs
+from overpaint.report.scoreboard import Scoreboard
+from overpaint.report.store import finished_folders, read_known
+from overpaint.report.summary import terminal_table, wandb_picture, wandb_table, write_summary
 from overpaint.report.tracking import RunningScores, start_run
 from overpaint.report.writer import ExplanationWriter
 from overpaint.types import Classifier
@@ -70,6 +76,8 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
     module = make_module(settings, classifier, progress)
     part, skipped = _images(settings, classifier)
+    if part.objects is not None:
+        module.objects = dict(zip(part.names, part.objects, strict=True))
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
         save_settings(settings, folder / "config.yaml")
@@ -88,11 +96,12 @@ def explain(configs: Path, words: Sequence[str]) -> None:
         run = start_run(**settings["logger"], folder=Path(settings["output"]), **about)
     try:
         if open_:
-            writer = ExplanationWriter(folder, classifier.class_names, wanted)
+            writer = ExplanationWriter(folder, classifier.class_names, wanted, module.plan.judge.metrics)
             callbacks = [writer, RunningScores(run), *([progress] if progress else [])]
             _predict(settings, folder, module, PartData(part.chosen(open_), settings["batch_size"]), callbacks)
         if FIRST_PROCESS:
-            _report(settings, folder, part, wanted, skipped, ["python explain.py", *words], run)
+            folders = [path for name in part.names for path in finished_folders(folder, name, wanted[name])]
+            _report(settings, module, folders, skipped, ["python explain.py", *words], run)
     finally:
         if run is not None:
             run.finish()
@@ -119,11 +128,18 @@ def _predict(
 def _images(settings: Settings, classifier: Classifier) -> tuple[ImagePart, list[Skipped]]:
     """Reads the images to explain, at the classifier's size."""
     size, channels, limit = classifier.image_size, classifier.channels, settings["limit"]
+    annotations = AnnotationOptions(**checked_arguments(AnnotationOptions, settings["annotations"], "annotations"))
     if settings["images"] is not None:
         part, skipped = read_files(str(settings["images"]), size, channels, settings["fit"], limit)
+        if annotations.source is not None:
+            assert part.paths is not None
+            objects = read_annotations(annotations, classifier.class_names, part.paths, size, settings["fit"])
+            part = replace(part, objects=objects)
         if skipped:
             console.print(f"{len(skipped)} files could not be read and were left out; skipped.csv lists them")
         return part, skipped
+    if annotations.source is not None:
+        raise OverpaintError(f"annotations={annotations.source} are of files; name them with images=")
     data: ImageData = build(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
     data.setup("test")
     if data.class_names and data.class_names != classifier.class_names:
@@ -133,17 +149,37 @@ def _images(settings: Settings, classifier: Classifier) -> tuple[ImagePart, list
 
 def _report(
     settings: Settings,
-    folder: Path,
-    part: ImagePart,
-    wanted: Mapping[str, Stamps],
+    module: ExplainerModule,
+    folders: list[Path],
     skipped: list[Skipped],
     command: list[str],
     run: Any | None,
 ) -> None:
-    explained = [path for name in part.names for path in finished_folders(folder, name, wanted[name])]
-    summary = write_summary(folder, explained, skipped, settings, " ".join(command))
+    plan, folder = module.plan, Path(settings["output"]) / "explain"
+    controls = [name for name, method in plan.methods.items() if getattr(method, "control", False)]
+    board = Scoreboard(folders, list(plan.methods), plan.judge.metrics, controls)
+    charts = run_charts(board, _layers(module))
+    summary = write_summary(folder, board, charts, skipped, settings, " ".join(command))
     if run is not None:
-        run.log({"explanations": wandb_table(explained, list(settings["saliency"]), list(settings["metrics"]))})
+        run.log({"explanations": wandb_table(folders, board.methods, list(board.metrics))})
+        run.log({"leaderboard": wandb_leaderboard(board.standings), "pairs": wandb_pairs(board.comparisons)})
+        run.log({f"charts/{chart.name}": wandb_picture(chart.picture) for chart in charts})
         run.summary.update(summary)
-    console.print(terminal_table(explained, summary))
+    console.print(terminal_table(folders, summary))
+    if board.scores:
+        console.print(leaderboard_table(board.standings, board.labels, console.width))
+    if board.unmeasured:
+        console.print(
+            f"not measured: {', '.join(board.unmeasured)}; localisation needs annotations=, agreement and calibration "
+            "seeds=2 or more, randomisation a network of torch, retention a generator"
+        )
     console.print(f"the report is {folder / 'report.html'}")
+
+
+def _layers(module: ExplainerModule) -> dict[str, list[str]]:
+    """Returns, for metrics that randomise layers, the last layer that is at each point of their curves."""
+    found = {}
+    for name, metric in module.plan.judge.metrics.items():
+        if isinstance(metric, Randomisation):
+            found[name] = ["none", *(names[-1] for names in metric.stage_names(module.classifier))]
+    return found

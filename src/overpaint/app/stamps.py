@@ -11,7 +11,7 @@ from overpaint.classifiers.options import content_of
 from overpaint.config import Settings
 from overpaint.data.base import ImagePart
 from overpaint.metrics.rows import MapMetric, RowMetric
-from overpaint.report.store import BASE, VARIANTS, map_piece, metric_piece, probe_piece
+from overpaint.report.store import BASE, PICTURES, VARIANTS, map_piece, metric_piece, probe_piece
 from overpaint.types import SeededName
 
 JUDGED_BY = ("region", "annotations", "seeds")
@@ -54,6 +54,7 @@ def manners(
         )
         for name, section in settings["probes"].items():
             pieces[probe_piece(name)] = _digest(pieces[VARIANTS], section, *oracle)
+    pieces[PICTURES] = _digest(*(list(settings[key]) for key in ("saliency", "metrics", "probes")))
     return pieces
 
 

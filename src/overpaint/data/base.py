@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from overpaint.errors import OverpaintError
-from overpaint.types import Batch, Targets
+from overpaint.types import Batch, ImageObjects, Targets
 
 UNLABELLED = -1
 
@@ -24,13 +25,15 @@ class ImagePart(Dataset[Batch]):
         images: Grey or RGB, 0 to 255.
         labels: Class indices, or -1.
         names: A name for each image, unique in the part.
-        objects: Where the object of the class is, in data sets that know it.
+        objects: The annotated objects of each image, in data sets that know them.
+        paths: The file of each image, where each has its own.
     """
 
     images: UInt8[Tensor, "count channel height width"]
     labels: Targets
     names: Sequence[str]
-    objects: Bool[Tensor, "count height width"] | None = None
+    objects: Sequence[ImageObjects] | None = None
+    paths: Sequence[Path] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -42,8 +45,9 @@ class ImagePart(Dataset[Batch]):
     def chosen(self, indices: Sequence[int]) -> "ImagePart":
         """Returns some of the images as a part of their own."""
         rows = list(indices)
-        objects = None if self.objects is None else self.objects[rows]
-        return ImagePart(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects)
+        objects = None if self.objects is None else [self.objects[i] for i in rows]
+        paths = None if self.paths is None else [self.paths[i] for i in rows]
+        return ImagePart(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects, paths)
 
 
 @dataclass(frozen=True)

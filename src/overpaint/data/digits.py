@@ -5,7 +5,9 @@ repository; ``load_sample_images``: two photographs), so nothing is downloaded. 
 exactly, which makes the domain a test bed for saliency maps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +15,10 @@ from jaxtyping import Bool, Float, Int
 from sklearn.datasets import load_digits, load_sample_images
 from torch import Tensor
 
+from overpaint.data.annotations.objects import MaskObjects
 from overpaint.data.base import ImageData, ImagePart
 from overpaint.errors import OverpaintError
-from overpaint.types import Targets
+from overpaint.types import ImageObjects, Targets
 
 GLYPH_SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 """How the glyphs are shared out between the parts: no handwriting of one part is seen in another."""
@@ -121,6 +124,33 @@ def boxes(objects: Bool[Tensor, "count height width"]) -> Int[Tensor, "count 4"]
     return torch.stack([left, top, right, bottom], dim=1)
 
 
+@dataclass(frozen=True)
+class Strokes(Sequence[ImageObjects]):
+    """The stroke of each digit as an object of its class, in one tensor.
+
+    Attributes:
+        masks: True on the stroke.
+        labels: The digits.
+    """
+
+    masks: Bool[Tensor, "count height width"]
+    labels: Targets
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @overload
+    def __getitem__(self, index: int) -> MaskObjects: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Strokes": ...
+
+    def __getitem__(self, index: int | slice) -> "MaskObjects | Strokes":
+        if isinstance(index, slice):
+            return Strokes(self.masks[index], self.labels[index])
+        return MaskObjects(self.masks[index], int(self.labels[index]))
+
+
 class DigitsData(ImageData):
     """Digits on photographs, split by glyph.
 
@@ -172,4 +202,5 @@ class DigitsData(ImageData):
             if self.channels == 1:
                 images = images.mean(1, keepdim=True)
             names = [f"{name}-{i:05d}" for i in range(len(images))]
-            setattr(self, name, ImagePart((images * 255).round().byte(), part_labels.long(), names, objects))
+            strokes = Strokes(objects, part_labels.long())
+            setattr(self, name, ImagePart((images * 255).round().byte(), strokes.labels, names, strokes))

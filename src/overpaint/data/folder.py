@@ -74,7 +74,7 @@ class FolderData(ImageData):
         index = {name: i for i, name in enumerate(self.class_names)}
         labels = [index.get(path.parts[0], UNLABELLED) if len(path.parts) > 1 else UNLABELLED for path in relative]
         names = [path.as_posix() for path in relative]
-        return ImagePart(images, torch.tensor(labels, dtype=torch.long), names)
+        return ImagePart(images, torch.tensor(labels, dtype=torch.long), names, paths=[paths[i] for i in kept])
 
     def _split(self, parts: dict[str, ImagePart]) -> None:
         missing = [name for name in ("val", "test") if name not in parts]
@@ -120,7 +120,8 @@ def read_files(pattern: str, size: int, channels: int, fit: Fit, limit: int) -> 
     if not kept:
         raise OverpaintError(f"images={pattern}: none of {len(paths)} files can be read ({skipped[0].reason})")
     labels = torch.full((len(kept),), UNLABELLED)
-    return ImagePart(images, labels, _short_names([paths[i] for i in kept])), skipped
+    files = [paths[i] for i in kept]
+    return ImagePart(images, labels, _short_names(files), paths=files), skipped
 
 
 def _short_names(paths: list[Path]) -> list[str]:

@@ -1,7 +1,7 @@
 """Reads image files of any common kind into bytes of one size."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from overpaint.data.base import Skipped
@@ -18,6 +18,32 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", "
 
 Fit = Literal["crop", "stretch"]
 """How a picture that is not square becomes one: its middle, or all of it, stretched."""
+
+Box = tuple[float, float, float, float]
+"""The edges of a box: left, top, right, bottom. Pixel ``i`` of a row reaches from ``i`` to ``i + 1``."""
+
+
+def fitted_box(width: int, height: int, fit: Fit) -> Box:
+    """Returns the box of a picture that becomes the square."""
+    if fit == "stretch":
+        return 0.0, 0.0, float(width), float(height)
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Returns the width and height of an image file, EXIF rotation applied.
+
+    Raises:
+        OSError: If the file can't be read.
+    """
+    try:
+        with Image.open(path) as opened:
+            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            return ImageOps.exif_transpose(opened).size if turned else opened.size
+    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise OSError(str(error)) from error
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
@@ -53,11 +79,7 @@ def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, 
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             image = image.convert("RGB" if channels == 3 else "L")
-            side = min(image.size)
-            box = (0.0, 0.0, float(image.width), float(image.height))
-            if fit == "crop":
-                left, top = (image.width - side) / 2, (image.height - side) / 2
-                box = (left, top, left + side, top + side)
+            box = fitted_box(image.width, image.height, fit)
             image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
     except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise OSError(str(error)) from error
@@ -66,7 +88,12 @@ def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, 
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Lists the image files below a folder by their suffix, sorted; hidden ones are left out, links are followed."""
+    """Lists the image files below a folder."""
+    return find_files(folder, SUFFIXES)
+
+
+def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Lists files below a folder by their suffix, sorted; hidden ones are left out, links are followed."""
     found: list[Path] = []
     seen: set[Path] = set()
     for current, subfolders, files in os.walk(folder, followlinks=True):
@@ -75,7 +102,7 @@ def find_images(folder: Path) -> list[Path]:
         subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
         if real not in seen:
             paths = [Path(current) / name for name in files if not name.startswith(".")]
-            found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+            found += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
         seen.add(real)
     return sorted(found)
 

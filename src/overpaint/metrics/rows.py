@@ -21,6 +21,14 @@ RowValues = Float[Tensor, " row"]
 """A metric of each row; NaN where it can't be measured, such as localisation where nothing is annotated."""
 
 
+def finite(maps: Maps) -> Maps:
+    """Returns the maps, with a map of 0 in place of one that is not finite somewhere: it explains nothing."""
+    broken = ~maps.flatten(1).isfinite().all(1)
+    if not broken.any():
+        return maps
+    return torch.where(broken.reshape(-1, *[1] * (maps.ndim - 1)), torch.zeros_like(maps), maps)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What metrics may look at: the maps of one method, a row for each image and class.
@@ -46,10 +54,7 @@ class Evidence:
     repeated_regions: Bool[Tensor, "seed row *space"] | None = None
 
     def __post_init__(self) -> None:
-        broken = ~self.maps.flatten(1).isfinite().all(1)
-        if broken.any():
-            wide = broken.reshape(-1, *[1] * (self.maps.ndim - 1))
-            object.__setattr__(self, "maps", torch.where(wide, torch.zeros_like(self.maps), self.maps))
+        object.__setattr__(self, "maps", finite(self.maps))
 
     @property
     def flat(self) -> Bool[Tensor, " row"]:

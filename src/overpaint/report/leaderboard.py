@@ -59,6 +59,12 @@ def wandb_leaderboard(standings: Sequence[Standing]) -> wandb.Table:
     return wandb.Table(columns=columns, data=[list(_known(asdict(s)).values()) for s in standings])
 
 
+def wandb_pairs(comparisons: Sequence[Comparison]) -> wandb.Table:
+    """Makes a W&B table with a row for each metric and pair of methods."""
+    columns: list[str | int] = [field.name for field in fields(Comparison)]
+    return wandb.Table(columns=columns, data=[list(_known(asdict(c)).values()) for c in comparisons])
+
+
 def _known(row: Mapping[str, Any]) -> dict[str, Any]:
     """Puts None in place of what is not finite."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

@@ -9,6 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from overpaint.report.files import read_csv, write_bytes
+from overpaint.report.judged import RunChart
+from overpaint.report.leaderboard import leaderboard_view
+from overpaint.report.scoreboard import Scoreboard
 
 COLUMNS = (
     "name",
@@ -32,8 +35,24 @@ def shown(value: Any, absent: str = "–") -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _embedded(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+def _inline(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Returns an image's pictures, the overview first."""
+    others = sorted(path for path in folder.glob("*.png") if path.name != "overview.png")
+    return [_inline(path.read_bytes()) for path in [folder / "overview.png", *others]]
+
+
+def _method_table(result: Mapping[str, Any], board: Scoreboard) -> list[list[str]]:
+    """Returns an image's table of methods: a heading, and a row for each of them."""
+    rows = [["method", "queries", "relative error", *board.scores]]
+    for method in board.methods:
+        own, metrics = result["methods"][method], result["metrics"].get(method, {})
+        numbers = [own["queries"], own.get("relative_error"), *(metrics.get(name) for name in board.scores)]
+        rows.append([method + (" (flat)" if own["flat"] else ""), *(shown(number) for number in numbers)])
+    return rows
 
 
 MEASURES = {
@@ -54,8 +73,9 @@ def _last_training_metrics(run: Path) -> dict[str, str]:
 
 def write_page(
     folder: Path,
-    explained: Sequence[Path],
+    board: Scoreboard,
     rows: Sequence[Mapping[str, Any]],
+    charts: Sequence[RunChart],
     summary: Mapping[str, Any],
     settings: Mapping[str, Any],
     command: str,
@@ -64,8 +84,9 @@ def write_page(
 
     Args:
         folder: The folder of all explanations; the run's is its parent.
-        explained: The images' folders.
-        rows: Their numbers.
+        board: The images' folders and their metrics.
+        rows: The images' numbers.
+        charts: The charts of the metrics.
         summary: The means.
         settings: The merged configuration.
         command: The command that made them.
@@ -79,8 +100,12 @@ def write_page(
         columns=[name for name in COLUMNS if any(name in row for row in rows)],
         rows=rows,
         summary=summary,
-        pictures=[_embedded(path / "overview.png") for path in explained],
-        samples=_embedded(samples) if samples.is_file() else None,
+        pictures=[_pictures(path) for path in board.folders],
+        methods=[_method_table(result, board) for result in board.results],
+        leaderboard=leaderboard_view(board.standings, board.labels) if board.scores else None,
+        unmeasured=board.unmeasured,
+        charts=[(chart, _inline(chart.picture)) for chart in charts],
+        samples=_inline(samples.read_bytes()) if samples.is_file() else None,
         training=_last_training_metrics(folder.parent),
         configuration=json.dumps(settings, indent=2, ensure_ascii=False),
     )

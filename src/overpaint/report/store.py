@@ -19,6 +19,7 @@ from overpaint.types import KnownRow, Measured, Probed, SaliencyMaps, SeededName
 
 BASE = "base"
 VARIANTS = "variants"
+PICTURES = "pictures"
 
 Stamps = Mapping[str, str]
 """The stamp of each piece, by the piece's name."""
@@ -77,7 +78,7 @@ def read_known(
     """
     stamps = _stamps(folder)
     holds = {piece for piece, stamp in stamps.items() if wanted.get(piece) == stamp}
-    if not holds - {BASE}:
+    if not holds - {BASE, PICTURES}:
         return KnownRow()
     result = read_result(folder)
     arrays, curves = read_arrays(folder / "saliency.npz"), read_arrays(folder / "curves.npz")

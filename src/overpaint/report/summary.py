@@ -1,17 +1,22 @@
 """Gathers the explained images' folders into tables, the page and a W&B table."""
 
+import io
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import wandb
+from PIL import Image
 from rich.table import Table
 
 from overpaint.data.base import Skipped
 from overpaint.report.figures import SHOWN, enlarge, map_picture, outlined, picture_grid, to_picture
 from overpaint.report.files import read_arrays, write_csv, write_json
+from overpaint.report.judged import RunChart, write_charts
+from overpaint.report.leaderboard import write_leaderboard
 from overpaint.report.page import shown, write_page
+from overpaint.report.scoreboard import Scoreboard
 from overpaint.report.store import read_result
 
 BOOKKEEPING = ("stamps", "image", "targets_of_image", "place_of_target", "methods", "metrics")
@@ -33,13 +38,19 @@ OF_VARIANTS = (
 
 
 def write_summary(
-    folder: Path, explained: Sequence[Path], skipped: Sequence[Skipped], settings: Mapping[str, Any], command: str
+    folder: Path,
+    board: Scoreboard,
+    charts: Sequence[RunChart],
+    skipped: Sequence[Skipped],
+    settings: Mapping[str, Any],
+    command: str,
 ) -> dict[str, Any]:
-    """Writes ``results.csv``, ``summary.json``, ``skipped.csv`` and ``report.html``.
+    """Writes the tables, the charts, ``summary.json`` and ``report.html``.
 
     Args:
         folder: The folder of all explanations.
-        explained: The images' folders.
+        board: The explained images and their metrics.
+        charts: The charts of the metrics.
         skipped: Files that could not be read.
         settings: The merged configuration.
         command: The command that made them.
@@ -47,12 +58,11 @@ def write_summary(
     Returns:
         The summary.
     """
-    results = [read_result(path) for path in explained]
-    methods, metrics = list(settings["saliency"]), list(settings["metrics"])
-    of_methods = [row for result in results for row in method_rows(result, methods, metrics)]
-    images = [image_row(result) for result in results]
+    metrics = list(board.metrics)
+    of_methods = [row for result in board.results for row in method_rows(result, board.methods, metrics)]
+    images = [image_row(result) for result in board.results]
     summary = summarise(images) | {"skipped_files": len(skipped)}
-    for method in methods:
+    for method in board.methods:
         own = summarise(
             [{k: v for k, v in row.items() if k not in images[0]} for row in of_methods if row["method"] == method]
         )
@@ -60,7 +70,9 @@ def write_summary(
     write_csv(folder / "results.csv", of_methods)
     write_skipped(folder / "skipped.csv", skipped)
     write_json(folder / "summary.json", summary)
-    write_page(folder, explained, images, summary, settings, command)
+    write_leaderboard(folder, board.standings, board.comparisons, board.labels)
+    write_charts(folder, charts)
+    write_page(folder, board, images, charts, summary, settings, command)
     return summary
 
 
@@ -144,3 +156,8 @@ def wandb_table(explained: Sequence[Path], methods: Sequence[str], metrics: Sequ
             table = wandb.Table(columns=list(cells))
         table.add_data(*[cells.get(str(name)) for name in table.columns])
     return table if table is not None else wandb.Table(columns=["name"])
+
+
+def wandb_picture(picture: bytes) -> wandb.Image:
+    """Makes a W&B picture of a PNG file's content."""
+    return wandb.Image(Image.open(io.BytesIO(picture)))

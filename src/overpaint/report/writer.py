@@ -13,10 +13,11 @@ import torch
 from lightning.pytorch.callbacks import BasePredictionWriter
 from numpy.typing import NDArray
 
+from overpaint.metrics.rows import RowMetric
 from overpaint.modules.explainer import ExplainedBatch
 from overpaint.perturbation.proposals import relative_errors
-from overpaint.report.figures import overview
 from overpaint.report.files import read_arrays, write_bytes, write_json
+from overpaint.report.pictures import image_pictures
 from overpaint.report.store import BASE, Stamps, map_piece, metric_piece, probe_piece, read_result
 from overpaint.types import Explanation, Measured, SaliencyMaps, Variants
 
@@ -30,11 +31,19 @@ class ExplanationWriter(BasePredictionWriter):
         folder: The folder of all explanations.
         class_names: The classifier's.
         stamps: The stamps of each image's pieces, by its name.
+        metrics: The metrics by name, whose curves are drawn.
     """
 
-    def __init__(self, folder: Path, class_names: Sequence[str], stamps: Mapping[str, Stamps]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        class_names: Sequence[str],
+        stamps: Mapping[str, Stamps],
+        metrics: Mapping[str, RowMetric] | None = None,
+    ) -> None:
         super().__init__(write_interval="batch")
         self.folder, self.class_names, self.stamps = folder, list(class_names), stamps
+        self.metrics = metrics or {}
 
     def write_on_batch_end(
         self,
@@ -72,8 +81,9 @@ class ExplanationWriter(BasePredictionWriter):
         arrays, curves = _saliency_arrays(explanation, row), _curves(explanation, row)
         probed = _probe_arrays(explanation, row)
         variants = _variant_arrays(explanation.variants, row) if explanation.variants else None
-        methods = list(explanation.saliency)
-        write_bytes(partial / "overview.png", overview(arrays, methods, _title(result), variants, self.class_names))
+        pictures = image_pictures(explanation, row, arrays, variants, _title(result), self.metrics, self.class_names)
+        for file, content in pictures.items():
+            write_bytes(partial / file, content)
         if (final / "result.json").is_file():
             _keep(final, result, {"saliency.npz": arrays, "curves.npz": curves, "probes.npz": probed})
         write_bytes(partial / "saliency.npz", _npz(arrays))

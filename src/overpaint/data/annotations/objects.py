@@ -1,0 +1,69 @@
+"""The annotated objects of an image, in the square that is explained."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from overpaint.data.reading import Box
+
+
+@dataclass(frozen=True)
+class BoxObjects:
+    """Boxes, kept as numbers and drawn when they are asked for.
+
+    Attributes:
+        size: Side of the square.
+        of: The boxes of each class in pixels of the square, beyond which they may reach.
+    """
+
+    size: int
+    of: Mapping[int, Sequence[Box]]
+
+    def boxes(self, target: int) -> list[Box]:
+        """Returns the boxes of a class as far as they lie in the square: left, top, right, bottom."""
+        cut = [tuple(min(max(edge, 0.0), float(self.size)) for edge in box) for box in self.of.get(target, ())]
+        return [(x0, y0, x1, y1) for x0, y0, x1, y1 in cut if x0 < x1 and y0 < y1]
+
+    def of_class(self, target: int) -> Bool[Tensor, "height width"]:
+        """Returns True where a pixel's centre lies in a box of the class.
+
+        A box that holds no centre of a row or column takes the one that its own middle lies in.
+        """
+        inside = torch.zeros(self.size, self.size, dtype=torch.bool)
+        for left, top, right, bottom in self.of.get(target, ()):
+            inside[_span(top, bottom, self.size), _span(left, right, self.size)] = True
+        return inside
+
+
+@dataclass(frozen=True)
+class MaskObjects:
+    """An object whose pixels are known.
+
+    Attributes:
+        mask: True on the object.
+        label: Its class; None where that is not known, so that it counts for whatever class is explained.
+    """
+
+    mask: Bool[Tensor, "*space"]
+    label: int | None = None
+
+    def boxes(self, target: int) -> list[Box]:
+        """Returns no box: a mask has none."""
+        return []
+
+    def of_class(self, target: int) -> Bool[Tensor, "*space"]:
+        """Returns the mask if the object counts for the class, else nowhere True."""
+        return self.mask if self.label in (None, target) else torch.zeros_like(self.mask)
+
+
+def _span(low: float, high: float, size: int) -> slice:
+    """Returns the pixels of an axis whose centres lie in ``[low, high)``, or the one that holds its middle."""
+    start, stop = math.ceil(low - 0.5), math.ceil(high - 0.5)
+    if start == stop:
+        start = math.floor((low + high) / 2)
+        stop = start + 1
+    return slice(max(start, 0), max(min(stop, size), 0))

@@ -1,0 +1,54 @@
+"""Annotations as mask pictures: one for each image, of the same name and size."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from PIL import Image, ImageOps
+
+from overpaint.data.annotations.entry import Entry, entry_name
+from overpaint.data.annotations.frame import Frame
+from overpaint.data.annotations.objects import MaskObjects
+from overpaint.data.reading import fitted_box
+from overpaint.errors import OverpaintError
+
+
+def read_pictures(source: Path, files: list[Path]) -> list[Entry]:
+    """Lists the images of mask pictures.
+
+    What is not 0 marks the object: in any colour channel, or the index of a palette; transparent pixels don't. A mask
+    states no class and counts for whatever class is explained. It is resized by its nearest pixels to the same square
+    as the image. JPEG is refused: its compression leaves no zeros around an object.
+
+    Args:
+        source: The folder, or the file.
+        files: The pictures.
+    """
+    return [Entry(entry_name(path, source), str(path), partial(_mask, path)) for path in files]
+
+
+def _mask(path: Path, frame: Frame) -> MaskObjects:
+    if path.samefile(frame.path):
+        raise OverpaintError(f"the mask picture {path} is the image itself; masks lie in a folder of their own")
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        raise OverpaintError(f"the mask picture {path} is a JPEG, which blurs the mask; save masks as PNG")
+    marked = _read_mask(path)
+    frame.check_size(marked.shape[1], marked.shape[0], f"the mask picture {path}")
+    left, top, right, bottom = fitted_box(frame.width, frame.height, frame.fit)
+    middles = (np.arange(frame.size) + 0.5) / frame.size
+    rows, columns = top + middles * (bottom - top), left + middles * (right - left)
+    return MaskObjects(torch.from_numpy(marked[rows.astype(int)[:, None], columns.astype(int)]))
+
+
+def _read_mask(path: Path) -> Bool[np.ndarray, "height width"]:
+    try:
+        with Image.open(path) as opened:
+            image = ImageOps.exif_transpose(opened)
+            solid = np.asarray(image.getchannel("A")) > 0 if "A" in image.getbands() else True
+            values = np.asarray(image.convert(image.mode.removesuffix("A")) if image.mode in ("LA", "RGBA") else image)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise OverpaintError(f"the mask picture {path} can't be read ({error})") from error
+    marked: Bool[np.ndarray, "height width"] = (values if values.ndim == 2 else values.any(2)).astype(bool) & solid
+    return marked

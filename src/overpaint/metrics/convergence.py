@@ -1,0 +1,89 @@
+"""How good a sampling method's maps are after few queries."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from overpaint.errors import OverpaintError
+from overpaint.metrics.again import explained_again
+from overpaint.metrics.insertion_deletion import Deletion, Insertion
+from overpaint.metrics.rows import Evidence, Measured, MethodMetric, QueryMetric, RowValues, Subject
+from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.proposals import PerturbationMethod
+
+STEP = 1 / 32
+"""Share of the pixels that insertion and deletion change at a time: coarse, since every budget is judged."""
+
+
+class Convergence(MethodMetric):
+    """The quality of a method's map against the queries it cost: insertion's area under the curve minus deletion's.
+
+    The method is run with each budget below its own, all other settings its own; the curve's last point is the map
+    that is judged. The value is the mean over the curve, so a method is better that is good early. It compares
+    methods over the same budgets: a budget that a method's settings do not allow is left out.
+
+    The places are the queries really spent, the mean over the rows; of the last point, whose queries the map does not
+    tell, the most that the method may spend, which with ``stop_at`` may be more than it did. NaN for methods without a
+    budget (a field ``queries``).
+
+    Args:
+        budgets: Queries for each image.
+        seed: Seed of the baselines of insertion and deletion.
+
+    Attributes:
+        insertion: What judges a map, larger being better.
+        deletion: What judges it, smaller being better.
+
+    Raises:
+        OverpaintError: If a budget is not positive.
+    """
+
+    higher_is_better = True
+    label = "quality over budgets (insertion - deletion)"
+    bounds = (-1.0, 1.0)
+    axis = "queries"
+
+    def __init__(self, budgets: Sequence[int] = (64, 128, 256, 512, 1024), seed: int = 0) -> None:
+        super().__init__()
+        if any(budget < 1 for budget in budgets):
+            raise OverpaintError(f"convergence: budgets={list(budgets)} must be at least 1")
+        self.budgets = sorted(set(budgets))
+        self.insertion: QueryMetric = Insertion(step=STEP, seed=seed)
+        self.deletion: QueryMetric = Deletion(step=STEP, seed=seed)
+
+    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+        """See `MethodMetric.measure`: a run of the method, an insertion and a deletion for each budget."""
+        method: Any = subject.method
+        if not isinstance(method, PerturbationMethod) or not isinstance(getattr(method, "queries", None), int):
+            return [Measured(math.nan)] * len(evidence.maps)
+        places, curves = [], []
+        for smaller in self._smaller(method):
+            maps, spent = explained_again(
+                smaller, subject.classifier, evidence.images, evidence.targets, subject.engine
+            )
+            places.append(float(spent.float().mean()))
+            curves.append(self._quality(dataclasses.replace(evidence, maps=maps), subject.engine))
+        places.append(float(method.most_queries(tuple(evidence.maps.shape[1:]), 1)))
+        curves.append(self._quality(evidence, subject.engine))
+        return [Measured(float(curve.mean()), curve, torch.tensor(places)) for curve in torch.stack(curves, 1)]
+
+    def _smaller(self, method: Any) -> list[PerturbationMethod]:
+        """Returns the method with each budget below its own that it allows."""
+        found = []
+        for budget in self.budgets:
+            if budget < method.queries:
+                try:
+                    found.append(dataclasses.replace(method, queries=budget))
+                except OverpaintError:
+                    continue  # too few for its other settings, such as the number of chains
+        return found
+
+    def _quality(self, evidence: Evidence, engine: Engine) -> RowValues:
+        rows = range(len(evidence.maps))
+        judges = (self.insertion, self.deletion)
+        found = engine.hold([judge.question(evidence, row, engine) for judge in judges for row in rows])
+        values = torch.tensor([measured.value for measured in found])
+        return values[: len(rows)] - values[len(rows) :]

@@ -1,0 +1,85 @@
+"""Maximum sensitivity (Yeh, Hsieh, Suggala, Inouye & Ravikumar, NeurIPS 2019)."""
+
+import math
+
+import captum.metrics
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from overpaint.errors import OverpaintError
+from overpaint.metrics.again import rows_of_images
+from overpaint.metrics.rows import Evidence, Measured, MethodMetric, Subject, finite
+from overpaint.perturbation.engine import maps_of
+from overpaint.perturbation.randomness import drawing_as, image_rng
+from overpaint.types import Images, Maps, Targets
+
+
+class SensitivityMax(MethodMetric):
+    """The greatest relative change of a map when the image changes a little.
+
+    ``SENS = max_δ ‖Φ(x + δ) - Φ(x)‖₂ / ‖Φ(x)‖₂`` (definition 3.1, relative as in captum, which computes it) over
+    ``samples`` draws of ``δ``, uniform in ``‖δ‖_∞ ≤ radius`` and cut so that ``x + δ`` stays in ``[0, 1]``. The draws
+    are the same for every method and every class of an image.
+
+    A method that draws at random draws for ``x + δ`` what it draws for ``x`` (`drawing_as`), or the metric would
+    measure its sampling noise, which its standard error tells of. ``Φ(x)`` is the map that is judged, so the method
+    must have its settings, seed and precision. A map of 0 stands for one that is not finite. A flat ``Φ(x)`` has no
+    relative change: NaN, and not infinity, which would be the mean of all rows; `Evidence.flat` tells of such rows.
+
+    Args:
+        radius: Greatest change of a value of the image.
+        samples: Changed images for each image, each explained as the image was.
+        seed: Seed of the changes.
+
+    Raises:
+        OverpaintError: If a setting is out of its range.
+    """
+
+    higher_is_better = False
+    label = "maximum sensitivity (relative change of the map)"
+    bounds = (0.0, math.inf)
+
+    def __init__(self, radius: float = 0.02, samples: int = 10, seed: int = 0) -> None:
+        super().__init__()
+        if radius <= 0 or samples < 1:
+            raise OverpaintError(f"sensitivity_max: radius={radius} and samples={samples} must be above 0")
+        self.radius, self.samples, self.seed = radius, samples, seed
+
+    def changed(self, image: Float[Tensor, "channel *space"]) -> Images:
+        """Returns the changed copies ``x + δ`` of an image."""
+        rng = image_rng(image, self.seed, "sensitivity_max")
+        draws = torch.rand(self.samples, *image.shape, generator=rng)
+        return (image + self.radius * (2 * draws - 1).to(image)).clamp(0, 1)
+
+    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+        """See `MethodMetric.measure`: ``samples`` runs of the method for each image."""
+        values, flat = torch.full((len(evidence.maps),), math.nan), evidence.flat.tolist()
+        for group in rows_of_images(evidence.images):
+            if rows := [row for row in group if not flat[row]]:
+                own = evidence.rows(rows)
+                values[rows] = self._of_image(own.images[0], own.targets, own.maps, subject)
+        return [Measured(value) for value in values.tolist()]
+
+    def _of_image(
+        self, image: Float[Tensor, "channel *space"], targets: Targets, own: Maps, subject: Subject
+    ) -> Float[Tensor, " row"]:
+        """Returns the metric of an image's maps, a row for each target."""
+        changed, count = self.changed(image), len(targets)
+
+        def explain(rows: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:
+            if isinstance(rows, tuple):  # captum first asks for the maps of the image itself
+                return (own.double().contiguous(),)
+            with drawing_as(image):
+                each = targets.expand(self.samples, count)
+                found = maps_of(subject.method, subject.classifier, changed, each, subject.engine)
+            maps = finite(found.maps).double()  # squares of small gradients would be 0 in float32
+            return (maps.unflatten(0, (self.samples, count)).transpose(0, 1).flatten(0, 1),)
+
+        def perturb(rows: Tensor) -> Tensor:
+            return changed.repeat(count, *[1] * image.ndim)  # all samples of a row together
+
+        found: Tensor = captum.metrics.sensitivity_max(
+            explain, image.expand(count, *image.shape), perturb, n_perturb_samples=self.samples
+        )
+        return found.float().cpu()
