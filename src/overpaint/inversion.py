@@ -5,8 +5,10 @@ The idea is Yeh et al.'s (CVPR 2017), as used by Thakur & Fischmeister. Names fo
 result real. The poster swaps these two names.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +19,15 @@ from overpaint.errors import OverpaintError
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.perturbation.randomness import image_rng
 from overpaint.types import Images, Latents, LatentSearchResult, RingWeights
+
+
+@runtime_checkable
+class Guide(Protocol):
+    """A further loss of what was painted for an image."""
+
+    def __call__(self, painted: Float[Tensor, "variant channel *space"], row: int) -> Float[Tensor, " variant"]:
+        """Returns the loss of images painted for row ``row`` of the batch, differentiable with respect to them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,12 @@ class LatentSearch:
         return not RECIPES[self.recipe].summed
 
     def __call__(
-        self, generator: Generator, discriminator: Discriminator, images: Images, ring_weights: RingWeights
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        images: Images,
+        ring_weights: RingWeights,
+        guide: Guide | None = None,
     ) -> LatentSearchResult:
         """Searches one image after the other, its latents in one batch.
 
@@ -113,6 +129,7 @@ class LatentSearch:
             discriminator: ``D``, in eval mode.
             images: ``X``, at the generator's size.
             ring_weights: ``R``, scaled as `normalised_ring` says; where they are 0 only the prior loss counts.
+            guide: A further loss, added to the other two; it has no say in the choice of the starts.
 
         Raises:
             OverpaintError: Under inference mode, where nothing has gradients, or if a network is in training mode.
@@ -122,8 +139,9 @@ class LatentSearch:
         if generator.training or discriminator.training:
             raise OverpaintError("the latent search needs the generator and the discriminator in eval mode")
         found = []
-        for image, ring in zip(images, ring_weights, strict=True):
-            objective = _Objective(generator, discriminator, image, ring)
+        for row, (image, ring) in enumerate(zip(images, ring_weights, strict=True)):
+            further = None if guide is None else partial(guide, row=row)
+            objective = _Objective(generator, discriminator, image, ring, further)
             rng = image_rng(image, self.seed, "search")
             found.append(self._search(objective, self._starts(objective, rng)))
         latents, painted, contextual, prior, steps = (
@@ -160,8 +178,11 @@ class LatentSearch:
         reference, since, step = torch.inf, 0, 0
         scale = 2.0 * len(objective.image) if recipe.summed else 1.0
         while True:
-            contextual, prior = objective.losses(latents)
+            painted = objective.generator(latents)
+            contextual, prior = objective.losses_of(painted)
             loss = scale * contextual + weight * prior
+            if objective.guide is not None:
+                loss = loss + objective.guide(painted)
             better = loss.detach() < best
             best = torch.where(better, loss.detach(), best)
             kept[better] = latents.detach()[better]
@@ -176,9 +197,10 @@ class LatentSearch:
             _return_to_support(latents, self._unit_cube(objective))
             step += 1
         with torch.no_grad():
-            contextual, prior = objective.losses(kept)
+            painted = objective.generator(kept)
+            contextual, prior = objective.losses_of(painted)
             total = objective.ring.sum().clamp(min=torch.finfo().tiny)
-            return kept, objective.generator(kept), contextual / total, prior, step
+            return kept, painted, contextual / total, prior, step
 
 
 class _Objective:
@@ -190,12 +212,19 @@ class _Objective:
         discriminator: Discriminator,
         image: Float[Tensor, "channel *space"],
         ring: Float[Tensor, "*space"],
+        guide: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.generator, self.discriminator, self.image, self.ring = generator, discriminator, image, ring
+        self.guide = guide
 
     def losses(self, latents: Latents) -> tuple[Float[Tensor, " variant"], Float[Tensor, " variant"]]:
         """Returns the contextual and the prior loss of each latent."""
-        painted = self.generator(latents)
+        return self.losses_of(self.generator(latents))
+
+    def losses_of(
+        self, painted: Float[Tensor, "variant channel *space"]
+    ) -> tuple[Float[Tensor, " variant"], Float[Tensor, " variant"]]:
+        """Returns the contextual and the prior loss of what was painted."""
         contextual = (self.ring * (painted - self.image).abs().mean(1)).flatten(1).sum(1)
         return contextual, F.softplus(-self.discriminator(painted))
 
