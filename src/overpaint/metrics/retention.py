@@ -12,8 +12,8 @@ class Retention(MethodMetric):
     """Acceptance rate in the method's own region, divided by that of a hole of the same shape elsewhere.
 
     ``(a + ½) / (n + 1)`` over ``(b + ½) / (m + 1)``: ``a`` of ``n`` different variants are accepted in the region,
-    ``b`` of ``m`` in the hole (near-duplicates count once). The halves (Jeffreys' prior) keep the ratio finite where nothing
-    is accepted elsewhere, and apart where nothing is accepted in the region; for ``n = m = 16`` it lies between 1/33
+    ``b`` of ``m`` in the hole (near-duplicates count once). The halves (Jeffreys' prior) keep the ratio finite where
+    nothing is accepted elsewhere, and above 0 where nothing is in the region; for ``n = m = 16`` it lies between 1/33
     and 33. Below 1 the region matters more than the hole: repainting it loses the class.
 
     The hole is `moved_elsewhere`, where the method's own map says least; both are repainted by the same search. NaN

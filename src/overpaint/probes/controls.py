@@ -155,8 +155,8 @@ def verdict(numbers: Mapping[str, float | None]) -> str:
     if rivals := accepted_as_often(known):
         named = ", ".join(f"{IN_THE_REGION[name]} ({known[f'acceptance_rate_{name}']:.0%})" for name in rivals)
         return (
-            f"The region was not decisive: {named} accepted as often as the searched variants ({searched:.0%}), so "
-            f"the classifier did not care what stands there."
+            f"The region was not decisive: the classifier accepted {named} in it at least as often as the searched "
+            f"variants ({searched:.0%}), so it does not care what stands there."
         )
     if searched == 0:
         return (
