@@ -183,8 +183,8 @@ def _confidences(
 
 
 def _reach(interval: Interval) -> Float[np.ndarray, "2 column"]:
-    reach = np.stack([interval.mean - interval.low, interval.high - interval.mean])
-    return np.maximum(np.nan_to_num(reach), 0)
+    reach: Float[np.ndarray, "2 column"] = np.stack([interval.mean - interval.low, interval.high - interval.mean])
+    return np.nan_to_num(reach)
 
 
 def _interval(axes: Axes, places: Int[np.ndarray, " size"], interval: Interval, colour: str) -> None:
