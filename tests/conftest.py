@@ -2,6 +2,7 @@
 
 import functools
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,18 @@ def white_images() -> Tensor:
     return torch.ones(1, 1, 32, 32)
 
 
-def wandb_records(file: Path) -> Iterator[Any]:
+def wandb_records(file: Path) -> list[Any]:
+    """Reads the log of a finished W&B run, whose service may still be writing it: waits for its last record."""
+    deadline = time.monotonic() + 120
+    while True:
+        records = list(_records(file))
+        if any(record.WhichOneof("record_type") == "exit" for record in records):
+            return records
+        assert time.monotonic() < deadline, f"{file} has no end"
+        time.sleep(0.1)
+
+
+def _records(file: Path) -> Iterator[Any]:
     """Reads a W&B transaction log: LevelDB's log format (blocks of 32 KiB, records of up to four kinds of part)."""
     content, position, parts = file.read_bytes(), 7, b""
     while position + 7 <= len(content):
@@ -133,6 +145,8 @@ def wandb_records(file: Path) -> Iterator[Any]:
         if kind == 0:
             position += left
             continue
+        if position + 7 + length > len(content):
+            return  # not written to the end
         parts += content[position + 7 : position + 7 + length]
         position += 7 + length
         if kind in (1, 4):  # whole, or the last part

@@ -125,6 +125,7 @@ MASKS: dict[str, Callable[[Path], object]] = {
     "one-bit": lambda p: _middle(Image.new("1", (4, 4), 0), 1).save(p),
     "grey": lambda p: _middle(Image.new("L", (4, 4), 0), 1).save(p),
     "grey-alpha": lambda p: _middle(Image.new("LA", (4, 4), (0, 255)), (9, 255)).save(p),
+    "palette-alpha": lambda p: _middle(Image.new("PA", (4, 4), (0, 255)), (1, 255)).save(p),
     "16-bit": lambda p: Image.fromarray(np.pad(np.full((2, 2), 256, np.uint16), 1)).save(p),
     "colour": lambda p: _middle(Image.new("RGB", (4, 4), 0), (0, 0, 1)).save(p),
     "palette": _palette,
@@ -139,8 +140,8 @@ def _middle(image: Image.Image, colour: object) -> Image.Image:
 
 @pytest.mark.parametrize("name", MASKS)
 def test_whatever_is_not_zero_marks_the_object(tmp_path: Path, name: str) -> None:
-    MASKS[name](tmp_path / "a.png")
-    (objects,) = read(tmp_path / "a.png", [write_image(tmp_path / "photos" / "a.png", 4, 4)], size=4)
+    MASKS[name](tmp_path / "a.tif")
+    (objects,) = read(tmp_path / "a.tif", [write_image(tmp_path / "photos" / "a.png", 4, 4)], size=4)
     expected = torch.zeros(4, 4, dtype=torch.bool)
     expected[1:3, 1:3] = True
     assert torch.equal(objects.of_class(0), expected)

@@ -28,6 +28,8 @@ USED_ELSEWHERE = {
     "data": {"name", "target"},
     "model": {"target", "max_epochs", "batch_size", "judge_every"},
     "saliency": {"target"},
+    "metrics": {"target"},
+    "probes": {"target"},
 }
 """The entries of a group's files that are no arguments of its class."""
 
@@ -310,7 +312,8 @@ def test_every_setting_of_a_file_is_an_argument_and_fits(group: str, name: str) 
 
 @pytest.mark.parametrize(("group", "name"), SHIPPED)
 def test_every_file_can_be_chosen(group: str, name: str, tmp_path: Path) -> None:
-    settings = _explain(tmp_path, f"methods={name}") if group == "saliency" else _train(f"{group}={name}")
+    words = {"saliency": "methods", "metrics": "metrics", "probes": "probes"}
+    settings = _explain(tmp_path, f"{words[group]}={name}") if group in words else _train(f"{group}={name}")
     assert settings["data"]["name"] == name if group == "data" else list(settings[group]) == [name]
 
 

@@ -13,7 +13,7 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.metrics.convergence import STEP, Convergence
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
-from overpaint.metrics.rows import Evidence, Measured, QueryMetric, Subject
+from overpaint.metrics.rows import Evidence, QueryMetric, Subject
 from overpaint.perturbation.engine import Engine, maps_of
 from overpaint.perturbation.proposals import Answers, PerturbationMethod, Proposal
 from overpaint.perturbation.questions import Question
@@ -21,7 +21,7 @@ from overpaint.saliency.gradient import Gradient
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.occlusion import Occlusion
 from overpaint.saliency.rise import Rise
-from overpaint.types import Classifier, SaliencyMethod
+from overpaint.types import Classifier, Measured, SaliencyMethod
 
 IMAGES, TARGETS = noise_images(2, 32, 3), torch.tensor([[0, 3], [2, 1]])
 

@@ -17,10 +17,11 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.metrics.insertion_deletion import Deletion, Insertion, area_under, pixels_a_step
 from overpaint.metrics.ranks import RankMasks, saliency_ranks
-from overpaint.metrics.rows import Evidence, Measured, QueryMetric
+from overpaint.metrics.rows import Evidence, QueryMetric
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.saliency.rise import Rise
+from overpaint.types import Measured
 
 KINDS: dict[str, Callable[..., QueryMetric]] = {"ins": Insertion, "del": Deletion}
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.metrics.randomisation import Randomisation, randomise, similarity
-from overpaint.metrics.rows import Evidence, Measured, Subject
+from overpaint.metrics.rows import Evidence, Subject
 from overpaint.perturbation.engine import Engine, maps_of
 from overpaint.saliency.gradient import Gradient
 from overpaint.saliency.rise import Rise
-from overpaint.types import Classifier, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.types import Classifier, Measured, SaliencyMaps, SaliencyMethod, TargetSets
 
 IMAGES, TARGETS = noise_images(2, 32, 3), torch.tensor([[0, 3], [2, 1]])
 

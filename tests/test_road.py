@@ -14,10 +14,11 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.metrics.ranks import saliency_ranks
 from overpaint.metrics.road import Imputations, Road, imputed
-from overpaint.metrics.rows import Evidence, Measured
+from overpaint.metrics.rows import Evidence
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.questions import Pictures
 from overpaint.perturbation.randomness import image_rng
+from overpaint.types import Measured
 
 
 def _evidence(images: Tensor, maps: Tensor, target: int = 1) -> Evidence:

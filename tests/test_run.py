@@ -85,8 +85,9 @@ def test_explaining_leaves_every_file(run_folder: Path) -> None:
     for name in images:
         saliency = read_arrays(folder / name / "saliency.npz")
         assert set(saliency) == {
-            *("image", "region", "map_mask_estimation", "error_mask_estimation"),
+            *("image", "region", "objects", "map_mask_estimation", "error_mask_estimation"),
             *("map_rise", "error_rise", "map_grad_cam"),
+            *("region_mask_estimation", "region_rise", "region_grad_cam"),
         }
         assert saliency["region"].sum() == round(0.1 * 32 * 32)
         variants = read_arrays(folder / name / "variants.npz")
@@ -99,17 +100,69 @@ def test_explaining_leaves_every_file(run_folder: Path) -> None:
             assert overview.size[0] > 500
     with (folder / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["name"] for row in rows] == images
-    assert {"target", "confidence", "acceptance_rate", "diversity", "mask_estimation_queries"} <= set(rows[0])
+    methods = ["mask_estimation", "rise", "grad_cam"]
+    assert [(row["name"], row["method"]) for row in rows] == [(name, method) for name in images for method in methods]
+    assert {"target", "confidence", "acceptance_rate", "diversity", "queries", "insertion", "iou"} <= set(rows[0])
+    assert [row["queries"] for row in rows[:3]] == ["128", "128", "1"]
+    assert all(0 <= float(row[metric]) <= 1 for row in rows for metric in ("insertion", "deletion"))
+    for row in rows:  # the strokes are those of the label; another class is annotated nowhere
+        assert (row["iou"] != "") == (row["pointing_game"] != "") == (row["label"] == row["target"])
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["images"] == 3
-    rates = [float(row["acceptance_rate"]) for row in rows]
+    overlaps = [float(row["iou"]) for row in rows[1::3] if row["iou"]]
+    assert summary["rise"]["mean_iou"] == pytest.approx(sum(overlaps) / len(overlaps))
+    rates = [float(row["acceptance_rate"]) for row in rows[::3]]  # the first method's region was repainted
     assert summary["mean_acceptance_rate"] == pytest.approx(sum(rates) / 3)
+
+
+def test_the_leaderboard_compares_the_methods(run_folder: Path) -> None:
+    folder = run_folder / "explain"
+    with (folder / "leaderboard.csv").open() as file:
+        standings = {(row["metric"], row["method"]): row for row in csv.DictReader(file)}
+    with (folder / "pairs.csv").open() as file:
+        pairs = list(csv.DictReader(file))
+    metrics = ["insertion", "deletion", "pointing_game", "energy_inside", "iou"]
+    assert {metric for metric, _ in standings} == set(metrics)
+    assert len(standings) == 5 * 3
+    assert len(pairs) == 5 * 3
+    for metric in metrics:
+        rows = {method: row for (of, method), row in standings.items() if of == metric}
+        better = 1 if metric != "deletion" else -1
+        ranks = {method: int(row["rank"]) for method, row in rows.items()}
+        assert min(ranks, key=ranks.__getitem__) == max(rows, key=lambda method: better * float(rows[method]["mean"]))
+        with Image.open(folder / f"chart_pairs_{metric}.png") as picture:
+            assert min(picture.size) > 100
+    for name in ("leaderboard", "insertion", "deletion"):
+        assert (folder / f"chart_{name}.png").is_file()
+
+
+def test_metrics_and_methods_are_added_to_what_is_there(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    shutil.copytree(run_folder, folder)
+    image = folder / "explain" / "test-00000"
+    before = read_arrays(image / "saliency.npz")
+    words = [*FAST, *QUIET, f"output={folder}", "limit=1", "methods=[mask_estimation,rise,grad_cam,center]"]
+    explain(CONFIGS, [*words, "metrics=[iou,increase]"])
+    after = read_arrays(image / "saliency.npz")
+    assert set(after) - set(before) == {"map_center", "region_center"}
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[name], values, err_msg=name)
+    metrics = json.loads((image / "result.json").read_text())["metrics"]
+    assert set(metrics["center"]) == {"iou", "increase"}
+    assert {"iou", "increase", "insertion"} <= set(metrics["rise"])
+    with (folder / "explain" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == ["mask_estimation", "rise", "grad_cam", "center"]
+    assert "insertion" not in rows[0]
 
 
 def test_the_report_is_one_page_that_needs_no_network(run_folder: Path) -> None:
     page = (run_folder / "explain" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 3 + 1  # overviews and the generator's samples
+    with (run_folder / "explain" / "results.csv").open() as file:
+        annotated = sum(row["label"] == row["target"] for row in csv.DictReader(file)) // 3
+    # Of each image overview, insertion, deletion and, where there are some, objects; the generator's samples; of all
+    # images leaderboard, insertion, deletion and each metric's pairs.
+    assert page.count("data:image/png;base64,") == 3 * 3 + annotated + 1 + 3 + 5
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert "test-00002" in page
@@ -201,8 +254,8 @@ def test_a_baseline_is_an_image_file_and_the_explanation_depends_on_it(run_folde
             maps.append(arrays["map_rise"])
     assert not np.array_equal(*maps)
     result = json.loads((tmp_path / "explain" / "test-00000" / "result.json").read_text())
-    assert 0 < result["rise_queries"] <= 1024
-    assert result["occlusion_queries"] == 170
+    assert 0 < result["methods"]["rise"]["queries"] <= 1024
+    assert result["methods"]["occlusion"]["queries"] == 170
 
 
 class StopAt(L.Callback):
@@ -342,8 +395,8 @@ def test_gradient_methods_explain_and_their_measures_are_written(run_folder: Pat
     (said,) = [line for line in done.stderr.splitlines() if "integrated_gradients" in line]
     assert said.startswith("warning: integrated_gradients: some maps miss the logit's difference")
     result = json.loads((tmp_path / "explain" / "test-00000" / "result.json").read_text())
-    assert abs(result["integrated_gradients_convergence_delta"]) > 0
-    assert result["input_x_gradient_queries"] == 1
+    assert abs(result["methods"]["integrated_gradients"]["measures"]["convergence_delta"]) > 0
+    assert result["methods"]["input_x_gradient"]["queries"] == 1
 
 
 def test_training_with_bad_words_loses_nothing(run_folder: Path) -> None:

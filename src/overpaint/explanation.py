@@ -122,6 +122,7 @@ def _evidence(
         targets=targets,
         maps=found[name, 0].maps,
         regions=regions[0],
+        queries=found[name, 0].queries,
         standard_errors=found[name, 0].standard_errors,
         objects=objects,
         repeats=torch.stack(seeds) if several else None,

@@ -76,7 +76,10 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
             )
         parts = {"generator": generator, "discriminator": discriminator, "search": search, "rule": rule}
         maker = VariantMaker(**checked_arguments(VariantMaker, settings["variants"] | parts, "variants"))
-    metrics = {name: build(section, f"metrics.{name}") for name, section in settings["metrics"].items()}
+    metrics = {
+        name: _with_baseline(section, f"metrics.{name}", settings, classifier)
+        for name, section in settings["metrics"].items()
+    }
     judge = Judge(metrics, settings["seeds"])
     probes = {name: build(section, f"probes.{name}") for name, section in settings["probes"].items()}
     if probes and maker is None:
@@ -120,21 +123,25 @@ def _short(value: Any) -> str:
 def make_method(
     name: str, section: Settings, settings: Settings, classifier: Classifier, discriminator: Discriminator | None
 ) -> SaliencyMethod | PerturbationMethod:
-    """Builds a method; a baseline that is no word is an image file, and a method that takes a discriminator gets it."""
-    more = {}
-    if (path := baseline_file(section)) is not None:
-        if not Path(path).is_file():
-            raise OverpaintError(f"saliency.{name}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
-        part, _ = read_files(path, classifier.image_size, classifier.channels, settings["fit"], 1)
-        more["baseline"] = part.images[0].float() / 255
-    method: Any = build(section, f"saliency.{name}", **more)
+    """Builds a method; one that takes a discriminator gets it."""
+    method: Any = _with_baseline(section, f"saliency.{name}", settings, classifier)
     if hasattr(method, "discriminator"):
         method = replace(method, discriminator=discriminator)
     built: SaliencyMethod | PerturbationMethod = method
     return built
 
 
+def _with_baseline(section: Settings, where: str, settings: Settings, classifier: Classifier) -> Any:
+    """Builds what a section describes; a baseline that is no word is an image file."""
+    if (path := baseline_file(section)) is None:
+        return build(section, where)
+    if not Path(path).is_file():
+        raise OverpaintError(f"{where}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
+    part, _ = read_files(path, classifier.image_size, classifier.channels, settings["fit"], 1)
+    return build(section, where, baseline=part.images[0].float() / 255)
+
+
 def baseline_file(section: Settings) -> str | None:
-    """Returns what a method's baseline names if it is none of the words."""
+    """Returns what a method's or metric's baseline names if it is none of the words."""
     baseline = section.get("baseline")
     return None if baseline is None or baseline in BASELINE_WORDS else str(baseline)

@@ -42,12 +42,11 @@ def manners(
     annotations = "".join(_content(settings["annotations"]["source"]))
     pieces = {BASE: base}
     for name, seed in seeded:
-        section = settings["saliency"][name]
-        more = [Path(path).read_bytes()] if (path := baseline_file(section)) is not None else []
-        pieces[map_piece(name, seed)] = _digest(base, section, seed, *more, generator if name in judged else b"")
+        own = _section(settings["saliency"][name])
+        pieces[map_piece(name, seed)] = _digest(base, *own, seed, generator if name in judged else b"")
     for name in settings["saliency"]:
         for metric, judge in metrics.items():
-            own = [pieces[map_piece(name)], settings["metrics"][metric]]
+            own = [pieces[map_piece(name)], *_section(settings["metrics"][metric])]
             if isinstance(judge, MapMetric):
                 own += [annotations, *(settings[key] for key in JUDGED_BY)]
             if isinstance(judge, MethodMetric) and judge.paints:
@@ -70,6 +69,12 @@ def stamps(part: ImagePart, index: int, pieces: Mapping[str, str]) -> dict[str, 
     """Returns what each piece of an image's explanation depends on, in short."""
     image = part.images[index].numpy().tobytes()
     return {piece: _digest(manner, image) for piece, manner in pieces.items()}
+
+
+def _section(section: Settings) -> list[Any]:
+    """Returns a section and the content of the file that its baseline may name."""
+    path = baseline_file(section)
+    return [section] if path is None else [section, Path(path).read_bytes()]
 
 
 def _content(source: str | None) -> list[str]:

@@ -14,6 +14,7 @@ from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.masks import Masks
 from overpaint.perturbation.proposals import Answers
 from overpaint.perturbation.questions import Question
+from overpaint.types import Measured
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import torch
 from overpaint.errors import OverpaintError
 from overpaint.metrics.again import explained_again
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
-from overpaint.metrics.rows import Evidence, Measured, MethodMetric, QueryMetric, RowValues, Subject
+from overpaint.metrics.rows import Evidence, MethodMetric, QueryMetric, RowValues, Subject
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import PerturbationMethod
+from overpaint.types import Measured
 
 STEP = 1 / 32
 """Share of the pixels that insertion and deletion change at a time: coarse, since every budget is judged."""
@@ -25,9 +26,8 @@ class Convergence(MethodMetric):
     that is judged. The value is the mean over the curve, so a method is better that is good early. It compares
     methods over the same budgets: a budget that a method's settings do not allow is left out.
 
-    The places are the queries really spent, the mean over the rows; of the last point, whose queries the map does not
-    tell, the most that the method may spend, which with ``stop_at`` may be more than it did. NaN for methods without a
-    budget (a field ``queries``).
+    The places are the queries really spent; of the last point, where the evidence does not tell, the most that the
+    method may spend. NaN for methods without a budget (a field ``queries``).
 
     Args:
         budgets: Queries for each image.
@@ -64,11 +64,13 @@ class Convergence(MethodMetric):
             maps, spent = explained_again(
                 smaller, subject.classifier, evidence.images, evidence.targets, subject.engine
             )
-            places.append(float(spent.float().mean()))
+            places.append(spent.float())
             curves.append(self._quality(dataclasses.replace(evidence, maps=maps), subject.engine))
-        places.append(float(method.most_queries(tuple(evidence.maps.shape[1:]), 1)))
+        most = torch.full((len(evidence.maps),), method.most_queries(tuple(evidence.maps.shape[1:]), 1))
+        places.append((most if evidence.queries is None else evidence.queries).float())
         curves.append(self._quality(evidence, subject.engine))
-        return [Measured(float(curve.mean()), curve, torch.tensor(places)) for curve in torch.stack(curves, 1)]
+        pairs = zip(torch.stack(curves, 1), torch.stack([each.cpu() for each in places], 1), strict=True)
+        return [Measured(float(curve.mean()), curve, own) for curve, own in pairs]
 
     def _smaller(self, method: Any) -> list[PerturbationMethod]:
         """Returns the method with each budget below its own that it allows."""

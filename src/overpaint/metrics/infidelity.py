@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.errors import OverpaintError
-from overpaint.metrics.rows import Evidence, Measured, MethodMetric, Subject
+from overpaint.metrics.rows import Evidence, MethodMetric, Subject
 from overpaint.perturbation.baselines import BaselineWord, baseline_image
 from overpaint.perturbation.proposals import WindowMasks
 from overpaint.perturbation.randomness import image_rng
 from overpaint.perturbation.windows import Length, pixels
+from overpaint.types import Measured
 
 
 class Infidelity(MethodMetric):

@@ -16,6 +16,7 @@ from overpaint.perturbation.baselines import Baseline, baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.proposals import Answers
 from overpaint.perturbation.questions import Question
+from overpaint.types import Measured
 
 
 def area_under(scores: Float[Tensor, " point"]) -> float:

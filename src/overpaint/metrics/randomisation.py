@@ -15,10 +15,10 @@ from torchmetrics.functional import spearman_corrcoef
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.metrics.again import explained_again
-from overpaint.metrics.rows import Evidence, Measured, MethodMetric, Subject
+from overpaint.metrics.rows import Evidence, MethodMetric, Subject
 from overpaint.perturbation.engine import Engine
 from overpaint.region import is_flat
-from overpaint.types import Classifier, Maps
+from overpaint.types import Classifier, Maps, Measured
 
 SIDE = 56
 """Side to which larger maps are averaged before they are compared: ranks of single pixels are noise."""

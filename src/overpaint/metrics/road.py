@@ -20,7 +20,7 @@ from overpaint.perturbation.proposals import Answers
 from overpaint.perturbation.questions import Question
 from overpaint.perturbation.randomness import image_rng
 from overpaint.region import is_flat
-from overpaint.types import Images
+from overpaint.types import Images, Measured
 
 Image = Float[Tensor, "channel *space"]
 

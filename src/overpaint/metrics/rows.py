@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -38,6 +38,7 @@ class Evidence:
         targets: The explained class of each row.
         maps: The maps. A map that is not finite somewhere explains nothing: in its place stands a map of 0.
         regions: The salient region of each map; empty for a flat one.
+        queries: What each map cost, where that is known.
         standard_errors: Of the maps, where the method has them.
         objects: True where an annotated object of the explained class is; nowhere in images without one.
         repeats: The maps of several seeds, the first those of ``maps``; None for one seed or a method without chance.
@@ -48,6 +49,7 @@ class Evidence:
     targets: Targets
     maps: Maps
     regions: Regions
+    queries: Int[Tensor, " row"] | None = None
     standard_errors: Maps | None = None
     objects: Regions | None = None
     repeats: Float[Tensor, "seed row *space"] | None = None
@@ -65,7 +67,7 @@ class Evidence:
         """Returns some of the rows."""
         index = list(chosen)
         changes: dict[str, Any] = {}
-        for name in ("images", "targets", "maps", "regions", "standard_errors", "objects"):
+        for name in ("images", "targets", "maps", "regions", "queries", "standard_errors", "objects"):
             value = getattr(self, name)
             changes[name] = None if value is None else value[index]
         for name in ("repeats", "repeated_regions"):
@@ -80,12 +82,12 @@ class RowMetric(Metric, ABC):
     A subclass is one of the kinds below; its constructor's arguments are its settings.
 
     Attributes:
-        higher_is_better: Whether more is better.
+        higher_is_better: Whether more is better; None where neither is, as for a ratio that should be 1.
         label: What is measured, with its unit, for tables and axes.
         bounds: The least and the greatest value that there can be.
     """
 
-    higher_is_better: bool
+    higher_is_better: bool | None
     is_differentiable = False
     full_state_update = False
     label: ClassVar[str]

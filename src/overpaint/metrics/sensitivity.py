@@ -9,10 +9,10 @@ from torch import Tensor
 
 from overpaint.errors import OverpaintError
 from overpaint.metrics.again import rows_of_images
-from overpaint.metrics.rows import Evidence, Measured, MethodMetric, Subject, finite
+from overpaint.metrics.rows import Evidence, MethodMetric, Subject, finite
 from overpaint.perturbation.engine import maps_of
 from overpaint.perturbation.randomness import drawing_as, image_rng
-from overpaint.types import Images, Maps, Targets
+from overpaint.types import Images, Maps, Measured, Targets
 
 
 class SensitivityMax(MethodMetric):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.masks import Grids, MaskGeometry, Masks, Shifts
-from overpaint.types import Classifier
+from overpaint.types import Classifier, SaliencyMethod
 
 ROUND = 128
 """Queries after which a method that may stop early looks at the error of its map."""
@@ -144,6 +144,16 @@ class PerturbationMethod(Protocol):
         ...
 
 
+def is_stochastic(method: SaliencyMethod | PerturbationMethod) -> bool:
+    """Tells whether a method's maps depend on its seed.
+
+    A method that draws at random says so by its attribute ``stochastic``; any other does where its ``baseline`` is
+    noise.
+    """
+    baseline = getattr(method, "baseline", None)
+    return bool(getattr(method, "stochastic", False)) or (isinstance(baseline, str) and baseline == "noise")
+
+
 def rounds(queries: int, stop_at: float | None) -> Iterator[int]:
     """Splits a number of queries into rounds, after each of which the error of the map is looked at.
 
@@ -168,8 +178,3 @@ def relative_errors(maps: Float[Tensor, "row *space"], errors: Float[Tensor, "ro
 def precise(maps: Float[Tensor, "row *space"], errors: Float[Tensor, "row *space"], stop_at: float | None) -> bool:
     """Tells whether the error of every map is under ``stop_at``."""
     return stop_at is not None and bool((relative_errors(maps, errors) < stop_at).all())
-
-
-def is_stochastic(method: object) -> bool:
-    """Tells whether a method's map changes with its seed: it draws at random, or its baseline is noise."""
-    return bool(getattr(method, "stochastic", False)) or getattr(method, "baseline", None) == "noise"

@@ -2,8 +2,8 @@
 
 import io
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -13,11 +13,18 @@ from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 from PIL import Image
 
+from overpaint.report.drawing import plain
+
 Picture = NDArray[np.uint8]
 """Height x width x 3, 0 to 255."""
 
 SHOWN = 16
 """How many accepted, and how many flipped variants are shown."""
+
+IMAGE, REGION = "image", "salient region"
+
+COLUMNS = 8
+"""Pictures and maps side by side; more methods take further lines."""
 
 REGION_COLOUR = "#ffb000"
 """Amber from IBM's colour-blind safe palette."""
@@ -102,40 +109,64 @@ def overview(
     Returns:
         A PNG file's content.
     """
-    columns = len(methods) + 2
-    figure = Figure(figsize=(2.1 * columns, 8.4 if variants is not None else 4.4), dpi=110, layout="constrained")
-    grid = GridSpec(4 if variants is not None else 2, columns, figure=figure)
-    figure.suptitle(title, fontsize=10)
-    picture = to_picture(arrays["image"])
-    axes = figure.add_subplot(grid[0, 0])
-    axes.imshow(picture)
-    _show(axes, "image")
-    for column, name in enumerate(methods, start=1):
-        _show_map(figure, figure.add_subplot(grid[0, column]), arrays[f"map_{name}"], name, "RdBu_r")
-        axes = figure.add_subplot(grid[1, column])
-        if f"error_{name}" in arrays:
-            _show_map(figure, axes, arrays[f"error_{name}"], "standard error", "Greys")
+    lines = [[IMAGE, *methods, REGION][i : i + COLUMNS] for i in range(0, len(methods) + 2, COLUMNS)]
+    parts = list(_variant_parts(variants, class_names)) if variants is not None else []
+    heights = []
+    for line in lines:
+        heights += [2.2] + ([2.2] if any(f"error_{name}" in arrays for name in line) else [])
+    heights += [2.0 if len(part.pictures) else 0.3 for part in parts]
+    columns = min(COLUMNS, len(methods) + 2)
+    figure = Figure(figsize=(2.1 * columns, sum(heights) + 0.4), dpi=110, layout="constrained")
+    figure.suptitle(plain(title), fontsize=10)
+    grid = GridSpec(len(heights), columns, figure=figure, height_ratios=heights)
+    row = 0
+    for line in lines:
+        row += _draw_line(figure, grid, row, line, arrays)
+    for part in parts:
+        axes = figure.add_subplot(grid[row, :])
+        _show(axes, part.title)
+        if len(part.pictures):
+            axes.imshow(picture_grid(part.pictures))
         else:
             axes.axis("off")
-            axes.text(0.5, 0.5, "nothing random:\nno standard error", ha="center", va="center", fontsize=7)
-    axes = figure.add_subplot(grid[0, columns - 1])
-    axes.imshow(picture)
-    if arrays["region"].any() and not arrays["region"].all():
-        axes.contour(arrays["region"], levels=[0.5], colors=[REGION_COLOUR], linewidths=1.5)
-    _show(axes, f"salient region ({arrays['region'].mean():.0%})")
-    if variants is not None:
-        counted = ~variants["duplicate"]
-        for row, (word, chosen) in enumerate(
-            (("accepted", variants["accepted"] & counted), ("flipped", ~variants["accepted"] & counted)), start=2
-        ):
-            best = np.flatnonzero(chosen)[np.argsort(-variants["confidences"][chosen], kind="stable")]
-            axes = figure.add_subplot(grid[row, :])
-            axes.imshow(picture_grid(variants["images"][best[:SHOWN]]))
-            answers = Counter(class_names[i] for i in variants["predictions"][chosen])
-            named = ", ".join(f"{count} as {name}" for name, count in answers.most_common(5))
-            _show(axes, f"{word}: {chosen.sum()} of {counted.sum()} different variants{named and f' ({named})'}")
-            if not chosen.any():
-                axes.axis("off")
+        row += 1
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _draw_line(figure: Figure, grid: GridSpec, row: int, line: list[str], arrays: Mapping[str, NDArray[Any]]) -> int:
+    """Draws pictures and maps side by side, and below them the standard errors; returns how many rows it took."""
+    with_errors = any(f"error_{name}" in arrays for name in line)
+    for column, name in enumerate(line):
+        axes = figure.add_subplot(grid[row, column])
+        if name in (IMAGE, REGION):
+            axes.imshow(to_picture(arrays["image"]))
+            _show(axes, name)
+            if name == REGION:
+                _show(axes, f"salient region ({arrays['region'].mean():.0%})")
+                if arrays["region"].any() and not arrays["region"].all():
+                    axes.contour(arrays["region"], levels=[0.5], colors=[REGION_COLOUR], linewidths=1.5)
+            continue
+        _show_map(figure, axes, arrays[f"map_{name}"], name, "RdBu_r")
+        if f"error_{name}" in arrays:
+            below = figure.add_subplot(grid[row + 1, column])
+            _show_map(figure, below, arrays[f"error_{name}"], "standard error", "Greys")
+    return 2 if with_errors else 1
+
+
+class _Part(NamedTuple):
+    """A row of variants, and what is said of it."""
+
+    title: str
+    pictures: NDArray[np.floating[Any]]
+
+
+def _variant_parts(variants: Mapping[str, NDArray[Any]], class_names: list[str]) -> Iterator[_Part]:
+    counted = ~variants["duplicate"]
+    for word, chosen in (("accepted", variants["accepted"] & counted), ("flipped", ~variants["accepted"] & counted)):
+        best = np.flatnonzero(chosen)[np.argsort(-variants["confidences"][chosen], kind="stable")]
+        answers = Counter(class_names[i] for i in variants["predictions"][chosen])
+        named = ", ".join(f"{count} as {plain(name)}" for name, count in answers.most_common(5))
+        title = f"{word}: {chosen.sum()} of {counted.sum()} different variants{named and f' ({named})'}"
+        yield _Part(title, variants["images"][best[:SHOWN]])

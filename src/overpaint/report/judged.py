@@ -92,6 +92,8 @@ def run_charts(board: Scoreboard, layers: Mapping[str, Sequence[str]]) -> list[R
 
 
 def write_charts(folder: Path, charts: Sequence[RunChart]) -> None:
-    """Writes each chart as a file of its own."""
+    """Writes each chart as a file ``chart_NAME.png``, in place of those of an earlier run."""
+    for path in folder.glob("chart_*.png"):
+        path.unlink()
     for chart in charts:
-        write_bytes(folder / "charts" / f"{chart.name}.png", chart.picture)
+        write_bytes(folder / f"chart_{chart.name}.png", chart.picture)

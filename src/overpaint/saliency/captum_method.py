@@ -25,6 +25,9 @@ from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 OURS = ("self", "forward_func", "model", "inputs", "target", "return_convergence_delta", "show_progress")
 """Arguments of captum that a user does not give."""
 
+DRAWING = ("GradientShap", "KernelShap", "Lime", "ShapleyValueSampling")
+"""The classes of captum that draw at random."""
+
 
 class _Logits(nn.Module):
     """The classifier as the module that some classes of captum ask for; counts the images it is asked about."""
@@ -76,6 +79,11 @@ class CaptumMethod:
         for name, parameter in usable.items():
             if parameter.default is parameter.empty and name not in self.arguments:
                 raise OverpaintError(f"captum's {self.attribution} needs arguments.{name}")
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the maps depend on the seed."""
+        return self.attribution in DRAWING or self.arguments.get("baselines") == "noise"
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors; the queries are counted."""

@@ -1,7 +1,7 @@
 """LIME: local interpretable model-agnostic explanations, for images (Ribeiro, Singh & Guestrin, KDD 2016)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -62,6 +62,7 @@ class Lime:
         OverpaintError: If a setting is out of its range; at the call, if SLIC can't cut such an image.
     """
 
+    stochastic: ClassVar[bool] = True
     queries: int = 1024
     segments: Literal["slic", "grid"] = "slic"
     count: int = 50

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -99,6 +99,7 @@ class MaskEstimation:
         OverpaintError: If a setting is out of its range.
     """
 
+    stochastic: ClassVar[bool] = True
     queries: int = 1024
     chains: int = 32
     cells: int = 8

@@ -1,7 +1,7 @@
 """RISE: randomised input sampling (Petsiuk, Das & Saenko, BMVC 2018)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -45,6 +45,7 @@ class Rise:
         OverpaintError: If a setting is out of its range.
     """
 
+    stochastic: ClassVar[bool] = True
     queries: int = 1024
     cells: int = 7
     keep: float = 0.5

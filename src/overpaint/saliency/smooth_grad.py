@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class SmoothGrad:
             inference mode.
     """
 
+    stochastic: ClassVar[bool] = True
     samples: int = 50
     noise: float = 0.15
     sign: Sign = "absolute"

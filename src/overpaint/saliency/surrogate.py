@@ -1,7 +1,7 @@
 """A linear surrogate of the classifier under random masks: RISE's question, answered by regression."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -61,6 +61,7 @@ class Surrogate:
         OverpaintError: If a setting is out of its range.
     """
 
+    stochastic: ClassVar[bool] = True
     queries: int = 1024
     cells: int | None = None
     resolution: int | None = None

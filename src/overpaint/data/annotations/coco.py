@@ -22,33 +22,29 @@ def read_coco(source: Path) -> list[Entry]:
     Raises:
         OverpaintError: If it is no such file.
     """
-    try:
-        content = json.loads(read_text(source))
-    except (ValueError, RecursionError) as error:
-        raise OverpaintError(f"{source} is no JSON ({error})") from error
-    images, annotations, categories = (_list(content, key, source) for key in ("images", "annotations", "categories"))
+    images, annotations, categories = _lists(source, "images", "annotations", "categories")
     names: dict[Any, str] = {}
     for index, category in enumerate(categories):
         place = f"{source}: categories[{index}]"
         names[_get(category, "id", place, int)] = _get(category, "name", place, str)
     objects: dict[Any, list[tuple[str, Any]]] = {}
-    frames: list[tuple[str, Any]] = []
     for index, image in enumerate(images):
         place = f"{source}: images[{index}]"
         if _get(image, "id", place, int, str) in objects:
             raise OverpaintError(f"{place} has the id={image['id']} of another image")
         objects[image["id"]] = []
-        frames.append((place, image))
     for index, annotation in enumerate(annotations):
         place = f"{source}: annotations[{index}]"
         key = _get(annotation, "image_id", place, int, str)
         if key not in objects:
             raise OverpaintError(f"{place}: image_id={key} is not the id of any of its images")
         objects[key].append((place, annotation))
-    return [
-        Entry(_get(image, "file_name", place, str), place, partial(_boxes, image, place, objects[image["id"]], names))
-        for place, image in frames
-    ]
+    entries = []
+    for index, image in enumerate(images):
+        place = f"{source}: images[{index}]"
+        read = partial(_boxes, image, place, objects[image["id"]], names)
+        entries.append(Entry(_get(image, "file_name", place, str), place, read))
+    return entries
 
 
 def _boxes(
@@ -69,11 +65,15 @@ def _box(annotation: Any, place: str, names: dict[Any, str]) -> LabelledBox:
     return LabelledBox(names[category], (left, top, left + width, top + height), place, category)
 
 
-def _list(content: Any, key: str, source: Path) -> list[Any]:
-    value = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(value, list):
-        raise OverpaintError(f"{source} is no COCO file: it has no list '{key}'")
-    return value
+def _lists(source: Path, *keys: str) -> list[list[Any]]:
+    try:
+        content = json.loads(read_text(source))
+    except (ValueError, RecursionError) as error:
+        raise OverpaintError(f"{source} is no JSON ({error})") from error
+    for key in keys:
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise OverpaintError(f"{source} is no COCO file: it has no list '{key}'")
+    return [content[key] for key in keys]
 
 
 def _get(content: Any, key: str, place: str, *kinds: type) -> Any:

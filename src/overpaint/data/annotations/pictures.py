@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from overpaint.data.annotations.entry import Entry, entry_name
 from overpaint.data.annotations.frame import Frame
@@ -37,18 +38,19 @@ def _mask(path: Path, frame: Frame) -> MaskObjects:
     marked = _read_mask(path)
     frame.check_size(marked.shape[1], marked.shape[0], f"the mask picture {path}")
     left, top, right, bottom = fitted_box(frame.width, frame.height, frame.fit)
-    middles = (np.arange(frame.size) + 0.5) / frame.size
+    middles = (torch.arange(frame.size, dtype=torch.double) + 0.5) / frame.size
     rows, columns = top + middles * (bottom - top), left + middles * (right - left)
-    return MaskObjects(torch.from_numpy(marked[rows.astype(int)[:, None], columns.astype(int)]))
+    return MaskObjects(marked[rows.long()[:, None], columns.long()])
 
 
-def _read_mask(path: Path) -> Bool[np.ndarray, "height width"]:
+def _read_mask(path: Path) -> Bool[Tensor, "height width"]:
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)
-            solid = np.asarray(image.getchannel("A")) > 0 if "A" in image.getbands() else True
-            values = np.asarray(image.convert(image.mode.removesuffix("A")) if image.mode in ("LA", "RGBA") else image)
+            marked = torch.from_numpy(np.asarray(image).reshape(image.height, image.width, -1) != 0)
+            has_alpha = image.getbands()[-1] == "A"
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise OverpaintError(f"the mask picture {path} can't be read ({error})") from error
-    marked: Bool[np.ndarray, "height width"] = (values if values.ndim == 2 else values.any(2)).astype(bool) & solid
-    return marked
+    if has_alpha:
+        marked = marked[..., :-1] & marked[..., -1:]
+    return marked.any(2)

@@ -1,0 +1,185 @@
+"""Do maps repeat from seed to seed? The mean over the pairs of seeds.
+
+Without repeats, or with one seed, nothing is measured: NaN. A map without contrast, or with a value that is not finite,
+agrees with no other: 0.
+"""
+
+import itertools
+from abc import abstractmethod
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from overpaint.errors import OverpaintError
+from overpaint.metrics.rows import Evidence, MapMetric, RowValues
+from overpaint.region import is_flat
+from overpaint.types import Maps, Regions
+
+SIDE = 56
+"""Pixels along each axis, at most, of the maps whose ranks are compared."""
+
+SIGMA, REACH = 1.5, 5
+"""SSIM's Gaussian (Wang et al., 2004): its standard deviation, and how far it reaches, in pixels."""
+
+
+def _pooled(maps: Maps) -> Float[Tensor, "row *coarse"]:
+    """Averages maps over the boxes that bring each axis to at most `SIDE`; what fills no box at the end is left out."""
+    for axis in range(1, maps.ndim):
+        step = -(-maps.shape[axis] // SIDE)
+        whole = maps.narrow(axis, 0, maps.shape[axis] // step * step)
+        maps = whole.unflatten(axis, (-1, step)).mean(axis + 1)
+    return maps
+
+
+def _ranks(values: Float[Tensor, "row pixel"]) -> Float[Tensor, "row pixel"]:
+    """Returns each row's ranks, counted from 1; equal values share the mean of theirs."""
+    ordered = values.sort(dim=1).values
+    less, up_to = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
+    return (less + up_to + 1).double() / 2
+
+
+def spearman(first: Maps, second: Maps) -> RowValues:
+    """Returns the rank correlation of each pair of maps, in [-1, 1]; 0 where a map is flat.
+
+    The maps are averaged to at most `SIDE` pixels along each axis first: neighbouring pixels of a map are no
+    independent witnesses, and 50,000 ranks say no more than 3,000.
+    """
+    small = [_pooled(maps) for maps in (first, second)]
+    centred = [ranks - ranks.mean(1, keepdim=True) for ranks in (_ranks(maps.flatten(1)) for maps in small)]
+    norms = [ranks.square().sum(1).sqrt() for ranks in centred]
+    correlations = (centred[0] * centred[1]).sum(1) / (norms[0] * norms[1])
+    # A map may have contrast only inside the boxes that are averaged.
+    return correlations.masked_fill(is_flat(small[0]) | is_flat(small[1]), 0.0).clamp(-1, 1)
+
+
+def ssim(first: Maps, second: Maps) -> RowValues:
+    """Returns the structural similarity of each pair of maps, each scaled to [0, 1], in [-1, 1]; 0 where one is flat.
+
+    Deviation from Wang et al. (2004): on maps of fewer than 11 pixels along an axis the Gaussian is as much narrower.
+    Only maps of two dimensions, at least 3 pixels along each, are measured; of others the value is NaN.
+    """
+    reach = min(REACH, (min(first.shape[1:]) - 1) // 2)
+    if first.ndim != 3 or reach < 1:
+        return torch.full((len(first),), torch.nan, device=first.device)
+    flat = is_flat(first) | is_flat(second)
+    scaled = [_scaled(maps.masked_fill(flat[:, None, None], 0.0))[:, None] for maps in (first, second)]
+    # torchmetrics gives the Gaussian a reach of 3.5 standard deviations, rounded.
+    sigma = SIGMA * reach / REACH
+    values = structural_similarity_index_measure(scaled[0], scaled[1], sigma=sigma, reduction="none", data_range=1.0)
+    assert isinstance(values, Tensor)
+    return values.reshape(-1).masked_fill(flat, 0.0).clamp(-1, 1)
+
+
+def _scaled(maps: Maps) -> Maps:
+    """Brings each map to [0, 1]; a flat one to 0."""
+    spans = torch.stack([maps.flatten(1).amin(1), maps.flatten(1).amax(1)]).reshape(2, -1, *[1] * (maps.ndim - 1))
+    return (maps - spans[0]) / (spans[1] - spans[0]).clamp(min=torch.finfo(maps.dtype).tiny)
+
+
+def top_k(first: Maps, second: Maps, share: float) -> RowValues:
+    """Returns ``|T_k(A) ∩ T_k(B)| / k`` (Ghorbani, Abid & Zou, AAAI 2019), ``T_k`` the ``k`` most salient pixels.
+
+    Ties are taken in reading order, so that of maps that are 0 nearly everywhere the zeros agree where fewer than
+    ``k`` pixels differ from 0.
+
+    Args:
+        first: Maps ``A``.
+        second: Maps ``B``.
+        share: ``k`` as a share of the pixels, rounded, at least one pixel.
+    """
+    chosen = []
+    for maps in (first, second):
+        values = maps.flatten(1)
+        order = values.argsort(dim=1, descending=True, stable=True)[:, : max(1, round(share * values.shape[1]))]
+        chosen.append(torch.zeros_like(values).scatter_(1, order, 1.0))
+    values = (chosen[0] * chosen[1]).sum(1) / chosen[0].sum(1)
+    return values.masked_fill(is_flat(first) | is_flat(second), 0.0)
+
+
+def region_overlap(first: Regions, second: Regions) -> RowValues:
+    """Returns the IoU of each pair of regions; two empty ones agree on nothing: 0."""
+    both, either = (first & second).flatten(1).sum(1), (first | second).flatten(1).sum(1)
+    return both.double() / either.clamp(min=1)
+
+
+class _Agreement(MapMetric):
+    """The mean of a comparison over the pairs of seeds."""
+
+    higher_is_better = True
+
+    def measure(self, evidence: Evidence) -> RowValues:
+        """See `MapMetric.measure`."""
+        repeats = self.compared(evidence)
+        if repeats is None or len(repeats) < 2:
+            return torch.full((len(evidence.maps),), torch.nan, device=evidence.maps.device)
+        pairs = itertools.combinations(repeats, 2)
+        return torch.stack([self.compare(first, second).double() for first, second in pairs]).mean(0)
+
+    def compared(self, evidence: Evidence) -> Float[Tensor, "seed row *space"] | Bool[Tensor, "seed row *space"] | None:
+        """Returns what of the seeds is compared."""
+        return evidence.repeats
+
+    @abstractmethod
+    def compare(self, first: Tensor, second: Tensor) -> RowValues:
+        """Returns how much the rows of two seeds agree."""
+
+
+class SpearmanAgreement(_Agreement):
+    """See `spearman`."""
+
+    label = "agreement of seeds, rank correlation"
+    bounds = (-1.0, 1.0)
+
+    def compare(self, first: Tensor, second: Tensor) -> RowValues:
+        """See `spearman`."""
+        return spearman(first, second)
+
+
+class SsimAgreement(_Agreement):
+    """See `ssim`."""
+
+    label = "agreement of seeds, SSIM"
+    bounds = (-1.0, 1.0)
+
+    def compare(self, first: Tensor, second: Tensor) -> RowValues:
+        """See `ssim`."""
+        return ssim(first, second)
+
+
+class TopKAgreement(_Agreement):
+    """See `top_k`.
+
+    Args:
+        share: Share of the pixels that are compared; the default is the 1000 of 224 x 224 of the paper.
+
+    Raises:
+        OverpaintError: If it is not in (0, 1].
+    """
+
+    label = "agreement of seeds, share of the top pixels"
+
+    def __init__(self, share: float = 0.02) -> None:
+        super().__init__()
+        if not 0 < share <= 1:
+            raise OverpaintError(f"agreement_top_k: share={share} must lie in (0, 1]")
+        self.share = share
+
+    def compare(self, first: Tensor, second: Tensor) -> RowValues:
+        """See `top_k`."""
+        return top_k(first, second, self.share)
+
+
+class RegionAgreement(_Agreement):
+    """See `region_overlap`; the regions are those that the run's region rule gives."""
+
+    label = "agreement of seeds, IoU of regions"
+
+    def compared(self, evidence: Evidence) -> Bool[Tensor, "seed row *space"] | None:
+        """Returns the regions of the seeds."""
+        return evidence.repeated_regions
+
+    def compare(self, first: Tensor, second: Tensor) -> RowValues:
+        """See `region_overlap`."""
+        return region_overlap(first, second)
