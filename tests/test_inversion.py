@@ -165,7 +165,7 @@ def test_the_gradient_is_the_differences(recipe: Any) -> None:
     owners = torch.tensor([1, 0, 0, 1])
     assert torch.autograd.gradcheck(lambda z: objective.descended(z, owners)[0], latents)
     judged = objective.judge(latents.detach(), owners)
-    descended, painted, prior = objective.descended(latents, owners)
+    descended, painted, further = objective.descended(latents, owners)
     (gradients,) = torch.autograd.grad(descended.sum(), latents)
     torch.testing.assert_close(judged.gradients, gradients)
     torch.testing.assert_close(judged.descended, descended.detach())
@@ -173,7 +173,8 @@ def test_the_gradient_is_the_differences(recipe: Any) -> None:
     contextual = torch.stack([(rings[i] * (own - images[i]).abs()).sum() / 2 for i, own in pairs])
     torch.testing.assert_close(judged.contextual, contextual)
     scale = 4 if recipe == "authors" else 1  # their sum over channels of images in [-1, 1]
-    torch.testing.assert_close(judged.losses, scale * contextual + 0.3 * prior.detach())
+    torch.testing.assert_close(judged.losses, scale * contextual + further.detach())
+    torch.testing.assert_close(further, 0.3 * objective.prior(painted))
     if recipe == "lbfgs":
         assert (judged.descended < judged.losses).all()
     else:

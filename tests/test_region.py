@@ -10,7 +10,7 @@ from skimage.filters import threshold_otsu
 from torch import Tensor
 
 from overpaint.errors import OverpaintError
-from overpaint.region import RegionRule, bounding_box_of_largest, is_flat
+from overpaint.region import RegionRule, bounding_box_of_largest, is_flat, moved_elsewhere
 
 METHODS = ["fraction", "threshold", "otsu"]
 
@@ -276,3 +276,92 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     ((name, value),) = settings.items()
     with pytest.raises(OverpaintError, match=f"region: .*{name}={value}"):
         RegionRule(**settings)
+
+
+def test_a_share_of_the_box_counts_pixels_of_the_largest_components_box() -> None:
+    values = torch.zeros(6, 8)
+    values[_grid("........ .###.... .#...... .#...... ........ .......#")] = torch.tensor([9.0, 8, 7, 6, 5, 10])
+    rule = RegionRule(fraction=6 / 48)
+    assert torch.equal(rule.salient_region(values[None])[0], values > 0)
+    # The box is 3 by 3; half of its 9 pixels are 4 (rounded half to even), wherever the most salient ones lie.
+    assert torch.equal(rule.share_of_box(values[None], 0.5)[0], values > 6)
+    assert torch.equal(rule.share_of_box(values[None], 0.01)[0], values == 10)
+    sizes = [int(rule.share_of_box(values[None], share).sum()) for share in (0.2, 0.6, 0.9, 1.0)]
+    assert sizes == [2, 5, 8, 9]
+
+
+@pytest.mark.parametrize("shape", [(20,), (16, 24), (6, 8, 10)])
+def test_shares_of_the_box_lie_in_one_another(shape: tuple[int, ...]) -> None:
+    maps, rule = _maps(2, *shape), RegionRule(fraction=0.3)
+    places = torch.stack(torch.meshgrid(*map(torch.arange, shape), indexing="ij"))
+    maps[0] = 0.01 * maps[0] - places.sub(4).square().sum(0)  # one hill
+    maps[1] = 2.5
+    regions = [rule.share_of_box(maps, share) for share in (0.1, 0.5, 0.8, 1.0)]
+    for smaller, larger in itertools.pairwise(regions):
+        assert not (smaller & ~larger).any()
+        assert int(smaller[0].sum()) < int(larger[0].sum())
+        assert not larger[1].any()
+    box = bounding_box_of_largest(rule.salient_region(maps)[0].numpy())
+    assert int(regions[-1][0].sum()) == box.sum()
+
+
+def _slowly_moved(region: Tensor, values: Tensor) -> Tensor:
+    """Tries every mirror image at every place."""
+    best: tuple[Any, ...] = ()
+    axes = range(region.ndim)
+    for number in range(region.ndim + 1):
+        for mirrored in itertools.combinations(axes, number):
+            shape = region.flip(mirrored)
+            pixels = shape.nonzero()
+            for place in itertools.product(*map(range, region.shape)):
+                inside = pixels + torch.tensor(place)
+                # Not cut: after going round, the pixels' box is as large as before.
+                sizes = torch.tensor(region.shape)
+                wrapped = inside % sizes
+                cut = bool(((wrapped.amax(0) - wrapped.amin(0)) != (pixels.amax(0) - pixels.amin(0))).any())
+                cut |= bool(((inside // sizes).amin(0) != (inside // sizes).amax(0)).any())
+                moved = shape.roll(place, tuple(axes))
+                rank = (int((moved & region).sum()), cut, round(float(values[moved].sum()), 5), number)
+                if not best or rank < best[0]:
+                    best = (rank, moved)
+    moved: Tensor = best[1]
+    return moved
+
+
+@pytest.mark.parametrize("shape", [(9,), (5, 7), (3, 4, 4)])
+@pytest.mark.parametrize("seed", range(4))
+def test_elsewhere_is_the_slow_one(shape: tuple[int, ...], seed: int) -> None:
+    values = _maps(1, *shape, seed=seed).double()
+    region = RegionRule(fraction=0.1 + 0.15 * seed).salient_region(values)
+    assert torch.equal(moved_elsewhere(region, values)[0], _slowly_moved(region[0], values[0]))
+
+
+def test_elsewhere_by_hand() -> None:
+    region = _grid("#..... ##.... ...... ......")
+    values = torch.zeros(4, 6)
+    values[:, :4] = 1
+    # Two columns on the right are free of saliency; unmirrored, first in reading order.
+    assert torch.equal(moved_elsewhere(region[None], values[None])[0], _grid("....#. ....## ...... ......"))
+    values[:3, 4:] = torch.tensor([[0.0, 0], [0, 2], [2, 0]])
+    # Unmirrored it would have to stand on a 2 or left of the columns.
+    found = moved_elsewhere(region[None], values[None])[0]
+    assert torch.equal(found, _grid("....## ....#. ...... ......"))
+
+
+def test_elsewhere_of_everything_and_of_nothing() -> None:
+    regions = torch.stack([torch.ones(4, 5), torch.zeros(4, 5)]).bool()
+    assert torch.equal(moved_elsewhere(regions, _maps(2, 4, 5)), regions)
+    assert moved_elsewhere(regions[:0], _maps(0, 4, 5)).shape == (0, 4, 5)
+    broken = _maps(1, 4, 5)
+    broken[0, 0, 0] = float("nan")
+    assert not moved_elsewhere(RegionRule().salient_region(broken), broken).any()
+
+
+def test_elsewhere_is_cut_by_the_border_only_where_that_spares_overlap() -> None:
+    region = _grid("#....# ...... ......")
+    moved = moved_elsewhere(region[None], torch.zeros(1, 3, 6))[0]
+    assert torch.equal(moved, _grid("...... #....# ......"))
+    column = _grid("#....# #....# #....#")
+    moved = moved_elsewhere(column[None], torch.zeros(1, 3, 6))[0]
+    assert not (moved & column).any()
+    assert int(moved.sum()) == 6

@@ -1,8 +1,9 @@
 """From a saliency map to the salient region B, and the ring weights R around it."""
 
+import itertools
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,10 +23,10 @@ def is_flat(maps: Maps) -> Bool[Tensor, " batch"]:
     return ~flat.isfinite().all(1) | (flat.amax(1) == flat.amin(1))
 
 
-def _most_salient(saliency_map: Float[Tensor, "*space"], fraction: float) -> Bool[Tensor, "*space"]:
+def _most_salient(saliency_map: Float[Tensor, "*space"], count: int) -> Bool[Tensor, "*space"]:
     order = saliency_map.flatten().argsort(descending=True, stable=True)
     region = torch.zeros_like(order, dtype=torch.bool)
-    region[order[: max(1, round(fraction * len(order)))]] = True
+    region[order[: max(1, count)]] = True
     return region.reshape(saliency_map.shape)
 
 
@@ -38,6 +39,55 @@ def bounding_box_of_largest(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     box = np.zeros_like(region)
     box[ndimage.find_objects(labels)[largest - 1]] = True
     return box
+
+
+def moved_elsewhere(regions: Regions, maps: Maps) -> Regions:
+    """Moves each region to where little is salient: a hole of the same shape and size for comparison.
+
+    The region and its mirror images, along any of the axes, are shifted to every place; what a shift pushes over the
+    border comes in at the opposite one. Of all these one is taken by, in this order: least overlap with the region; not
+    cut by the border; least sum of the map; fewest mirrored axes; first place in reading order. Nothing is random. A
+    region of more than half of the image can't but overlap; an empty one stays empty.
+    """
+    moved = [_moved(region, own) for region, own in zip(regions.cpu().numpy(), maps.cpu().numpy(), strict=True)]
+    return torch.from_numpy(np.stack(moved)).to(regions.device) if moved else regions.clone()
+
+
+def _moved(region: NDArray[np.bool_], saliency_map: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    if not region.any():
+        return region
+    axes = range(region.ndim)
+    best: tuple[float, ...] = (math.inf,)
+    for mirrored in itertools.chain.from_iterable(itertools.combinations(axes, n) for n in range(region.ndim + 1)):
+        shape = np.flip(region, mirrored)
+        overlaps = np.rint(_sums_under(shape, region)).astype(np.int64)
+        cut = _cut_by_border(shape)
+        candidates = np.argwhere(overlaps == overlaps.min())
+        candidates = candidates[cut[tuple(candidates.T)] == cut[tuple(candidates.T)].min()]
+        sums = _sums_under(shape, saliency_map)[tuple(candidates.T)]
+        scale = float(np.abs(saliency_map).sum()) or 1.0
+        sums = np.round(sums / scale, 9)  # what the Fourier transform can't tell apart is equal
+        place = candidates[int(sums.argmin())]
+        rank = (float(overlaps[tuple(place)]), float(cut[tuple(place)]), float(sums.min()))
+        if rank < best:
+            best, moved = rank, np.roll(shape, tuple(place), tuple(axes))
+    return moved
+
+
+def _sums_under(shape: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.float64]:
+    """Returns the sum of the values under the shape, for each cyclic shift of it."""
+    spectrum = np.fft.fftn(shape.astype(np.float64)).conj() * np.fft.fftn(values.astype(np.float64))
+    return np.fft.ifftn(spectrum).real
+
+
+def _cut_by_border(shape: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Returns, for each cyclic shift, whether the shape's bounding box leaves the image."""
+    cut = np.zeros(shape.shape, dtype=bool)
+    for axis, (box, side) in enumerate(zip(ndimage.find_objects(shape.astype(int))[0], shape.shape, strict=True)):
+        starts = (box.start + np.arange(side)) % side
+        leaves = starts + (box.stop - box.start) > side
+        cut |= leaves.reshape([-1 if a == axis else 1 for a in range(shape.ndim)])
+    return cut
 
 
 @dataclass(frozen=True)
@@ -80,9 +130,30 @@ class RegionRule:
                 regions[i] = self._region(maps[i].cpu()).to(maps.device)
         return regions
 
+    def share_of_box(self, maps: Maps, share: float) -> Regions:
+        """Returns the most salient pixels of each map, as many as ``share`` of the box that its salient region fills.
+
+        The box is the bounding box of the largest connected component of `salient_region`. So regions of several
+        shares lie in one another, and their size follows the object's and not the image's. It is how the paper's "% of
+        bounding box" is read here (figure "acceptable variations"; its rule is not published).
+
+        Args:
+            maps: The maps.
+            share: Of the box's area; 1 is as many pixels as the box has.
+
+        Returns:
+            The regions; empty for a flat map.
+        """
+        regions = self.salient_region(maps)
+        for i, region in enumerate(regions.cpu().numpy()):
+            if region.any():
+                area = int(bounding_box_of_largest(region).sum())
+                regions[i] = _most_salient(maps[i].cpu(), round(share * area)).to(maps.device)
+        return regions
+
     def _region(self, saliency_map: Float[Tensor, "*space"]) -> Bool[Tensor, "*space"]:
         if self.method == "fraction":
-            region = _most_salient(saliency_map, self.fraction).numpy()
+            region = _most_salient(saliency_map, round(self.fraction * saliency_map.numel())).numpy()
         elif self.method == "threshold":
             low, high = saliency_map.min(), saliency_map.max()
             region = (saliency_map > low + self.threshold * (high - low)).numpy()

@@ -1,7 +1,8 @@
 """Repainted variants of an image, and which of them the classifier accepts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor
 from overpaint.blending import Blend, blend_into
 from overpaint.checks import check_images
 from overpaint.errors import OverpaintError
-from overpaint.inversion import LatentSearch
+from overpaint.inversion import Guide, LatentSearch
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.region import RegionRule
 from overpaint.types import (
@@ -53,6 +54,16 @@ def _masked_mean(values: PerVariant, chosen: Bool[Tensor, "batch variant"]) -> F
     return torch.where(chosen, values, torch.zeros_like(values)).sum(1) / chosen.sum(1)
 
 
+def _resized(
+    sets: Float[Tensor, "batch variant channel *own"], size: tuple[int, ...]
+) -> Float[Tensor, "batch variant channel *space"]:
+    """Returns the images at that size."""
+    if tuple(sets.shape[3:]) == size:
+        return sets
+    flat = F.interpolate(sets.flatten(0, 1), size, mode="bilinear", antialias=True)
+    return flat.clamp(0, 1).reshape(*sets.shape[:3], *size)
+
+
 def merged_variants(known: Sequence[Variants | None], new: Variants | None) -> Variants:
     """Joins variants of single rows that are known with new ones, which stand where None does."""
     parts = {}
@@ -86,11 +97,21 @@ class VariantMaker:
     blend: Blend = "paste"
     duplicate_tolerance: float = 0.02
 
-    def __call__(self, classifier: Classifier, images: Images, targets: Targets, regions: Regions) -> Variants:
+    def __call__(
+        self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, guidance: float = 0.0
+    ) -> Variants:
         """Makes and judges the variants of each image.
 
         A generator of another resolution than the images' is searched at its own: image and region are resized to it
         (a region's pixel belongs to it where at least half of it does), and what it paints is resized back.
+
+        Args:
+            classifier: The classifier.
+            images: ``X``.
+            targets: The class of each.
+            regions: ``B``.
+            guidance: Weight ``w`` of a further loss of the search, ``-w log p_target(X')``; 0 asks the classifier
+                only at the end. Above 0 the classifier must have gradients.
 
         Raises:
             OverpaintError: If generator and images differ in their number of channels, or the images are not in
@@ -108,13 +129,27 @@ class VariantMaker:
             shares = F.interpolate(regions[:, None].float(), own, mode="bilinear", antialias=True)
             small_regions = shares[:, 0] >= 0.5
         ring = self.rule.ring_weights(small_regions, normalised=self.search.normalised_ring)
-        found = self.search(self.generator, self.discriminator, small, ring, small_regions)
-        painted = found.images
-        if size != own:
-            flat = F.interpolate(painted.flatten(0, 1), size, mode="bilinear", antialias=True)
-            painted = flat.clamp(0, 1).reshape(*painted.shape[:3], *size)
-        variants = blend_into(images, painted, regions, self.blend)
+        guide = self._guide(classifier, images, targets, regions, guidance) if guidance else None
+        found = self.search(self.generator, self.discriminator, small, ring, small_regions, guide)
+        variants = blend_into(images, _resized(found.images, size), regions, self.blend)
         return self._judge(classifier, targets, variants, regions, found)
+
+    def _guide(
+        self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, weight: float
+    ) -> Guide:
+        """Makes the loss that asks the classifier; Poisson blending has no gradients, so there paste stands in."""
+        blend: Blend = "paste" if self.blend == "poisson" else self.blend
+
+        def guide(painted: Images, owners: Targets) -> Float[Tensor, " row"]:
+            sets = _resized(painted[:, None], tuple(images.shape[2:]))
+            variants = blend_into(images[owners], sets, regions[owners], blend)[:, 0]
+            return -weight * classifier.logits(variants).log_softmax(1).gather(1, targets[owners, None])[:, 0]
+
+        return guide
+
+    def with_search(self, **changes: Any) -> "VariantMaker":
+        """Returns a maker whose search has other settings."""
+        return replace(self, search=replace(self.search, **changes))
 
     def _judge(
         self,

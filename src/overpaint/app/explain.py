@@ -10,7 +10,7 @@ import lightning as L
 from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
 from overpaint.app.layers import layer_table
-from overpaint.app.parts import check_checkpoints, classifier_options, make_module
+from overpaint.app.parts import check_checkpoints, classifier_options, make_module, with_others
 from overpaint.app.progress import QueryProgress
 from overpaint.app.stamps import manners, stamps
 from overpaint.classifiers.loading import open_classifier
@@ -78,12 +78,14 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     part, skipped = _images(settings, classifier)
     if part.objects is not None:
         module.objects = dict(zip(part.names, part.objects, strict=True))
+    module.plan = with_others(module.plan, part.images)
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
         save_settings(settings, folder / "config.yaml")
     seeded = list(with_seeds(module.plan.methods, settings["seeds"]))
     judged = [name for name, method in module.plan.methods.items() if hasattr(method, "discriminator")]
-    pieces = manners(settings, seeded, module.plan.judge.metrics, judged)
+    banks = {name: part for name, probe in module.plan.probes.items() if hasattr(probe, "others")}
+    pieces = manners(settings, seeded, module.plan.judge.metrics, judged, banks)
     wanted = {name: stamps(part, i, pieces) for i, name in enumerate(part.names)}
     metrics = [(method, metric) for method in module.plan.methods for metric in module.plan.judge.metrics]
     module.known = lambda row, image: read_known(folder / row, wanted[image], seeded, metrics, list(settings["probes"]))

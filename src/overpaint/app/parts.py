@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from overpaint.app.build import build, checked_arguments
 from overpaint.app.progress import QueryProgress
@@ -88,6 +90,14 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
         raise OverpaintError(f"probes={list(probes)} ask about variants, but generator=null makes none")
     plan = Plan(methods, rule, maker, judge, probes, _oracle(settings, classifier))
     return ExplainerModule(classifier, plan, settings["target"], engine)
+
+
+def with_others(plan: Plan, images: UInt8[Tensor, "other channel height width"]) -> Plan:
+    """Gives the probes that compare an image with others all the images that are explained."""
+    probes: dict[str, Any] = dict(plan.probes)
+    return replace(
+        plan, probes={n: replace(p, others=images) if hasattr(p, "others") else p for n, p in probes.items()}
+    )
 
 
 def _oracle(settings: Settings, classifier: Classifier) -> Classifier | None:

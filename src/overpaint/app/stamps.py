@@ -10,7 +10,7 @@ from overpaint.app.parts import baseline_file, classifier_options
 from overpaint.classifiers.options import content_of
 from overpaint.config import Settings
 from overpaint.data.base import ImagePart
-from overpaint.metrics.rows import MapMetric, RowMetric
+from overpaint.metrics.rows import MapMetric, MethodMetric, RowMetric
 from overpaint.report.store import BASE, PICTURES, VARIANTS, map_piece, metric_piece, probe_piece
 from overpaint.types import SeededName
 
@@ -22,7 +22,11 @@ PAINTED_BY = ("region", "search", "variants")
 
 
 def manners(
-    settings: Settings, seeded: Sequence[SeededName], metrics: Mapping[str, RowMetric], judged: Sequence[str]
+    settings: Settings,
+    seeded: Sequence[SeededName],
+    metrics: Mapping[str, RowMetric],
+    judged: Sequence[str],
+    banks: Mapping[str, ImagePart] | None = None,
 ) -> dict[str, str]:
     """Says how each piece of an explanation is made: what it depends on, but for the image.
 
@@ -31,6 +35,7 @@ def manners(
         seeded: The maps that are made.
         metrics: The metrics by which they are judged.
         judged: Methods whose maps depend on the discriminator.
+        banks: Other images that probes look at, by the probes' names.
     """
     base = _digest(*content_of(classifier_options(settings)), settings["target"], settings["engine"])
     generator = b"" if settings["generator"] is None else Path(settings["generator"]).read_bytes()
@@ -44,6 +49,8 @@ def manners(
             own = [pieces[map_piece(name)], *_section(settings["metrics"][metric])]
             if isinstance(judge, MapMetric):
                 own += [annotations, *(settings[key] for key in JUDGED_BY)]
+            if isinstance(judge, MethodMetric) and judge.paints:
+                own += [generator, *(settings[key] for key in PAINTED_BY)]
             pieces[metric_piece(name, metric)] = _digest(*own)
     if settings["generator"] is not None:
         first = map_piece(next(iter(settings["saliency"])))
@@ -52,7 +59,8 @@ def manners(
             list(content_of(classifier_options(settings, "oracle"))) if settings["oracle"]["source"] is not None else []
         )
         for name, section in settings["probes"].items():
-            pieces[probe_piece(name)] = _digest(pieces[VARIANTS], section, *oracle)
+            bank = [banks[name].images.numpy().tobytes()] if banks and name in banks else []
+            pieces[probe_piece(name)] = _digest(pieces[VARIANTS], section, *oracle, *bank)
     pieces[PICTURES] = _digest(*(list(settings[key]) for key in ("saliency", "metrics", "probes")))
     return pieces
 

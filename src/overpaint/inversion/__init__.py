@@ -1,6 +1,7 @@
 """Latent search: finds latents from which the generator continues an image's surroundings into its region."""
 
+from overpaint.inversion.objective import Guide
 from overpaint.inversion.recipes import RECIPES, SearchRecipe
 from overpaint.inversion.search import LatentSearch
 
-__all__ = ["RECIPES", "LatentSearch", "SearchRecipe"]
+__all__ = ["RECIPES", "Guide", "LatentSearch", "SearchRecipe"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,15 @@ OTHER_CHUNK = 256
 
 PerRow = Float[Tensor, " row"]
 Owners = Int[Tensor, " row"]
+
+
+@runtime_checkable
+class Guide(Protocol):
+    """A further loss of what was painted."""
+
+    def __call__(self, painted: Images, owners: Owners) -> PerRow:
+        """Returns the loss of each painted image, of the image that it belongs to, differentiable."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Objective:
         recipe: Says how the loss is made up.
         prior_weight: ``λ``.
         chunk: Rows of a pass; None: `CHUNK` or `OTHER_CHUNK`.
+        guide: A further loss, added to the other two.
     """
 
     def __init__(
@@ -67,10 +78,12 @@ class Objective:
         recipe: SearchRecipe,
         prior_weight: float,
         chunk: int | None = None,
+        guide: Guide | None = None,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.images, self.ring_weights = images, ring_weights
         self.smoothing, self.prior_weight = recipe.smoothing, prior_weight
+        self.guide = guide
         self.scale = 2.0 * images.shape[1] if recipe.summed else 1.0
         self._totals = ring_weights.flatten(1).sum(1).clamp(min=torch.finfo().tiny)
         self.chunk = chunk or CHUNK.get(images.device.type, OTHER_CHUNK)
@@ -87,11 +100,12 @@ class Objective:
         return F.softplus(-self.discriminator(painted))
 
     def descended(self, latents: Latents, owners: Owners) -> tuple[PerRow, Images, PerRow]:
-        """Returns what the optimiser descends, differentiable, the painted images and their prior losses."""
+        """Returns what the optimiser descends, differentiable, the painted images, and what of it is not contextual."""
         painted = self.generator(latents)
-        prior = self.prior(painted)
-        contextual = self.contextual(painted, owners, self.smoothing)
-        return self.scale * contextual + self.prior_weight * prior, painted, prior
+        further = self.prior_weight * self.prior(painted)
+        if self.guide is not None:
+            further = further + self.guide(painted, owners)
+        return self.scale * self.contextual(painted, owners, self.smoothing) + further, painted, further
 
     def judge(self, latents: Latents, owners: Owners) -> Judgement:
         """Judges latents and finds which way their losses fall."""
@@ -100,11 +114,11 @@ class Objective:
     @torch.enable_grad()
     def _judge_pass(self, latents: Latents, owners: Owners) -> tuple[PerRow, PerRow, PerRow, Latents]:
         latents = latents.detach().requires_grad_()
-        descended, painted, prior = self.descended(latents, owners)
+        descended, painted, further = self.descended(latents, owners)
         (gradients,) = torch.autograd.grad(descended.sum(), latents)
         with torch.no_grad():
             contextual = self.contextual(painted, owners)
-            losses = self.scale * contextual + self.prior_weight * prior
+            losses = self.scale * contextual + further
         return losses, contextual / self._totals[owners], descended.detach(), gradients
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from overpaint.checks import check_images
 from overpaint.errors import OverpaintError
-from overpaint.inversion.objective import Objective
+from overpaint.inversion.objective import Guide, Objective
 from overpaint.inversion.optimisers import make_optimiser
 from overpaint.inversion.recipes import RECIPES, RecipeName, SearchRecipe
 from overpaint.inversion.selection import best_starts, most_relevant
@@ -109,6 +109,7 @@ class LatentSearch:
         images: Images,
         ring_weights: RingWeights,
         regions: Regions | None = None,
+        guide: Guide | None = None,
     ) -> LatentSearchResult:
         """Searches the latents of all images.
 
@@ -118,6 +119,7 @@ class LatentSearch:
             images: ``X`` in ``[0, 1]``, at the generator's size.
             ring_weights: ``R``, scaled as `normalised_ring` says; where they are 0 only the prior loss counts.
             regions: ``B``, inside which latents are compared for diversity; None: everywhere.
+            guide: A further loss, added to the other two; it has no say in the choice of the starts.
 
         Raises:
             OverpaintError: Under inference mode, where nothing has gradients, if a network is in training mode, if the
@@ -131,7 +133,7 @@ class LatentSearch:
         if regions is None:
             regions = torch.ones_like(ring_weights, dtype=torch.bool)
         weight = self._resolved("prior_weight")
-        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, self.chunk)
+        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, self.chunk, guide)
         unit_cube = self._recipe.unit_cube or generator.latent_distribution == "uniform"
         searched = self.count if self.diversity == 0 else math.ceil((1 + SPARE) * self.count)
         starts = [self._starts(objective, i, searched, unit_cube) for i in range(len(images))]

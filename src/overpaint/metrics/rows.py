@@ -157,9 +157,11 @@ class MethodMetric(RowMetric):
 
     Attributes:
         axis: What the curve's horizontal axis says; empty for a metric without a curve.
+        paints: Whether it repaints regions, so that it depends on the generator and the search too.
     """
 
     axis: ClassVar[str] = ""
+    paints: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:

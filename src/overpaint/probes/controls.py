@@ -1,0 +1,169 @@
+"""Controls beside the acceptance rate: was it the search that kept the class, or would anything have done?"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from overpaint.blending import blend_into
+from overpaint.errors import OverpaintError
+from overpaint.perturbation.baselines import baseline_image
+from overpaint.perturbation.randomness import image_rng
+from overpaint.probes.fills import other_images, smoothed_surroundings
+from overpaint.probes.painting import Painting
+from overpaint.region import moved_elsewhere
+from overpaint.types import Images, Probed, Variants
+
+SHOWN = 4
+"""So many pictures of each control are kept to be drawn."""
+
+IN_THE_REGION = {
+    "unsearched": "what the generator paints from random latents",
+    "mean": "the mean colour",
+    "blur": "the smoothed surroundings",
+    "noise": "noise",
+    "patch": "patches of images of other classes",
+}
+"""Controls that take the place of what the region showed, and how they are called in a sentence."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Puts other things than searched variants into the region, and asks the classifier in the same way.
+
+    ============== ============================================================================================
+    ``searched``   the variants themselves
+    ``elsewhere``  variants of a hole of the same shape where little is salient (`moved_elsewhere`), searched
+                   in the same way
+    ``unsearched`` what the generator paints from as many random latents: no search, no choice of starts
+    ``mean``       the mean colour of the classifier's training images
+    ``blur``       the surroundings smoothed into the region. A Gaussian with the baseline's width, normalised by
+                   how much of its window lies outside the region: what stood there, blurred, would still be there
+    ``noise``      uniform noise, ``draws`` times
+    ``patch``      the same place of ``draws`` other images, drawn among ``others``. Those that the classifier calls
+                   the explained class are passed over: they may show what the region showed
+    ============== ============================================================================================
+
+    All are blended as the variants are. The numbers of control ``c``: ``acceptance_rate_c``, the share that the
+    classifier calls the class (of generated ones near-duplicates count once), and ``score_c``, the mean score of the
+    class over these. ``decisive`` is 0 where a control in the region (all but ``elsewhere``) is ever accepted, and
+    at least as often as the searched variants: the classifier does not care what stands there, so the saliency map
+    pointed to the wrong place. Else it is 1, also where neither variants nor controls are accepted. All are NaN
+    where the region is empty; ``patch`` is where there is no image of another class.
+
+    Arrays: ``images_c``, the first pictures of each control, and the region ``elsewhere``.
+
+    Attributes:
+        draws: Draws of ``noise`` and ``patch``.
+        seed: Seed of the draws.
+        others: Images from which patches are taken, 0 to 255; the explained one among them is passed over.
+
+    Raises:
+        OverpaintError: If there is not at least one draw.
+    """
+
+    draws: int = 16
+    seed: int = 0
+    others: UInt8[Tensor, "other channel *space"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.draws < 1:
+            raise OverpaintError(f"probes.controls.draws={self.draws} must be at least 1")
+
+    def __call__(self, painting: Painting) -> list[Probed]:
+        """See `Probe`."""
+        if not len(painting.images):
+            return []
+        asked = (painting.classifier, painting.images, painting.targets)
+        places = moved_elsewhere(painting.regions, painting.maps)
+        generated = {
+            "searched": painting.variants,
+            "elsewhere": painting.maker(*asked, places),
+            "unsearched": painting.maker.with_search(steps=0, starts=0)(*asked, painting.regions),
+        }
+        probed = []
+        for row, region in enumerate(painting.regions):
+            found = {name: _of_variants(variants, row) for name, variants in generated.items()}
+            for name, fills in self._fills(painting, row).items():
+                found[name] = _of_fills(painting, row, fills)
+            numbers: dict[str, float] = {}
+            for name, (rate, score, _) in found.items():
+                numbers |= {f"acceptance_rate_{name}": rate, f"score_{name}": score}
+            numbers["decisive"] = decisive(numbers)
+            arrays = {f"images_{name}": shown[:SHOWN] for name, (_, _, shown) in found.items() if len(shown)}
+            if region.any():
+                probed.append(Probed(numbers, arrays | {"elsewhere": places[row]}))
+            else:
+                probed.append(Probed(dict.fromkeys(numbers, math.nan)))
+        return probed
+
+    def _fills(self, painting: Painting, row: int) -> dict[str, Images]:
+        """Returns what is put into the region of a row, by the controls' names."""
+        image, region, classifier = painting.images[row], painting.regions[row], painting.classifier
+        noise = torch.rand(self.draws, *image.shape, generator=image_rng(image, self.seed, "controls", "noise"))
+        patches = image.new_zeros(0, *image.shape)
+        if self.others is not None:
+            rng = image_rng(image, self.seed, "controls", "patch")
+            patches = other_images(self.others, image, int(painting.targets[row]), self.draws, classifier, rng)
+        mean = baseline_image("mean", classifier, image, self.seed)
+        blur = torch.where(region.all(), mean, smoothed_surroundings(image, region))
+        return {"mean": mean[None], "blur": blur[None], "noise": noise.to(image), "patch": patches}
+
+
+def _of_variants(variants: Variants, row: int) -> tuple[float, float, Images]:
+    different = ~variants.duplicate[row]
+    score = float(variants.confidences[row][different].mean())
+    return float(variants.acceptance_rates[row]), score, variants.images[row][different]
+
+
+def _of_fills(painting: Painting, row: int, fills: Images) -> tuple[float, float, Images]:
+    if not len(fills):
+        return math.nan, math.nan, fills
+    own, target = slice(row, row + 1), int(painting.targets[row])
+    filled = blend_into(painting.images[own], fills[None], painting.regions[own], painting.maker.blend)[0]
+    scores = painting.classifier.scores(filled)
+    return float((scores.argmax(1) == target).float().mean()), float(scores[:, target].mean()), filled
+
+
+def decisive(numbers: Mapping[str, float]) -> float:
+    """Returns 1 where the region decides, 0 where a control in it is accepted as often; NaN without a region."""
+    if math.isnan(numbers["acceptance_rate_searched"]):
+        return math.nan
+    return float(not accepted_as_often(numbers))
+
+
+def accepted_as_often(numbers: Mapping[str, float]) -> list[str]:
+    """Returns the controls in the region that are accepted, and at least as often as the searched variants."""
+    searched = numbers["acceptance_rate_searched"]
+    rates = {name: numbers[f"acceptance_rate_{name}"] for name in IN_THE_REGION}
+    return [name for name, rate in rates.items() if rate > 0 and rate >= searched]
+
+
+def verdict(numbers: Mapping[str, float | None]) -> str:
+    """Says in a sentence what the controls of a row mean.
+
+    Args:
+        numbers: What `Controls` found; None counts as NaN.
+    """
+    known = {name: math.nan if value is None else value for name, value in numbers.items()}
+    searched, elsewhere = known["acceptance_rate_searched"], known["acceptance_rate_elsewhere"]
+    if math.isnan(searched):
+        return "The map has no salient region, so there is nothing to compare."
+    if rivals := accepted_as_often(known):
+        named = ", ".join(f"{IN_THE_REGION[name]} ({known[f'acceptance_rate_{name}']:.0%})" for name in rivals)
+        return (
+            f"The region was not decisive: the classifier accepted {named} in it at least as often as the searched "
+            f"variants ({searched:.0%}), so it does not care what stands there."
+        )
+    if searched == 0:
+        return (
+            f"The region was decisive: nothing that was put there kept the class, not even the searched variants; of "
+            f"those in a hole elsewhere {elsewhere:.0%} did."
+        )
+    return (
+        f"The region was decisive: {searched:.0%} of the searched variants were accepted there, and every control "
+        f"in their place less often; of the variants in a hole elsewhere {elsewhere:.0%} were."
+    )

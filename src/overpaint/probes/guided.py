@@ -1,0 +1,63 @@
+"""Variants for which the classifier itself was asked on the way."""
+
+import math
+from dataclasses import dataclass
+
+from overpaint.attribution.guard import untouched
+from overpaint.errors import OverpaintError
+from overpaint.probes.painting import Painting
+from overpaint.types import Probed
+
+
+@dataclass(frozen=True)
+class Guided:
+    """Searches again with the classifier's confidence as a further loss: ``+ w · (-log p_target(X'))``.
+
+    These are kept apart from the variants and their acceptance rate. There, the classifier is the judge and has no say
+    in what is painted, so an accepted variant is evidence of what it takes for the class. Here the search is told
+    to please the judge; what it finds may be an adversarial example (Zhao, Dua & Singh, 2018), and a high rate says
+    only that such pixels can be painted. The contextual loss and the realism say at what cost. Unguided and guided
+    search start from the same latents.
+
+    The numbers: ``guided_acceptance_rate``, ``guided_confidence`` (mean over the accepted), ``guided_loss`` (mean
+    contextual loss), ``guided_realism`` (the discriminator's mean logit), ``guided_diversity``; all as for the
+    variants, and NaN where the region is empty. Arrays: the ``variants`` and which are ``accepted``, duplicates too.
+
+    Attributes:
+        weight: ``w``, above 0. The contextual loss is of the order of 0.1, ``-log p`` of 1.
+
+    Raises:
+        OverpaintError: If the weight is not above 0; at the call, if the classifier has no gradients.
+    """
+
+    weight: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < math.inf:
+            raise OverpaintError(f"probes.guided.weight={self.weight} must be above 0")
+
+    def __call__(self, painting: Painting) -> list[Probed]:
+        """See `Probe`."""
+        if painting.classifier.network is None:
+            raise OverpaintError(
+                "probes=guided needs a classifier with gradients, and this one is a black box; leave the probe out"
+            )
+        if not len(painting.images):
+            return []
+        with untouched(painting.classifier, "probes=guided"):
+            found = painting.maker(
+                painting.classifier, painting.images, painting.targets, painting.regions, guidance=self.weight
+            )
+        probed = []
+        for row, empty in enumerate((~painting.regions.flatten(1).any(1)).tolist()):
+            different = ~found.duplicate[row]
+            numbers = {
+                "guided_acceptance_rate": float(found.acceptance_rates[row]),
+                "guided_confidence": float(found.mean_confidences[row]),
+                "guided_loss": float(found.contextual_losses[row][different].mean()),
+                "guided_realism": float(found.realism[row][different].mean()),
+                "guided_diversity": float(found.diversities[row]),
+            }
+            arrays = {"variants": found.images[row], "accepted": found.accepted[row]}
+            probed.append(Probed(dict.fromkeys(numbers, math.nan) if empty else numbers, {} if empty else arrays))
+        return probed

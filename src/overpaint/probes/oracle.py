@@ -1,0 +1,74 @@
+"""What a second classifier says of the variants."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from overpaint.errors import OverpaintError
+from overpaint.probes.painting import Painting
+from overpaint.types import Probed
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Lets a second classifier of the same classes, trained apart, judge the same variants.
+
+    A variant that both accept shows the class; one that the second refuses is what the first alone is content with. Of
+    the flipped ones, where the second classifier agrees the object was repainted into another; where it still sees the
+    old class, the first was misled, and the variant is a candidate for a natural adversarial example.
+
+    The numbers, over the variants that are no near-duplicates:
+
+    - ``oracle_acceptance_rate``: share that the oracle calls the class;
+    - ``oracle_agrees_on_accepted``: the same among those that the classifier accepts;
+    - ``oracle_agrees_on_flipped``: share of the others for which both name the same new class;
+    - ``oracle_keeps_class_on_flipped``: share of these that the oracle still calls the class;
+    - ``oracle_confidence``: its score of the class for the original image;
+    - ``oracle_agrees_on_image``: 1 if the class is its answer there, else 0. Where it is not, what the oracle says of
+      the variants means little.
+
+    NaN where there is no such variant, or where the region is empty.
+
+    Arrays: ``confidences`` and ``predictions`` of the oracle, for all variants.
+    """
+
+    def __call__(self, painting: Painting) -> list[Probed]:
+        """See `Probe`.
+
+        Raises:
+            OverpaintError: If there is no second classifier.
+        """
+        if painting.oracle is None:
+            raise OverpaintError(
+                "probes=oracle asks a second classifier, and there is none; name one by oracle=, such as "
+                "oracle=outputs/other/classifier.ckpt"
+            )
+        found = []
+        for row, target in enumerate(painting.targets.tolist()):
+            of_image = painting.oracle.scores(painting.images[row : row + 1])[0]
+            scores = painting.oracle.scores(painting.variants.images[row])  # one image's variants a pass
+            found.append(_judged(painting, row, target, of_image, scores))
+        return found
+
+
+def _judged(painting: Painting, row: int, target: int, of_image: Tensor, scores: Tensor) -> Probed:
+    variants, answers = painting.variants, scores.argmax(1)
+    counted = ~variants.duplicate[row] & painting.regions[row].any()
+    accepted, flipped = variants.accepted[row] & counted, ~variants.accepted[row] & counted
+    kept = answers == target
+    numbers = {
+        "oracle_acceptance_rate": _share(kept, counted),
+        "oracle_agrees_on_accepted": _share(kept, accepted),
+        "oracle_agrees_on_flipped": _share(answers == variants.predictions[row], flipped),
+        "oracle_keeps_class_on_flipped": _share(kept, flipped),
+        "oracle_confidence": float(of_image[target]),
+        "oracle_agrees_on_image": float(of_image.argmax() == target),
+    }
+    return Probed(numbers, {"confidences": scores[:, target], "predictions": answers})
+
+
+def _share(true: Bool[Tensor, " variant"], chosen: Bool[Tensor, " variant"]) -> float:
+    """Returns the true share of the chosen ones; NaN where none is chosen."""
+    return float(torch.where(chosen, true, False).sum() / chosen.sum())

@@ -1,0 +1,192 @@
+"""Charts of what probes found: acceptance over sizes of the region, and beside controls."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from overpaint.metrics.bootstrap import Bootstrap, Interval
+from overpaint.probes.controls import IN_THE_REGION
+from overpaint.report.drawing import COLOURS, CONTROL_COLOUR, bare, chart, encode, wrapped
+
+Numbers = Mapping[str, float | None]
+"""The numbers of a row that a probe found; None is NaN, as in the stored files."""
+
+PALE = "#cfe3f2"
+
+CONTROLS = {
+    "searched": "searched variants",
+    "elsewhere": "searched, hole elsewhere",
+    "unsearched": "random latents, unsearched",
+    "mean": "mean colour",
+    "blur": "smoothed surroundings",
+    "noise": "noise",
+    "patch": "other images' patches",
+}
+"""What stands at the bars of the controls' chart, from top to bottom."""
+
+
+def sizes_chart(numbers: Numbers, losses: Mapping[str, Float[np.ndarray, " variant"]], title: str) -> bytes:
+    """Draws what `Sizes` found for an image: accepted variants of each size, their confidence, the contextual loss.
+
+    Args:
+        numbers: The probe's numbers.
+        losses: Its arrays; of these, ``losses_p`` are drawn.
+        title: What stands above.
+
+    Returns:
+        A PNG file's content.
+    """
+    sizes = _sizes([numbers])
+    upper, lower, places = *_panels(sizes, title), np.arange(len(sizes))
+    different, accepted, confidence, mean, deviation = (
+        _column([numbers], name, sizes)[0] for name in ("different", "accepted", "confidence", "loss", "loss_deviation")
+    )
+    upper.bar(places, different, 0.62, color=PALE, label="different variants (near-duplicates count once)")
+    upper.bar(
+        places, accepted, 0.62, color=COLOURS[0], label="of these, accepted; above: their mean score of the class"
+    )
+    _confidences(upper, places, np.fmax(different, accepted), confidence)
+    upper.set_ylabel("variants", fontsize=8)
+    for place, size in enumerate(sizes):
+        own = np.asarray(losses.get(f"losses_{size}", np.empty(0)))
+        aside = np.linspace(-0.2, 0.2, len(own)) if len(own) > 1 else np.zeros(len(own))
+        lower.scatter(place + aside, own, 5, color="#b9b9b9", linewidths=0)
+    lower.errorbar(places, mean, deviation, fmt="D", color=COLOURS[1], markersize=5, linewidth=1.5, capsize=4)
+    signs = [
+        Line2D([], [], color=COLOURS[1], marker="D", markersize=5, label="mean ± standard deviation over variants"),
+        Line2D([], [], color="#b9b9b9", marker="o", markersize=3, linestyle="", label="a variant"),
+    ]
+    return _finished_sizes(upper, lower, signs)
+
+
+def mean_sizes_chart(rows: Sequence[Numbers], title: str) -> bytes:
+    """Draws what `Sizes` found over images: means, with 95 % intervals over the images.
+
+    Args:
+        rows: The probe's numbers of each row; those without a region are left out.
+        title: What stands above.
+
+    Returns:
+        A PNG file's content.
+    """
+    sizes = _sizes(rows)
+    upper, lower, places = *_panels(sizes, title), np.arange(len(sizes))
+    rates, confidences, losses = (
+        Bootstrap().interval(_column(rows, name, sizes)) for name in ("acceptance_rate", "confidence", "loss")
+    )
+    spread = Bootstrap().interval(_column(rows, "loss_deviation", sizes)).mean
+    upper.bar(places, rates.mean, 0.62, color=COLOURS[0], label="accepted share; above: mean score of the accepted")
+    _interval(upper, places, rates, "black")
+    _confidences(upper, places, np.fmax(rates.mean, np.nan_to_num(rates.high)), confidences.mean)
+    upper.set_ylim(0, 1.12)
+    upper.set_yticks(np.linspace(0, 1, 6))
+    upper.set_ylabel("accepted share of the variants", fontsize=8)
+    lower.bar(places, 2 * spread, 0.3, losses.mean - spread, color="#f6d9c2")
+    lower.scatter(places, losses.mean, 30, COLOURS[1], marker="D", zorder=3)
+    _interval(lower, places, losses, COLOURS[1])
+    signs = [
+        Line2D([], [], color=COLOURS[1], marker="D", markersize=5, label="mean and 95 % interval over images"),
+        Patch(color="#f6d9c2", label="± the mean standard deviation over an image's variants"),
+    ]
+    return _finished_sizes(upper, lower, signs)
+
+
+def controls_chart(rows: Sequence[Numbers], title: str) -> bytes:
+    """Draws what `Controls` found: how often each control is accepted, beside the searched variants.
+
+    Args:
+        rows: The probe's numbers of each row: one, or many, of which the means are drawn with 95 % intervals.
+        title: What stands above.
+
+    Returns:
+        A PNG file's content.
+    """
+    rates = Bootstrap().interval(_table(rows, [f"acceptance_rate_{name}" for name in CONTROLS]))
+    scores = Bootstrap().interval(_table(rows, [f"score_{name}" for name in CONTROLS]))
+    figure = chart(4.2)
+    axes, places = figure.add_subplot(), np.arange(len(CONTROLS))
+    bare(axes, "x")
+    colours = [CONTROL_COLOUR if name in IN_THE_REGION else COLOURS[2] for name in CONTROLS]
+    colours[0] = COLOURS[0]
+    axes.barh(places, rates.mean, 0.62, color=colours)
+    axes.errorbar(rates.mean, places, xerr=_reach(rates), fmt="none", color="black", linewidth=1.2, capsize=3)
+    axes.scatter(scores.mean, places, 30, "white", edgecolors="black", linewidths=1.2, zorder=3)
+    for place in places[np.isnan(rates.mean)]:
+        axes.text(0.01, place, "not measured", fontsize=7.5, va="center")
+    if np.isfinite(rates.mean[0]):
+        axes.axvline(rates.mean[0], color=COLOURS[0], linewidth=0.9, linestyle="--", zorder=0)
+    axes.set_yticks(places, list(CONTROLS.values()), fontsize=8)
+    axes.set_ylim(len(CONTROLS) - 0.4, -0.6)
+    axes.set_xlim(0, 1.02)
+    axes.set_xlabel("accepted share (bars), mean score of the class (circles)", fontsize=8)
+    verdicts = _table(rows, ["decisive"])[:, 0]
+    judged = int(np.isfinite(verdicts).sum())
+    said = f"region decisive in {int(np.nansum(verdicts))} of {judged}" if judged else "no salient region"
+    axes.set_title(wrapped(f"{title}; {said}", 110), fontsize=9.5)
+    signs = [
+        Patch(color=COLOURS[0], label="variants"),
+        Patch(color=COLOURS[2], label="control in another place"),
+        Patch(color=CONTROL_COLOUR, label="controls in the region: decisive only if all are accepted less often"),
+    ]
+    figure.legend(handles=signs, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return encode(figure, 64)
+
+
+def _sizes(rows: Sequence[Numbers]) -> list[str]:
+    """Returns the sizes in percent, smallest first, as they stand in the numbers' names."""
+    names = {name for row in rows for name in row if name.startswith("acceptance_rate_")}
+    return sorted((name.removeprefix("acceptance_rate_") for name in names), key=float)
+
+
+def _column(rows: Sequence[Numbers], name: str, sizes: Sequence[str]) -> Float[np.ndarray, "row size"]:
+    return _table(rows, [f"{name}_{size}" for size in sizes])
+
+
+def _table(rows: Sequence[Numbers], names: Sequence[str]) -> Float[np.ndarray, "row name"]:
+    values = [[np.nan if row.get(name) is None else row[name] for name in names] for row in rows]
+    return np.array(values, dtype=np.float64).reshape(len(rows), len(names))
+
+
+def _panels(sizes: Sequence[str], title: str) -> tuple[Axes, Axes]:
+    """Makes the two panels, one above the other."""
+    upper, lower = chart(5.4).subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    for axes in (upper, lower):
+        bare(axes, "y")
+    upper.set_title(wrapped(title, 110), fontsize=9.5)
+    lower.set_xticks(range(len(sizes)), [f"{size} %" for size in sizes], fontsize=8)
+    lower.set_xlabel("size of the region, as a share of the salient region's bounding box", fontsize=8)
+    lower.set_ylabel("contextual loss", fontsize=8)
+    return upper, lower
+
+
+def _finished_sizes(upper: Axes, lower: Axes, signs: Sequence[Artist]) -> bytes:
+    bars, _ = upper.get_legend_handles_labels()
+    lower.set_ylim(bottom=0)
+    figure = upper.get_figure(root=True)
+    assert figure is not None
+    figure.legend(handles=[*bars, *signs], loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    return encode(figure, 64)
+
+
+def _confidences(
+    axes: Axes, places: Int[np.ndarray, " size"], tops: Float[np.ndarray, " size"], values: Float[np.ndarray, " size"]
+) -> None:
+    """Writes the confidences above the bars."""
+    for place, top, value in zip(places, np.nan_to_num(tops), values, strict=True):
+        text = f"{value:.1%}" if np.isfinite(value) else "none accepted"
+        axes.annotate(text, (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=8)
+
+
+def _reach(interval: Interval) -> Float[np.ndarray, "2 column"]:
+    reach: Float[np.ndarray, "2 column"] = np.stack([interval.mean - interval.low, interval.high - interval.mean])
+    finite: Float[np.ndarray, "2 column"] = np.nan_to_num(reach)
+    return finite
+
+
+def _interval(axes: Axes, places: Int[np.ndarray, " size"], interval: Interval, colour: str) -> None:
+    axes.errorbar(places, interval.mean, _reach(interval), fmt="none", color=colour, linewidth=1.3, capsize=4)

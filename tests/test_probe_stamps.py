@@ -1,0 +1,87 @@
+"""What the stamps of probes and of retention depend on, and how probes get the other images."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from overpaint.app.build import build
+from overpaint.app.parts import with_others
+from overpaint.app.stamps import manners
+from overpaint.config import load_settings
+from overpaint.data.base import ImagePart
+from overpaint.explanation import Plan
+from overpaint.metrics.retention import Retention
+from overpaint.probes.controls import Controls
+from overpaint.probes.guided import Guided
+from overpaint.probes.oracle import Oracle
+from overpaint.probes.painting import Probe
+from overpaint.probes.sizes import Sizes
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+WORDS = ["methods=[rise]", "metrics=[retention,insertion]", "probes=[controls,guided,oracle,sizes]"]
+
+
+def _bank(*levels: int) -> ImagePart:
+    images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4).contiguous()
+    return ImagePart(images, torch.zeros(len(levels), dtype=torch.long), [str(level) for level in levels])
+
+
+def _manners(
+    folder: Path, *words: str, generator: bytes = b"generator", bank: ImagePart | None = None
+) -> dict[str, str]:
+    (folder / "classifier.ckpt").write_bytes(b"classifier")
+    (folder / "dcgan.ckpt").write_bytes(generator)
+    settings = load_settings(CONFIGS, "explain", [f"output={folder}", *WORDS, *words])
+    metrics = {name: build(section, name) for name, section in settings["metrics"].items()}
+    return manners(settings, [("rise", 0)], metrics, [], {"controls": bank or _bank(1, 2)})
+
+
+def test_the_files_in_configs_describe_the_probes() -> None:
+    settings = load_settings(CONFIGS, "explain", WORDS)
+    built = {name: build(section, f"probes.{name}") for name, section in settings["probes"].items()}
+    assert built == {
+        "controls": Controls(),
+        "guided": Guided(),
+        "oracle": Oracle(),
+        "sizes": Sizes([0.5, 0.6, 0.7, 0.8, 0.9]),
+    }
+    assert all(isinstance(probe, Probe) for probe in built.values())
+    retention = build(settings["metrics"]["retention"], "metrics.retention")
+    assert isinstance(retention, Retention)
+    assert retention.count == 16
+
+
+def test_only_the_controls_depend_on_the_other_images(tmp_path: Path) -> None:
+    before, after = _manners(tmp_path), _manners(tmp_path, bank=_bank(1, 3))
+    assert {name for name in before if before[name] != after[name]} == {"probe_controls"}
+
+
+def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_not(tmp_path: Path) -> None:
+    before, painted = _manners(tmp_path), {"metric_retention_rise", "variants"}
+    probes = {"probe_controls", "probe_guided", "probe_oracle", "probe_sizes"}
+    for after in (_manners(tmp_path, generator=b"other"), _manners(tmp_path, "search.steps=3")):
+        assert {name for name in before if before[name] != after[name]} == painted | probes
+
+
+@pytest.mark.parametrize(
+    ("word", "piece"),
+    [
+        ("probes.sizes.count=3", "probe_sizes"),
+        ("probes.guided.weight=1", "probe_guided"),
+        ("metrics.retention.count=3", "metric_retention_rise"),
+    ],
+)
+def test_a_setting_touches_its_own_piece_alone(tmp_path: Path, word: str, piece: str) -> None:
+    before, after = _manners(tmp_path), _manners(tmp_path, word)
+    assert {name for name in before if before[name] != after[name]} == {piece}
+
+
+def test_probes_that_look_at_other_images_get_them() -> None:
+    plan, images = Plan({}, probes={"controls": Controls(draws=3), "sizes": Sizes()}), _bank(1, 2).images
+    given = with_others(plan, images).probes
+    controls = given["controls"]
+    assert isinstance(controls, Controls)
+    assert controls.others is images
+    assert controls.draws == 3
+    assert given["sizes"] == Sizes()
