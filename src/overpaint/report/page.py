@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from overpaint.report.files import read_csv, write_bytes
+from overpaint.report.gallery import INTERPOLATION, NEIGHBOURS
 
 COLUMNS = (
     "name",
@@ -36,11 +37,24 @@ def _embedded(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
+GENERATOR_PICTURES = {
+    "samples.png": "Painted from random latents: what the variants are made of.",
+    INTERPOLATION: "From one random latent to another, a row for each pair: a generator that has learnt its domain "
+    "changes its picture all the way.",
+    NEIGHBOURS: "Samples, each beside the training image nearest to it: first those that are nearest to one, then "
+    "others from near to far. Were the distances far below those of real held-out images, the samples would be copies.",
+}
+"""What the run's pictures of its generator show."""
+
 MEASURES = {
     "samples/confident": "share of samples that the classifier gives 0.9 or more",
     "samples/least_share": "smallest share of a class among the samples",
+    "samples/precision": "precision: share of samples that lie among real images",
+    "samples/recall": "recall: share of real images that lie among the samples",
+    "samples/coverage": "coverage: share of real images near which a sample lies",
     "samples/kid": "KID in the classifier's features",
     "samples/fid_like": "Fréchet distance in the classifier's features (FID-like)",
+    "dcgan/memorising": "distance of samples to training images, relative to that of real held-out images",
 }
 
 
@@ -72,7 +86,6 @@ def write_page(
     """
     environment = Environment(loader=PackageLoader("overpaint.report", "."), autoescape=True)
     environment.filters["shown"] = shown
-    samples = folder.parent / "samples.png"
     page = environment.get_template("report.html.j2").render(
         title=folder.parent.name,
         command=command,
@@ -80,7 +93,11 @@ def write_page(
         rows=rows,
         summary=summary,
         pictures=[_embedded(path / "overview.png") for path in explained],
-        samples=_embedded(samples) if samples.is_file() else None,
+        generator=[
+            (caption, _embedded(folder.parent / file), file != NEIGHBOURS)
+            for file, caption in GENERATOR_PICTURES.items()
+            if (folder.parent / file).is_file()
+        ],
         training=_last_training_metrics(folder.parent),
         configuration=json.dumps(settings, indent=2, ensure_ascii=False),
     )
