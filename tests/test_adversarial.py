@@ -210,6 +210,7 @@ def test_features_are_the_last_linear_layers_input() -> None:
     features = ClassifierFeatures(classifier)
     assert features.num_features == 3
     torch.testing.assert_close(features(images), images.mean((2, 3)))
+    torch.testing.assert_close(features.with_scores(images)[1], _classifier().scores(images))
     assert not features.last._forward_pre_hooks  # type: ignore[union-attr]
     network = nn.Sequential(nn.Conv2d(3, 5, 4), nn.Flatten())
     convolution = NetworkClassifier(network, list("abcde"), 4, [0.0] * 3, [1.0] * 3)
@@ -254,6 +255,22 @@ def test_distances_grow_with_the_shift() -> None:
         values = [d[name] for d in distances]
         assert values == sorted(values)
         assert values[1] > 10 * abs(same[name])
+
+
+def test_coverage_of_a_class_is_that_of_its_real_images() -> None:
+    rng = torch.Generator().manual_seed(0)
+    near = {name: 0.1 * torch.rand(20, 3, generator=rng) for name in ("red", "green", "blue")}
+    colours = {name: near[name] + torch.eye(3)[i] * 0.8 for i, name in enumerate(near)}
+    real = torch.cat([colours["red"], colours["green"]])[:, :, None, None].expand(-1, -1, 4, 4)
+    half = torch.cat([colours["green"], colours["blue"]])[:, :, None, None].expand(-1, -1, 4, 4)
+    found = generation_metrics(real, half, _classifier())
+    assert found["coverage_of_green"] == 1
+    assert found["coverage_of_red"] == 0
+    assert "coverage_of_blue" not in found  # no real image is blue
+    assert found["coverage"] == pytest.approx(0.5)
+    assert (found["precision"], found["recall"]) == (0.5, 0.5)
+    same = generation_metrics(real, real.clone(), _classifier())
+    assert (same["precision"], same["recall"], same["coverage"]) == (1, 1, 1)
 
 
 def test_measuring_changes_nothing() -> None:

@@ -23,7 +23,7 @@ def _values(variants: Variants) -> list[Tensor]:
 
 
 def test_guiding_raises_the_confidence_and_its_price_is_said() -> None:
-    maker = grey_maker([0.1, 0.4, 0.9], steps=200, learning_rate=0.02)
+    maker = grey_maker([0.1, 0.4, 0.9], recipe="adam", steps=200, learning_rate=0.02, patience=0)
     painting = painting_of(maker, bright_network(), DARK, MAP[None], [1])
     torch.testing.assert_close(painting.variants.images[0, :, 0, 2, 2], torch.full((3,), 0.3), atol=0.02, rtol=0)
     assert not painting.variants.accepted.any()

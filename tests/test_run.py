@@ -72,6 +72,11 @@ def test_training_leaves_checkpoints_metrics_and_samples(run_folder: Path) -> No
         "samples/kid",
         "samples/fid_like",
         "samples/share_of_7",
+        "samples/precision",
+        "samples/recall",
+        "samples/coverage",
+        "samples/coverage_of_7",
+        "dcgan/memorising",
     } <= logged
     assert sum(float(rows[-1][f"samples/share_of_{digit}"]) for digit in range(10)) == pytest.approx(1, abs=1e-4)
     with Image.open(run_folder / "samples.png") as samples:
@@ -160,9 +165,11 @@ def test_the_report_is_one_page_that_needs_no_network(run_folder: Path) -> None:
     page = (run_folder / "explain" / "report.html").read_text()
     with (run_folder / "explain" / "results.csv").open() as file:
         annotated = sum(row["label"] == row["target"] for row in csv.DictReader(file)) // 3
-    # Of each image overview, insertion, deletion and, where there are some, objects; the generator's samples; of all
-    # images leaderboard, insertion, deletion and each metric's pairs.
-    assert page.count("data:image/png;base64,") == 3 * 3 + annotated + 1 + 3 + 5
+    # Of each image overview, insertion, deletion and, where there are some, objects; the generator's samples, ways and
+    # neighbours; of all images leaderboard, insertion, deletion and each metric's pairs.
+    assert page.count("data:image/png;base64,") == 3 * 3 + annotated + 3 + 3 + 5
+    for shown in ("precision: share", "recall: share", "coverage: share", "distance of samples to training images"):
+        assert shown in page
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert "test-00002" in page

@@ -52,6 +52,8 @@ def test_a_training_run_is_recorded(tmp_path: Path) -> None:
         assert all(np.isfinite([row[name] for row in rows if name in row])), name
         assert any(name in row for row in rows), name
     assert [row["dcgan/samples._type"] for row in rows if "dcgan/samples._type" in row] == ["images/separated"] * 2
+    for name in ("dcgan/interpolation._type", "dcgan/neighbours._type", "dcgan/memorising"):
+        assert sum(name in row for row in rows) == 1, name
 
 
 def test_none_records_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from overpaint.config import Settings, load_settings, read_settings, save_settin
 from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
 from overpaint.errors import OverpaintError
 from overpaint.report.files import read_csv
+from overpaint.report.gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
 from overpaint.report.summary import write_skipped
 from overpaint.report.tracking import start_run
 from overpaint.report.training import MetricsFile, SampleGrid
@@ -72,8 +73,9 @@ def _begin(settings: Settings, data: ImageData, names: list[str], output: Path) 
     if data.skipped:
         console.print(f"{len(data.skipped)} files could not be read and were left out; {output}/skipped.csv lists them")
     if not settings["resume"]:
-        for outdated in ["metrics.csv", *(f"last-{name}.ckpt" for name in names)]:
-            (output / outdated).unlink(missing_ok=True)
+        outdated = ["metrics.csv", *(f"last-{name}.ckpt" for name in names)]
+        for file in [*outdated, *([INTERPOLATION, NEIGHBOURS] if "dcgan" in names else [])]:
+            (output / file).unlink(missing_ok=True)
     return start_run(**settings["logger"], folder=output, job_type="train", settings=settings, console=console)
 
 
@@ -160,6 +162,7 @@ def _fit(name: str, settings: Settings, data: ImageData, output: Path, logger: W
         callbacks=[
             ModelCheckpoint(filename=name, monitor=monitor, mode="max", save_weights_only=True, **common),
             ModelCheckpoint(filename=last.stem, **common),
+            *([GeneratorGallery(output, data, judge)] if name == "dcgan" else []),
             MetricsFile(output / "metrics.csv", name),
             SampleGrid(output / "samples.png"),
         ],
@@ -191,9 +194,16 @@ def _trainer_options(name: str, settings: Settings) -> dict[str, Any]:
     }.items():
         if not isinstance(value, int) or value < 1:
             raise OverpaintError(f"model.{name}: {key}={value} must be a whole number of at least 1")
-    if name == "dcgan" and options["strategy"] == "ddp":
-        options["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
-    return trainer_options(options)
+    checked = trainer_options(options)
+    if name == "dcgan" and checked["strategy"] in ("auto", "ddp") and _processes(checked) > 1:
+        checked["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
+    return checked
+
+
+def _processes(options: dict[str, Any]) -> int:
+    """Returns how many processes the Trainer would start: ``auto`` depends on the machine."""
+    where = {name: options[name] for name in ("accelerator", "devices", "num_nodes")}
+    return L.Trainer(**where, logger=False, enable_checkpointing=False, enable_model_summary=False).world_size
 
 
 def _closing_table(metrics: Path) -> Table:

@@ -106,7 +106,8 @@ class ImageData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Returns the training part in a new random order each epoch; an incomplete last batch is left out."""
-        return self._loader(self.train, shuffle=True, drop_last=len(self.train) >= self.batch_size)
+        world = self.trainer.world_size if self.trainer else 1
+        return self._loader(self.train, shuffle=True, drop_last=len(self.train) >= self.batch_size * world)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Returns the validation part."""

@@ -9,17 +9,20 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.types import Images
+from overpaint.metrics.neighbours import covered, precision_and_recall
+from overpaint.types import Images, Scores
+
+Features = Float[Tensor, "batch feature"]
 
 
 class ClassifierFeatures(nn.Module):
-    """The input of a classifier's last linear layer, as the feature extractor of torchmetrics' distances.
+    """The input of a classifier's last linear layer.
 
     Args:
         classifier: The classifier; one without a linear layer gives its logits.
 
     Attributes:
-        num_features: Length of a feature vector; torchmetrics reads it.
+        num_features: Length of a feature vector.
     """
 
     def __init__(self, classifier: NetworkClassifier) -> None:
@@ -29,17 +32,28 @@ class ClassifierFeatures(nn.Module):
         self.last = linear[-1] if linear else None
         self.num_features = self.last.in_features if self.last is not None else len(classifier.class_names)
 
-    def forward(self, images: Images) -> Float[Tensor, "batch feature"]:
+    def forward(self, images: Images) -> Features:
         """Returns the features of images in ``[0, 1]``."""
-        if self.last is None:
-            return self.classifier.logits(images)
+        return self.with_scores(images)[0]
+
+    def with_scores(self, images: Images) -> tuple[Features, Scores]:
+        """Returns the features of images in ``[0, 1]`` and the classifier's scores, from one pass."""
         kept: list[Tensor] = []
-        handle = self.last.register_forward_pre_hook(lambda _module, inputs: kept.append(inputs[0]))
+        layer = nn.Identity() if self.last is None else self.last
+        handle = layer.register_forward_pre_hook(lambda _, given: kept.append(given[0]))
         try:
-            self.classifier.logits(images)
+            logits = self.classifier.logits(images)
         finally:
             handle.remove()
-        return kept[-1].flatten(1)
+        return (kept[-1].flatten(1) if kept else logits), logits.softmax(1)
+
+
+class _Given(nn.Identity):
+    """The feature extractor of torchmetrics' distances where the features are there already."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features  # torchmetrics reads it
 
 
 @torch.no_grad()
@@ -60,28 +74,53 @@ def generation_metrics(
         seed: Seed of KID's random subsets.
 
     Returns:
-        ``confident``: the share of samples whose best class gets at least ``confident``; ``share_of_NAME`` of each
-        class among the samples, as the classifier judges; ``least_share``, the smallest of them (mode coverage);
-        ``kid``, the kernel distance (Bińkowski et al., 2018, mean over subsets); ``fid_like``, the Fréchet distance
-        (Heusel et al., 2017). Both distances use this classifier's features, so they compare runs with one
-        classifier and are not comparable with published figures from Inception features.
+        What the classifier says of the samples: ``confident``, the share whose best class gets at least ``confident``;
+        ``share_of_NAME`` of each class; ``least_share``, the smallest of them (mode coverage).
+
+        Distances between the two sets: ``kid``, the kernel distance (Bińkowski et al., 2018, mean over subsets);
+        ``fid_like``, the Fréchet distance (Heusel et al., 2017).
+
+        How they lie within each other: ``precision`` and ``recall`` (Kynkäänniemi et al., 2019); ``coverage`` (Naeem
+        et al., 2020) and ``coverage_of_NAME``, the covered share of the real images of a class, where there are any.
+        A real image's class is the one that the classifier sees; its ball is the one among all real images.
+
+        All but the first group are measured in this classifier's features, so they compare runs with one classifier
+        and are not comparable with published figures from Inception features.
     """
-    scores = torch.cat([classifier.scores(part) for part in samples.split(256)])
+    extractor = ClassifierFeatures(classifier)
+    real_features, real_scores = _in_parts(extractor, real)
+    sample_features, scores = _in_parts(extractor, samples)
     shares = scores.argmax(1).bincount(minlength=scores.shape[1]).float() / len(scores)
     result = {"confident": float((scores.amax(1) >= confident).float().mean()), "least_share": float(shares.min())}
     result |= {f"share_of_{name}": float(s) for name, s in zip(classifier.class_names, shares, strict=True)}
-    features = ClassifierFeatures(classifier)
+    result |= _distances(real_features, sample_features, seed)
+    result["precision"], result["recall"] = precision_and_recall(real_features, sample_features)
+    is_covered, seen = covered(real_features, sample_features), real_scores.argmax(1)
+    result["coverage"] = float(is_covered.double().mean())
+    for index, name in enumerate(classifier.class_names):
+        if bool((seen == index).any()):
+            result[f"coverage_of_{name}"] = float(is_covered[seen == index].double().mean())
+    return result
+
+
+def _in_parts(extractor: ClassifierFeatures, images: Images) -> tuple[Features, Scores]:
+    parts = [extractor.with_scores(part) for part in images.split(256)]
+    return torch.cat([features for features, _ in parts]), torch.cat([scores for _, scores in parts])
+
+
+def _distances(
+    real: Float[Tensor, "real feature"], samples: Float[Tensor, "sample feature"], seed: int
+) -> dict[str, float]:
+    given = _Given(real.shape[1])
     subset = min(len(real), len(samples), 500)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*will save all extracted features in buffer.*")
-        kid = KernelInceptionDistance(features, subsets=20, subset_size=subset).to(samples.device)
-    # Its sums are float64 anyway; set_dtype would make the classifier float64 too.
-    fid = FrechetInceptionDistance(features, normalize=True).to(samples.device)
-    for images, is_real in ((real, True), (samples, False)):
-        for part in images.split(256):
-            kid.update(part, real=is_real)
-            fid.update(part, real=is_real)
+        kid = KernelInceptionDistance(given, subsets=20, subset_size=subset).to(real.device)
+    fid = FrechetInceptionDistance(given).to(real.device)
+    for features, is_real in ((real, True), (samples, False)):
+        kid.update(features, real=is_real)
+        fid.update(features, real=is_real)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         kid_mean, _ = kid.compute()
-    return result | {"kid": float(kid_mean), "fid_like": float(fid.compute())}
+    return {"kid": float(kid_mean), "fid_like": float(fid.compute())}

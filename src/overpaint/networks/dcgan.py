@@ -8,6 +8,7 @@ Both keep tanh's range to themselves: images outside are in ``[0, 1]``.
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -68,12 +69,16 @@ class Generator(nn.Module):
         self.latent_dim = latent_dim
         self.latent_distribution = latent_distribution
         width = base_channels * 2 ** (doublings - 1)
-        layers = [nn.ConvTranspose2d(latent_dim, width, start, 1, 0, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        layers = [
+            nn.ConvTranspose2d(latent_dim, width, start, 1, 0, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        ]
         for _ in range(doublings - 1):
             layers += [
                 nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(width // 2),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             ]
             width //= 2
         layers += [nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh()]
@@ -89,6 +94,22 @@ class Generator(nn.Module):
         if self.latent_distribution == "uniform":
             return 2 * torch.rand(count, self.latent_dim, generator=rng, device=rng.device) - 1
         return torch.randn(count, self.latent_dim, generator=rng, device=rng.device)
+
+    def latents_between(self, start: Latents, end: Latents, count: int) -> Float[Tensor, "count batch latent"]:
+        """Returns the latents on the way from ``start`` to ``end``, both included, where the distribution has its mass.
+
+        Uniform latents: ``(1-t) start + t end``. Normal ones lie near a sphere, whose inside training never saw, so
+        their way is the arc (Shoemake, 1985; for latents White, 2016), with ω the angle between the two
+        ``sin((1-t) ω) / sin(ω) start + sin(t ω) / sin(ω) end``; the straight line where they have one direction or
+        opposite ones.
+        """
+        t = torch.linspace(0, 1, count, device=start.device)[:, None, None]
+        straight = torch.lerp(start, end, t)
+        if self.latent_distribution == "uniform":
+            return straight
+        angle = F.cosine_similarity(start, end, dim=1).clamp(-1, 1).acos()[:, None]
+        arc = (((1 - t) * angle).sin() * start + (t * angle).sin() * end) / angle.sin()
+        return torch.where(angle.sin() > 1e-4, arc, straight)
 
 
 class Discriminator(nn.Module):
@@ -129,12 +150,12 @@ class Discriminator(nn.Module):
             return spectral_norm(layer) if normalisation == "spectral" else layer
 
         width = base_channels
-        layers: list[nn.Module] = [convolution(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [convolution(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for _ in range(doublings - 1):
             layers.append(convolution(width, 2 * width, 4, 2, 1))
             if normalisation == "batch":
                 layers.append(nn.BatchNorm2d(2 * width))
-            layers.append(nn.LeakyReLU(0.2))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
             width *= 2
         layers.append(convolution(width, 1, last, 1, 0))
         self.layers = nn.Sequential(*layers)

@@ -18,6 +18,9 @@ from overpaint.report.drawing import plain
 Picture = NDArray[np.uint8]
 """Height x width x 3, 0 to 255."""
 
+PAIRS = 6
+"""How many samples stand in a row beside their training images."""
+
 SHOWN = 16
 """How many accepted, and how many flipped variants are shown."""
 
@@ -90,6 +93,34 @@ def _show_map(figure: Figure, axes: Axes, values: NDArray[np.floating[Any]], tit
     bar.ax.tick_params(labelsize=6)
 
 
+def neighbour_pairs(
+    samples: NDArray[np.floating[Any]],
+    neighbours: NDArray[np.floating[Any]],
+    distances: NDArray[np.floating[Any]],
+    title: str,
+) -> bytes:
+    """Draws samples, each beside its nearest training image, with their distance.
+
+    Args:
+        samples: Samples of a generator: in the upper half of the figure those with the smallest distances, in the
+            lower half others, spread evenly over the distances.
+        neighbours: The nearest training image of each.
+        distances: Their distances.
+        title: What stands above.
+
+    Returns:
+        A PNG file's content.
+    """
+    figure = Figure(figsize=(2 * PAIRS, 2 * -(-len(samples) // PAIRS) * 0.68 + 0.6), dpi=110, layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    grid = GridSpec(-(-len(samples) // PAIRS), PAIRS, figure=figure)
+    for index, pair in enumerate(zip(samples, neighbours, strict=True)):
+        axes = figure.add_subplot(grid[index // PAIRS, index % PAIRS])
+        axes.imshow(picture_grid(np.stack(pair), columns=2))
+        _show(axes, f"{distances[index]:.3g}")
+    return _as_png(figure)
+
+
 def overview(
     arrays: Mapping[str, NDArray[Any]],
     methods: list[str],
@@ -130,6 +161,10 @@ def overview(
         else:
             axes.axis("off")
         row += 1
+    return _as_png(figure)
+
+
+def _as_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

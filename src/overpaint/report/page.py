@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from overpaint.report.files import read_csv, write_bytes
+from overpaint.report.gallery import INTERPOLATION, NEIGHBOURS
 from overpaint.report.judged import RunChart
 from overpaint.report.leaderboard import leaderboard_view
 from overpaint.report.scoreboard import Scoreboard
@@ -55,11 +56,24 @@ def _method_table(result: Mapping[str, Any], board: Scoreboard) -> list[list[str
     return rows
 
 
+GENERATOR_PICTURES = {
+    "samples.png": "Painted from random latents: what the variants are made of.",
+    INTERPOLATION: "From one random latent to another, a row for each pair: a generator that has learnt its domain "
+    "changes its picture all the way.",
+    NEIGHBOURS: "Samples, each beside the training image nearest to it: first those that are nearest to one, then "
+    "others from near to far. Were the distances far below those of real held-out images, the samples would be copies.",
+}
+"""What the run's pictures of its generator show."""
+
 MEASURES = {
     "samples/confident": "share of samples that the classifier gives 0.9 or more",
     "samples/least_share": "smallest share of a class among the samples",
+    "samples/precision": "precision: share of samples that lie among real images",
+    "samples/recall": "recall: share of real images that lie among the samples",
+    "samples/coverage": "coverage: share of real images near which a sample lies",
     "samples/kid": "KID in the classifier's features",
     "samples/fid_like": "Fréchet distance in the classifier's features (FID-like)",
+    "dcgan/memorising": "distance of samples to training images, relative to that of real held-out images",
 }
 
 
@@ -93,7 +107,6 @@ def write_page(
     """
     environment = Environment(loader=PackageLoader("overpaint.report", "."), autoescape=True)
     environment.filters["shown"] = shown
-    samples = folder.parent / "samples.png"
     page = environment.get_template("report.html.j2").render(
         title=folder.parent.name,
         command=command,
@@ -105,7 +118,11 @@ def write_page(
         leaderboard=leaderboard_view(board.standings, board.labels) if board.scores else None,
         unmeasured=board.unmeasured,
         charts=[(chart, _inline(chart.picture)) for chart in charts],
-        samples=_inline(samples.read_bytes()) if samples.is_file() else None,
+        generator=[
+            (caption, _inline((folder.parent / file).read_bytes()), file != NEIGHBOURS)
+            for file, caption in GENERATOR_PICTURES.items()
+            if (folder.parent / file).is_file()
+        ],
         training=_last_training_metrics(folder.parent),
         configuration=json.dumps(settings, indent=2, ensure_ascii=False),
     )

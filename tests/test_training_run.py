@@ -1,0 +1,131 @@
+"""Every size, recipe, number of channels and way to run trains a DCGAN, and leaves its pictures."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from overpaint.app.train import train
+from overpaint.data.base import ImageData, ImagePart
+from overpaint.errors import OverpaintError
+from overpaint.metrics.neighbours import nearest
+from overpaint.modules.dcgan import DCGANModule
+from overpaint.report import gallery
+from overpaint.report.gallery import GeneratorGallery
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / "configs"
+QUIET = ["logger.mode=none", "trainer.enable_progress_bar=false", "trainer.max_epochs=1"]
+TINY = ["data.train_count=96", "data.val_count=40", "data.test_count=8", "model.dcgan.base_channels=2"]
+PICTURES = ("samples.png", "interpolation.png", "neighbours.png")
+
+
+def _last_row(folder: Path) -> dict[str, str]:
+    with (folder / "metrics.csv").open() as file:
+        return {name: value for name, value in list(csv.DictReader(file))[-1].items() if value}
+
+
+@pytest.mark.parametrize("recipe", ["radford", "stable"])
+@pytest.mark.parametrize(("size", "channels"), [(32, 1), (64, 3), (128, 1), (224, 3)])
+def test_every_size_recipe_and_number_of_channels_trains(
+    size: int, channels: int, recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "COMPARED", 24)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(photos / f"{i}.png")
+    words = [
+        "model=dcgan",
+        "data=folder",
+        f"data.root={photos}",
+        f"data.channels={channels}",
+        "model.dcgan.batch_size=4",
+    ]
+    words += [f"model.dcgan.image_size={size}", "model.dcgan.base_channels=2", f"model.dcgan.recipe={recipe}"]
+    train(CONFIGS, [*QUIET, *words, f"output={tmp_path}/out"])
+    tensors = torch.load(tmp_path / "out" / "dcgan.ckpt", weights_only=True)["state_dict"]
+    assert int(tensors["steps"]) == 2
+    assert all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point())
+    assert float(_last_row(tmp_path / "out")["dcgan/memorising"]) > 0
+    with Image.open(tmp_path / "out" / "interpolation.png") as picture:
+        assert picture.size[0] >= 10 * size + 9 * 2
+    assert (tmp_path / "out" / "neighbours.png").is_file()
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_training_in_less_precision(precision: str, tmp_path: Path) -> None:
+    words = [*TINY, f"trainer.precision={precision}", "trainer.accelerator=cpu", "model.dcgan.judge_every=1"]
+    train(CONFIGS, [*QUIET, *words, f"output={tmp_path}"])
+    row = _last_row(tmp_path)
+    assert row["model"] == "dcgan"
+    for name in ("dcgan/generator_loss", "dcgan/memorising", "samples/kid", "samples/precision", "samples/coverage"):
+        assert np.isfinite(float(row[name])), name
+    assert all((tmp_path / name).is_file() for name in PICTURES)
+
+
+def test_two_devices_train_one_model(tmp_path: Path) -> None:
+    """With the strategy that Lightning chooses by itself; what is measured is written once."""
+    words = [*TINY, "trainer.accelerator=cpu", "trainer.devices=2", "model.dcgan.judge_every=1", f"output={tmp_path}"]
+    done = subprocess.run(
+        [sys.executable, "train.py", *QUIET, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    row = _last_row(tmp_path)
+    assert (row["model"], row["epoch"]) == ("dcgan", "0")
+    assert {"samples/recall", "samples/coverage", "dcgan/memorising", "dcgan/score_of_real"} <= set(row)
+    assert all((tmp_path / name).is_file() for name in PICTURES)
+    tensors = torch.load(tmp_path / "last-dcgan.ckpt", weights_only=True)["state_dict"]
+    assert int(tensors["steps"]) == 1  # 48 images and a batch of 32 on each device
+
+
+def test_the_pictures_are_drawn_after_the_last_epoch_alone(tmp_path: Path) -> None:
+    """A new run takes away those of the run before, so that they are never of another generator."""
+    words = [*TINY, *QUIET[:2], "model=dcgan", f"output={tmp_path}"]
+    train(CONFIGS, [*words, "trainer.max_epochs=1"])
+    assert all((tmp_path / name).is_file() for name in PICTURES)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def stops(*_: object) -> None:
+            raise OverpaintError("stop")
+
+        patch.setattr(DCGANModule, "training_step", stops)
+        with pytest.raises(OverpaintError, match="stop"):
+            train(CONFIGS, [*words, "trainer.max_epochs=2"])
+    assert [name for name in PICTURES if (tmp_path / name).is_file()] == ["samples.png"]
+
+
+class _Copying(DCGANModule):
+    """A generator whose samples are training images."""
+
+    def __init__(self, images: torch.Tensor) -> None:
+        super().__init__(base_channels=2)
+        self.images = images
+
+    def sample(self, count: int, stream: int = 0) -> torch.Tensor:
+        return self.images.repeat(-(-count // len(self.images)), 1, 1, 1)[:count].float() / 255
+
+
+def test_a_generator_that_copies_is_found_out(tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (300, 3, 32, 32), generator=rng, dtype=torch.uint8)
+    data = ImageData(32, 3, 8, 0)
+    parts = images.split([250, 50])
+    data.train, data.val = (ImagePart(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in parts)
+    drawn = GeneratorGallery(tmp_path, data, None)
+    figure, ratio = drawn._neighbours(_Copying(parts[0]))
+    assert ratio == 0
+    assert figure.startswith(b"\x89PNG")
+    _, ratio = drawn._neighbours(_Copying(parts[1]))
+    assert ratio == 1
+    # By hand, in pixels.
+    module = DCGANModule(base_channels=2)
+    flat = [part.flatten(1).float() / 255 for part in parts]
+    far = [nearest(queries, [flat[0]])[0].median() for queries in (module.sample(500, stream=1).flatten(1), flat[1])]
+    assert drawn._neighbours(module)[1] == pytest.approx(float(far[0] / far[1]), rel=1e-5)
