@@ -249,6 +249,29 @@ def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path)
     assert "acceptance_rate" not in result
 
 
+def test_probes_ask_about_the_variants(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoints = [f"classifier={run_folder}/classifier.ckpt", f"generator={run_folder}/dcgan.ckpt"]
+    words = [*SEARCH, *QUIET, *checkpoints, f"output={tmp_path}", "methods=[center]", "metrics=[retention]", "limit=2"]
+    words += [f"oracle={run_folder}/classifier.ckpt", "probes=[sizes,controls,oracle]"]
+    explain(CONFIGS, words)
+    folder = tmp_path / "explain"
+    summary = json.loads((folder / "summary.json").read_text())
+    for name in ("test-00000", "test-00001"):
+        probed = json.loads((folder / name / "result.json").read_text())["probes"]
+        assert set(probed) == {"sizes", "controls", "oracle"}
+        assert probed["oracle"]["oracle_agrees_on_image"] == 1  # it is the same classifier
+        assert {"acceptance_rate_searched", "acceptance_rate_mean", "decisive"} <= set(probed["controls"])
+        assert (folder / name / "probe_sizes.png").is_file()
+    assert 0 <= summary["controls"]["acceptance_rate_searched"] <= 1
+    assert {"chart_probe_sizes.png", "chart_probe_controls.png"} <= {path.name for path in folder.glob("*.png")}
+    assert "The region was " in (folder / "report.html").read_text()
+    capsys.readouterr()
+    explain(CONFIGS, words)
+    assert "2 of 2 images are explained already" in capsys.readouterr().out
+    with pytest.raises(OverpaintError, match=r"probes=\['sizes'.*generator=null makes none"):
+        explain(CONFIGS, [*words, "generator=null"])
+
+
 def test_a_baseline_is_an_image_file_and_the_explanation_depends_on_it(run_folder: Path, tmp_path: Path) -> None:
     grey = tmp_path / "grey.png"
     words = [*QUIET, f"classifier={run_folder}/classifier.ckpt", "generator=null", f"output={tmp_path}", "limit=1"]

@@ -25,6 +25,7 @@ from overpaint.metrics.randomisation import Randomisation
 from overpaint.modules.explainer import ExplainerModule
 from overpaint.report.judged import run_charts
 from overpaint.report.leaderboard import leaderboard_table, wandb_leaderboard, wandb_pairs
+from overpaint.report.probed import probe_run_charts
 from overpaint.report.scoreboard import Scoreboard
 from overpaint.report.store import finished_folders, read_known
 from overpaint.report.summary import terminal_table, wandb_picture, wandb_table, write_summary
@@ -159,8 +160,8 @@ def _report(
 ) -> None:
     plan, folder = module.plan, Path(settings["output"]) / "explain"
     controls = [name for name, method in plan.methods.items() if getattr(method, "control", False)]
-    board = Scoreboard(folders, list(plan.methods), plan.judge.metrics, controls)
-    charts = run_charts(board, _layers(module))
+    board = Scoreboard(folders, list(plan.methods), plan.judge.metrics, controls, list(plan.probes))
+    charts = [*run_charts(board, _layers(module)), *probe_run_charts(board.probed)]
     summary = write_summary(folder, board, charts, skipped, settings, " ".join(command))
     if run is not None:
         run.log({"explanations": wandb_table(folders, board.methods, list(board.metrics))})

@@ -12,6 +12,7 @@ from overpaint.report.files import read_csv, write_bytes
 from overpaint.report.gallery import INTERPOLATION, NEIGHBOURS
 from overpaint.report.judged import RunChart
 from overpaint.report.leaderboard import leaderboard_view
+from overpaint.report.probed import sentences
 from overpaint.report.scoreboard import Scoreboard
 
 COLUMNS = (
@@ -54,6 +55,11 @@ def _method_table(result: Mapping[str, Any], board: Scoreboard) -> list[list[str
         numbers = [own["queries"], own.get("relative_error"), *(metrics.get(name) for name in board.scores)]
         rows.append([method + (" (flat)" if own["flat"] else ""), *(shown(number) for number in numbers)])
     return rows
+
+
+def _probe_rows(result: Mapping[str, Any], probes: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns what an image's probes found: names and numbers."""
+    return [(f"{name}: {key}", shown(value)) for name in probes for key, value in result["probes"][name].items()]
 
 
 GENERATOR_PICTURES = {
@@ -115,6 +121,8 @@ def write_page(
         summary=summary,
         pictures=[_pictures(path) for path in board.folders],
         methods=[_method_table(result, board) for result in board.results],
+        probed=[_probe_rows(result, board.probes) for result in board.results],
+        sentences=[sentences({n: result["probes"][n] for n in board.probes}) for result in board.results],
         leaderboard=leaderboard_view(board.standings, board.labels) if board.scores else None,
         unmeasured=board.unmeasured,
         charts=[(chart, _inline(chart.picture)) for chart in charts],

@@ -11,6 +11,7 @@ from overpaint.report.boxes import boxes_picture
 from overpaint.report.curve_charts import curves_chart
 from overpaint.report.figures import overview
 from overpaint.report.judged import QUERIES, axis_of
+from overpaint.report.probed import probe_pictures
 from overpaint.types import Explanation, Measured
 
 
@@ -52,7 +53,11 @@ def image_pictures(
         pictures["objects.png"] = boxes_picture(
             arrays["image"], arrays[f"map_{first}"], arrays["objects"], arrays["region"], f"{title} · {first}"
         )
-    return pictures
+    probed = {
+        name: (found[row].numbers, {key: np.asarray(values.cpu()) for key, values in found[row].arrays.items()})
+        for name, found in explanation.probed.items()
+    }
+    return pictures | probe_pictures(probed, title)
 
 
 def _curve(measured: Measured) -> tuple[NDArray[Any], NDArray[Any]] | None:

@@ -27,12 +27,14 @@ class Scoreboard:
         methods: The methods in their order.
         metrics: The metrics by name.
         controls: Those of the methods that know nothing of the classifier.
+        probes: The names of the probes of the variants.
     """
 
     folders: Sequence[Path]
     methods: Sequence[str]
     metrics: Mapping[str, RowMetric]
     controls: Sequence[str]
+    probes: Sequence[str] = ()
 
     @cached_property
     def results(self) -> list[dict[str, Any]]:
@@ -63,6 +65,17 @@ class Scoreboard:
     def _value(result: Mapping[str, Any], method: str, metric: str) -> float:
         value = result["metrics"][method][metric]
         return float("nan") if value is None else float(value)
+
+    @property
+    def probed(self) -> dict[str, list[dict[str, float]]]:
+        """The numbers that each probe found about each row."""
+        return {
+            name: [
+                {key: float("nan") if value is None else float(value) for key, value in row["probes"][name].items()}
+                for row in self.results
+            ]
+            for name in self.probes
+        }
 
     @property
     def unmeasured(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Gathers the explained images' folders into tables, the page and a W&B table."""
 
 import io
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from overpaint.report.page import shown, write_page
 from overpaint.report.scoreboard import Scoreboard
 from overpaint.report.store import read_result
 
-BOOKKEEPING = ("stamps", "image", "targets_of_image", "place_of_target", "methods", "metrics")
+BOOKKEEPING = ("stamps", "image", "targets_of_image", "place_of_target", "methods", "metrics", "probes")
 """What of an image's numbers says nothing of the image."""
 
 OF_VARIANTS = (
@@ -67,6 +68,7 @@ def write_summary(
             [{k: v for k, v in row.items() if k not in images[0]} for row in of_methods if row["method"] == method]
         )
         summary[method] = {name: value for name, value in own.items() if name != "images"}
+    summary |= {probe: _means(rows) for probe, rows in board.probed.items()}
     write_csv(folder / "results.csv", of_methods)
     write_skipped(folder / "skipped.csv", skipped)
     write_json(folder / "summary.json", summary)
@@ -74,6 +76,13 @@ def write_summary(
     write_charts(folder, charts)
     write_page(folder, board, images, charts, summary, settings, command)
     return summary
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Averages the numbers of a probe over the rows in which they could be measured."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    known = {name: [row[name] for row in rows if math.isfinite(row.get(name, math.nan))] for name in names}
+    return {name: statistics.fmean(values) for name, values in known.items() if values}
 
 
 def image_row(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +98,10 @@ def method_rows(result: Mapping[str, Any], methods: Sequence[str], metrics: Sequ
         row = {k: v for k, v in image_row(result).items() if place == 0 or k not in OF_VARIANTS}
         row |= {"method": method, "queries": own["queries"], "flat_map": own["flat"]}
         row |= {"relative_error": own.get("relative_error")} | own["measures"]
-        rows.append(row | {name: result["metrics"].get(method, {}).get(name) for name in metrics})
+        row |= {name: result["metrics"].get(method, {}).get(name) for name in metrics}
+        if place == 0:
+            row |= {f"{probe}_{k}": v for probe, own in result["probes"].items() for k, v in own.items()}
+        rows.append(row)
     return rows
 
 
