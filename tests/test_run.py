@@ -173,7 +173,7 @@ def test_the_report_is_one_page_that_needs_no_network(run_folder: Path) -> None:
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert "test-00002" in page
-    assert "&#34;recipe&#34;: &#34;adam&#34;" in page
+    assert "&#34;recipe&#34;: &#34;lbfgs&#34;" in page
 
 
 def test_wandb_holds_a_table_with_a_row_for_each_image(run_folder: Path) -> None:
