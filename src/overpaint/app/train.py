@@ -203,7 +203,8 @@ def _trainer_options(name: str, settings: Settings) -> dict[str, Any]:
 def _processes(options: dict[str, Any]) -> int:
     """Returns how many processes the Trainer would start: ``auto`` depends on the machine."""
     where = {name: options[name] for name in ("accelerator", "devices", "num_nodes")}
-    return L.Trainer(**where, logger=False, enable_checkpointing=False, enable_model_summary=False).world_size
+    probe = L.Trainer(**where, callbacks=[], logger=False, enable_checkpointing=False, enable_model_summary=False)
+    return probe.world_size
 
 
 def _closing_table(metrics: Path) -> Table:
