@@ -1,5 +1,6 @@
 """What a latent search makes small: how badly latents continue their images, and how unreal they look."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,14 +14,21 @@ from overpaint.inversion.recipes import SearchRecipe
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.types import Images, Latents, RingWeights
 
-CHUNK = {"cpu": 32}
-"""Rows of a pass by device: more are hardly faster on a processor, and fewer leave less to fill up."""
+CHUNK = {"cpu": 64}
+"""Rows of a pass by device. On a processor 32 are 6 % slower, and 128, which one image rarely fills, 8 % faster."""
 
 OTHER_CHUNK = 256
 """Rows of a pass on other devices."""
 
 PerRow = Float[Tensor, " row"]
 Owners = Int[Tensor, " row"]
+
+
+def chunk_for(device: torch.device, count: int) -> int:
+    """Returns how many rows a pass should have, where each image has ``count`` latents: it depends on nothing else."""
+    if device.type not in CHUNK:
+        return OTHER_CHUNK
+    return min(CHUNK[device.type], 8 * math.ceil(count / 8))
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Objective:
         ring_weights: ``R``.
         recipe: Says how the loss is made up.
         prior_weight: ``λ``.
-        chunk: Rows of a pass; None: `CHUNK` or `OTHER_CHUNK`.
+        chunk: Rows of a pass.
     """
 
     def __init__(
@@ -66,14 +74,14 @@ class Objective:
         ring_weights: RingWeights,
         recipe: SearchRecipe,
         prior_weight: float,
-        chunk: int | None = None,
+        chunk: int,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.images, self.ring_weights = images, ring_weights
         self.smoothing, self.prior_weight = recipe.smoothing, prior_weight
         self.scale = 2.0 * images.shape[1] if recipe.summed else 1.0
         self._totals = ring_weights.flatten(1).sum(1).clamp(min=torch.finfo().tiny)
-        self.chunk = chunk or CHUNK.get(images.device.type, OTHER_CHUNK)
+        self.chunk = chunk
 
     def contextual(self, painted: Images, owners: Owners, smoothing: float = 0.0) -> PerRow:
         """Returns ``Σ R |G(z) - X|``, the mean over the channels, of painted images; smoothed where asked for."""
