@@ -139,7 +139,7 @@ def test_losses_and_their_gradient(channels: int) -> None:
     generator, discriminator = LinearGenerator(channels), LinearDiscriminator(channels)
     image, ring = _image(channels), _ring()
     latents = torch.randn(3, LATENTS, generator=torch.Generator().manual_seed(5)).double().requires_grad_()
-    objective = Objective(generator, discriminator, image, ring, RECIPES["adam"], 0.0)
+    objective = Objective(generator, discriminator, image, ring, RECIPES["adam"], 0.0, chunk=3)
     painted = generator(latents)
     contextual, prior = objective.contextual(painted, torch.zeros(3).long()), objective.prior(painted)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from overpaint.checks import check_images
 from overpaint.errors import OverpaintError
-from overpaint.inversion.objective import Guide, Objective
+from overpaint.inversion.objective import Guide, Objective, chunk_for
 from overpaint.inversion.optimisers import make_optimiser
 from overpaint.inversion.recipes import RECIPES, RecipeName, SearchRecipe
 from overpaint.inversion.selection import best_starts, most_relevant
@@ -55,7 +55,8 @@ class LatentSearch:
         patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
         diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
             twice ``count`` latents are searched and ``count`` of them kept, see `most_relevant`.
-        chunk: Latents in one pass; more need more memory. None: 32 on a processor, 256 elsewhere.
+        chunk: Latents in one pass; more need more memory. None: on a processor as many as an image has, but
+            at most 64; elsewhere 256.
         seed: Seed of the starts.
         on_step: Called after each step with its number, the number of steps at most, and the mean contextual loss so
             far.
@@ -133,9 +134,10 @@ class LatentSearch:
         if regions is None:
             regions = torch.ones_like(ring_weights, dtype=torch.bool)
         weight = self._resolved("prior_weight")
-        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, self.chunk, guide)
         unit_cube = self._recipe.unit_cube or generator.latent_distribution == "uniform"
         searched = self.count if self.diversity == 0 else math.ceil((1 + SPARE) * self.count)
+        chunk = self.chunk or chunk_for(images.device, searched)
+        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, chunk, guide)
         starts = [self._starts(objective, i, searched, unit_cube) for i in range(len(images))]
         run = _Run(objective, torch.cat(starts), searched)
         self._descend(run, unit_cube)
