@@ -183,8 +183,9 @@ def _confidences(
 
 
 def _reach(interval: Interval) -> Float[np.ndarray, "2 column"]:
-    reach: Float[np.ndarray, "2 column"] = np.stack([interval.mean - interval.low, interval.high - interval.mean])
-    return np.nan_to_num(reach)
+    reach = np.stack([interval.mean - interval.low, interval.high - interval.mean])
+    known: Float[np.ndarray, "2 column"] = np.where(np.isfinite(reach), reach, 0)
+    return known
 
 
 def _interval(axes: Axes, places: Int[np.ndarray, " size"], interval: Interval, colour: str) -> None:
