@@ -2,7 +2,9 @@
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import create_autospec
 
+import lightning as L
 import pytest
 import torch
 
@@ -14,7 +16,8 @@ def test_the_bar_moves_with_queries_and_then_with_the_search(maker: Any, share: 
     progress = QueryProgress()
     progress.answered(1, 2)  # before there is a bar nothing happens
     progress.searched(1, 2, 0.5)
-    trainer: Any = SimpleNamespace(world_size=1, datamodule=SimpleNamespace(part=range(6)))
+    trainer: Any = create_autospec(L.Trainer, instance=True)
+    trainer.world_size, trainer.datamodule = 1, SimpleNamespace(part=range(6))
     module = SimpleNamespace(trainer=trainer, maker=maker)
     progress.on_predict_start(trainer, module)
     task = progress._bar.tasks[0]
