@@ -137,8 +137,8 @@ def blends(bench: Bench) -> list[Table]:
 
 def main() -> None:
     """Prints the tables."""
-    what, folder = [*sys.argv[1:], "curves", "outputs/digits"][:2] if len(sys.argv) != 2 else (sys.argv[1], "")
-    bench = Bench(Path(folder or "outputs/digits"))
+    what = sys.argv[1] if len(sys.argv) > 1 else "curves"
+    bench = Bench(Path(sys.argv[2] if len(sys.argv) > 2 else "outputs/digits"))
     for table in {"curves": curves, "diversity": diversity, "blends": blends}[what](bench):
         Console(width=110).print(table)
 
