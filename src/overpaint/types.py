@@ -25,9 +25,7 @@ Regions = Bool[Tensor, "batch *space"]
 RingWeights = Float[Tensor, "batch *space"]
 Latents = Float[Tensor, "batch latent"]
 
-ImageSets = Float[Tensor, "batch variant channel *space"]
-"""Several images for each image of a batch: its variants."""
-
+ImageSets = Float[Tensor, "batch variant channel *space"]  # several images for each image of a batch: its variants
 PerVariant = Float[Tensor, "batch variant"]
 
 
@@ -184,8 +182,8 @@ class Explanation:
         scores: The classifier's scores of the images.
         saliency: The maps of each method, by its name.
         repeats: The maps of further seeds of the methods that draw at random.
-        regions: The salient region in each method's map, by its name.
-        flat: True for the maps, by the method's name, without contrast or with values that are not finite.
+        regions: The salient region in each method's map.
+        flat: True for maps without contrast or with values that are not finite.
         objects: True where an annotated object of the explained class is; None where nothing was annotated.
         measured: The metrics of each row, by method and metric.
         variants: The repainted variants of the first method's region; None where no generator was given.

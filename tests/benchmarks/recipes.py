@@ -36,7 +36,7 @@ from rich.table import Table
 
 from overpaint.app.memory import keep_freed_memory
 from overpaint.app.train import train
-from overpaint.modules.dcgan import RECIPES
+from overpaint.modules.gan_recipes import RECIPES
 from overpaint.report.files import read_csv
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,39 @@
+"""The recipes by which a DCGAN can be trained."""
+
+from dataclasses import dataclass
+
+from overpaint.networks.dcgan import LatentDistribution, Normalisation
+
+
+@dataclass(frozen=True)
+class GanRecipe:
+    """How the adversarial game is played.
+
+    Attributes:
+        generator_rate: Adam's learning rate for the generator.
+        discriminator_rate: Adam's learning rate for the discriminator.
+        betas: Adam's decay rates.
+        relativistic: Whether fakes are compared with real images (RpGAN) instead of with zero (binary cross-entropy).
+        normalisation: The discriminator's.
+        penalty: Weight ``γ`` of the gradient penalty on real and on fake images in ``[0, 1]``; a quarter of what it
+            would be for ``[-1, 1]``; 0 leaves it out.
+        penalty_every: Steps between two penalties; each is weighed by this number (Karras et al., 2020, "lazy").
+        decay: Share of the run at whose end both learning rates fall linearly to 2 %.
+        latents: Distribution of the latents.
+    """
+
+    generator_rate: float
+    discriminator_rate: float
+    betas: tuple[float, float]
+    relativistic: bool
+    normalisation: Normalisation
+    penalty: float
+    penalty_every: int
+    decay: float
+    latents: LatentDistribution
+
+
+RECIPES = {
+    "radford": GanRecipe(2e-4, 2e-4, (0.5, 0.999), False, "batch", 0.0, 1, 0.0, "uniform"),
+    "stable": GanRecipe(2e-3, 1.5e-3, (0.0, 0.99), True, "none", 0.0125, 8, 0.4, "normal"),
+}
