@@ -1,5 +1,6 @@
 """Variants judged by classifiers whose rule is known, and the whole explanation of a batch."""
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import FunctionClassifier
+from painted import small_painting
 from torch import Tensor, nn
 
 from overpaint.blending import blend_into
@@ -320,3 +322,26 @@ def test_an_explanation_leaves_the_global_random_state_alone() -> None:
     state = torch.get_rng_state()
     _explain(_images(1, 1, 32), torch.tensor([1]))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_painting_the_latents_that_were_found_gives_the_same_variants() -> None:
+    painting = small_painting()
+    asked = (painting.classifier, painting.images, painting.targets, painting.regions)
+    again = painting.maker.repainted(*asked, painting.variants.latents)
+    for field in dataclasses.fields(again):
+        if field.name != "steps":
+            found, expected = getattr(again, field.name), getattr(painting.variants, field.name)
+            torch.testing.assert_close(found, expected, atol=0, rtol=0, equal_nan=True)
+    assert not again.steps.any()
+
+
+def test_any_loss_of_the_logits_can_guide_the_search() -> None:
+    painting = small_painting()
+    asked = (painting.classifier, painting.images, painting.targets, painting.regions)
+    confident = painting.maker(*asked, guidance=3.0)
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return 3 * F.cross_entropy(logits, targets, reduction="none")
+
+    torch.testing.assert_close(painting.maker.searched(*asked, loss).latents, confident.latents)
+    assert not torch.equal(painting.maker.searched(*asked).latents, confident.latents)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from overpaint.types import (
     LatentSearchResult,
     PerVariant,
     Regions,
+    Scores,
     Targets,
     Variants,
 )
@@ -76,6 +77,15 @@ def merged_variants(known: Sequence[Variants | None], new: Variants | None) -> V
     return Variants(**parts)
 
 
+@runtime_checkable
+class VariantLoss(Protocol):
+    """A loss of what the classifier says of variants."""
+
+    def __call__(self, logits: Scores, targets: Targets) -> Float[Tensor, " row"]:
+        """Returns the loss of each variant, of the class that is explained, differentiable."""
+        ...
+
+
 @dataclass(frozen=True)
 class VariantMaker:
     """Repaints a region with a generator and asks the classifier whether the class is still there.
@@ -117,25 +127,82 @@ class VariantMaker:
             OverpaintError: If generator and images differ in their number of channels, or the images are not in
                 ``[0, 1]``.
         """
+        if not guidance:
+            return self.searched(classifier, images, targets, regions)
+
+        def loss(logits: Scores, targets: Targets) -> Float[Tensor, " row"]:
+            return -guidance * logits.log_softmax(1).gather(1, targets[:, None])[:, 0]
+
+        return self.searched(classifier, images, targets, regions, loss)
+
+    def searched(
+        self,
+        classifier: Classifier,
+        images: Images,
+        targets: Targets,
+        regions: Regions,
+        loss: VariantLoss | None = None,
+    ) -> Variants:
+        """Makes and judges variants, the search guided by any loss of what the classifier says of them.
+
+        Args:
+            classifier: The classifier; with gradients where there is a loss.
+            images: ``X``.
+            targets: The class of each.
+            regions: ``B``.
+            loss: Added to the search's own; None asks the classifier only at the end.
+
+        Raises:
+            OverpaintError: As the call.
+        """
+        guide = None if loss is None else self._guide(classifier, images, targets, regions, loss)
+        return self._judge(classifier, images, targets, regions, self.search_latents(images, regions, guide))
+
+    def repainted(
+        self,
+        classifier: Classifier,
+        images: Images,
+        targets: Targets,
+        regions: Regions,
+        latents: Float[Tensor, "batch variant latent"],
+    ) -> Variants:
+        """Makes and judges the variants of given latents, without a search; otherwise as `searched`."""
+        small, ring, _ = self._at_own_size(images, regions)
+        found = self.search.paint(self.generator, self.discriminator, small, ring, latents)
+        return self._judge(classifier, images, targets, regions, found)
+
+    def search_latents(self, images: Images, regions: Regions, guide: Guide | None = None) -> LatentSearchResult:
+        """Searches latents as for variants, but blends and judges nothing.
+
+        Args:
+            images: ``X``.
+            regions: ``B``.
+            guide: A further loss.
+
+        Raises:
+            OverpaintError: As the call.
+        """
+        small, ring, small_regions = self._at_own_size(images, regions)
+        return self.search(self.generator, self.discriminator, small, ring, small_regions, guide)
+
+    def _at_own_size(
+        self, images: Images, regions: Regions
+    ) -> tuple[Float[Tensor, "batch channel *own"], Float[Tensor, "batch *own"], Bool[Tensor, "batch *own"]]:
+        """Returns image, ring and region at the generator's size."""
         check_images(images)
         if self.generator.channels != images.shape[1]:
             raise OverpaintError(
                 f"the generator paints {self.generator.channels} channels, but the images have {images.shape[1]}"
             )
-        size, own = tuple(images.shape[2:]), (self.generator.image_size,) * (images.ndim - 2)
-        small, small_regions = images, regions
-        if size != own:
-            small = F.interpolate(images, own, mode="bilinear", antialias=True).clamp(0, 1)
+        own = (self.generator.image_size,) * (images.ndim - 2)
+        if tuple(images.shape[2:]) != own:
+            images = F.interpolate(images, own, mode="bilinear", antialias=True).clamp(0, 1)
             shares = F.interpolate(regions[:, None].float(), own, mode="bilinear", antialias=True)
-            small_regions = shares[:, 0] >= 0.5
-        ring = self.rule.ring_weights(small_regions, normalised=self.search.normalised_ring)
-        guide = self._guide(classifier, images, targets, regions, guidance) if guidance else None
-        found = self.search(self.generator, self.discriminator, small, ring, small_regions, guide)
-        variants = blend_into(images, _resized(found.images, size), regions, self.blend)
-        return self._judge(classifier, targets, variants, regions, found)
+            regions = shares[:, 0] >= 0.5
+        return images, self.rule.ring_weights(regions, normalised=self.search.normalised_ring), regions
 
     def _guide(
-        self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, weight: float
+        self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, loss: VariantLoss
     ) -> Guide:
         """Makes the loss that asks the classifier; Poisson blending has no gradients, so there paste stands in."""
         blend: Blend = "paste" if self.blend == "poisson" else self.blend
@@ -143,7 +210,7 @@ class VariantMaker:
         def guide(painted: Images, owners: Targets) -> Float[Tensor, " row"]:
             sets = _resized(painted[:, None], tuple(images.shape[2:]))
             variants = blend_into(images[owners], sets, regions[owners], blend)[:, 0]
-            return -weight * classifier.logits(variants).log_softmax(1).gather(1, targets[owners, None])[:, 0]
+            return loss(classifier.logits(variants), targets[owners])
 
         return guide
 
@@ -154,11 +221,12 @@ class VariantMaker:
     def _judge(
         self,
         classifier: Classifier,
+        images: Images,
         targets: Targets,
-        variants: ImageSets,
         regions: Regions,
         found: LatentSearchResult,
     ) -> Variants:
+        variants = blend_into(images, _resized(found.images, tuple(images.shape[2:])), regions, self.blend)
         scores = torch.stack([classifier.scores(one_image) for one_image in variants])
         confidences = scores.gather(2, targets[:, None, None].expand(-1, scores.shape[1], 1))[..., 0]
         predictions = scores.argmax(2)
@@ -177,7 +245,7 @@ class VariantMaker:
             accepted=accepted,
             duplicate=duplicate,
             contextual_losses=found.contextual_losses,
-            realism=self._realism(variants),
+            realism=self.realism(variants),
             acceptance_rates=rates.masked_fill(empty, torch.nan),
             mean_confidences=_masked_mean(confidences, counted),
             diversities=_masked_mean(distances.flatten(1), pairs.flatten(1)),
@@ -185,7 +253,8 @@ class VariantMaker:
         )
 
     @torch.no_grad()
-    def _realism(self, variants: ImageSets) -> PerVariant:
+    def realism(self, variants: ImageSets) -> PerVariant:
+        """Returns the discriminator's score (a logit) of each variant."""
         own = (self.generator.image_size,) * (variants.ndim - 3)
         flat = variants.flatten(0, 1)
         if tuple(flat.shape[2:]) != own:

@@ -143,6 +143,32 @@ class LatentSearch:
         self._descend(run, unit_cube)
         return self._result(run, regions)
 
+    def paint(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        images: Images,
+        ring_weights: RingWeights,
+        latents: Float[Tensor, "batch variant latent"],
+    ) -> LatentSearchResult:
+        """Paints given latents and finds their losses, without a search.
+
+        Args:
+            generator: ``G``, in eval mode.
+            discriminator: ``D``, in eval mode.
+            images: ``X`` in ``[0, 1]``, at the generator's size.
+            ring_weights: ``R``.
+            latents: Some for each image.
+        """
+        weight = self._resolved("prior_weight")
+        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, self.chunk)
+        each, count = latents.shape[:2]
+        owners = torch.arange(each, device=latents.device).repeat_interleave(count)
+        painted, contextual = objective.look(latents.flatten(0, 1), owners)
+        prior = objective.priors(painted, owners)
+        painted, contextual, prior = (column.unflatten(0, (each, count)) for column in (painted, contextual, prior))
+        return LatentSearchResult(latents, painted, contextual, prior, owners.new_zeros(each))
+
     def _starts(self, objective: Objective, image: int, searched: int, unit_cube: bool) -> Latents:
         candidates = int(max(self._resolved("starts"), searched))
         rng = image_rng(objective.images[image], self.seed, "search")
