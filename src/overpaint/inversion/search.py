@@ -161,8 +161,9 @@ class LatentSearch:
             latents: Some for each image.
         """
         weight = self._resolved("prior_weight")
-        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, self.chunk)
         each, count = latents.shape[:2]
+        chunk = self.chunk or chunk_for(images.device, count)
+        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, chunk)
         owners = torch.arange(each, device=latents.device).repeat_interleave(count)
         painted, contextual = objective.look(latents.flatten(0, 1), owners)
         prior = objective.priors(painted, owners)
