@@ -23,7 +23,8 @@ from overpaint.region import RegionRule
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise
 from overpaint.types import Explanation
-from overpaint.variants import VariantMaker, distances_inside, mark_duplicates
+from overpaint.variant_sets import distances_inside, mark_duplicates
+from overpaint.variants import VariantMaker
 
 SIDE = 6
 REGION = torch.zeros(SIDE, SIDE, dtype=torch.bool)

@@ -23,7 +23,8 @@ from overpaint.types import (
     SeededName,
     TargetSets,
 )
-from overpaint.variants import VariantMaker, merged_variants
+from overpaint.variant_sets import merged_variants
+from overpaint.variants import VariantMaker
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Repainted variants of an image, and which of them the classifier accepts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -26,55 +25,7 @@ from overpaint.types import (
     Targets,
     Variants,
 )
-
-
-def distances_inside(variants: ImageSets, regions: Regions) -> Float[Tensor, "batch variant variant"]:
-    """Returns the root-mean-square difference of each pair of variants over the region's pixels and channels.
-
-    For an empty region it is 0.
-    """
-    pairs = []
-    for images, region in zip(variants, regions, strict=True):
-        inside = images[:, :, region].flatten(1)
-        norm = max(inside.shape[1], 1) ** 0.5
-        distances = torch.cdist(inside, inside, compute_mode="donot_use_mm_for_euclid_dist")
-        pairs.append(distances / norm)
-    return torch.stack(pairs)
-
-
-def mark_duplicates(distances: Float[Tensor, "variant variant"], tolerance: float) -> Bool[Tensor, " variant"]:
-    """Returns True for each variant that lies within ``tolerance`` of an earlier one that is itself no duplicate."""
-    duplicate = torch.zeros(len(distances), dtype=torch.bool, device=distances.device)
-    for i in range(1, len(distances)):
-        duplicate[i] = bool(((distances[i, :i] < tolerance) & ~duplicate[:i]).any())
-    return duplicate
-
-
-def _masked_mean(values: PerVariant, chosen: Bool[Tensor, "batch variant"]) -> Float[Tensor, " batch"]:
-    """Returns the mean over the chosen ones, NaN where there is none."""
-    return torch.where(chosen, values, torch.zeros_like(values)).sum(1) / chosen.sum(1)
-
-
-def _resized(
-    sets: Float[Tensor, "batch variant channel *own"], size: tuple[int, ...]
-) -> Float[Tensor, "batch variant channel *space"]:
-    """Returns the images at that size."""
-    if tuple(sets.shape[3:]) == size:
-        return sets
-    flat = F.interpolate(sets.flatten(0, 1), size, mode="bilinear", antialias=True)
-    return flat.clamp(0, 1).reshape(*sets.shape[:3], *size)
-
-
-def merged_variants(known: Sequence[Variants | None], new: Variants | None) -> Variants:
-    """Joins variants of single rows that are known with new ones, which stand where None does."""
-    parts = {}
-    for field in fields(Variants):
-        rows, fresh = [], iter(range(len(known)))
-        for row in known:
-            value = getattr(new, field.name)[next(fresh)][None] if row is None else getattr(row, field.name)
-            rows.append(value.to(new.images.device) if new is not None else value)
-        parts[field.name] = torch.cat(rows)
-    return Variants(**parts)
+from overpaint.variant_sets import distances_inside, mark_duplicates, masked_mean, resized
 
 
 @runtime_checkable
@@ -208,7 +159,7 @@ class VariantMaker:
         blend: Blend = "paste" if self.blend == "poisson" else self.blend
 
         def guide(painted: Images, owners: Targets) -> Float[Tensor, " row"]:
-            sets = _resized(painted[:, None], tuple(images.shape[2:]))
+            sets = resized(painted[:, None], tuple(images.shape[2:]))
             variants = blend_into(images[owners], sets, regions[owners], blend)[:, 0]
             return loss(classifier.logits(variants), targets[owners])
 
@@ -226,7 +177,7 @@ class VariantMaker:
         regions: Regions,
         found: LatentSearchResult,
     ) -> Variants:
-        variants = blend_into(images, _resized(found.images, tuple(images.shape[2:])), regions, self.blend)
+        variants = blend_into(images, resized(found.images, tuple(images.shape[2:])), regions, self.blend)
         scores = torch.stack([classifier.scores(one_image) for one_image in variants])
         confidences = scores.gather(2, targets[:, None, None].expand(-1, scores.shape[1], 1))[..., 0]
         predictions = scores.argmax(2)
@@ -235,7 +186,7 @@ class VariantMaker:
         duplicate = torch.stack([mark_duplicates(d, self.duplicate_tolerance) for d in distances])
         counted = accepted & ~duplicate
         pairs = counted[:, :, None] & counted[:, None, :] & ~torch.eye(counted.shape[1]).bool().to(counted.device)
-        rates = _masked_mean(accepted.to(confidences), ~duplicate)
+        rates = masked_mean(accepted.to(confidences), ~duplicate)
         empty = ~regions.flatten(1).any(1)
         return Variants(
             images=variants,
@@ -247,8 +198,8 @@ class VariantMaker:
             contextual_losses=found.contextual_losses,
             realism=self.realism(variants),
             acceptance_rates=rates.masked_fill(empty, torch.nan),
-            mean_confidences=_masked_mean(confidences, counted),
-            diversities=_masked_mean(distances.flatten(1), pairs.flatten(1)),
+            mean_confidences=masked_mean(confidences, counted),
+            diversities=masked_mean(distances.flatten(1), pairs.flatten(1)),
             steps=found.steps,
         )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.checks import check_images
@@ -18,13 +18,11 @@ from overpaint.errors import OverpaintError
 from overpaint.inversion.objective import Guide, Objective, chunk_for
 from overpaint.inversion.optimisers import make_optimiser
 from overpaint.inversion.recipes import RECIPES, RecipeName, SearchRecipe
+from overpaint.inversion.run import Run
 from overpaint.inversion.selection import best_starts, most_relevant
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.perturbation.randomness import image_rng
 from overpaint.types import Images, Latents, LatentSearchResult, Regions, RingWeights
-
-GAIN = 0.01
-"""Share by which a loss must fall to count as improved."""
 
 SPARE = 1.0
 """Latents that are searched beyond ``count`` where diversity is asked for, as a share of ``count``."""
@@ -139,7 +137,7 @@ class LatentSearch:
         chunk = self.chunk or chunk_for(images.device, searched)
         objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, chunk, guide)
         starts = [self._starts(objective, i, searched, unit_cube) for i in range(len(images))]
-        run = _Run(objective, torch.cat(starts), searched)
+        run = Run(objective, torch.cat(starts), searched)
         self._descend(run, unit_cube)
         return self._result(run, regions)
 
@@ -180,7 +178,7 @@ class LatentSearch:
         latents = return_to_support(latents.to(objective.images.device), unit_cube)
         return latents if candidates == searched else best_starts(objective, latents, image, searched)
 
-    def _descend(self, run: "_Run", unit_cube: bool) -> None:
+    def _descend(self, run: Run, unit_cube: bool) -> None:
         """Moves the latents until the last step, or until none of them improves any more."""
         limit, patience = int(self._resolved("steps")), int(self._resolved("patience"))
         optimiser = make_optimiser(self._recipe, self._resolved("learning_rate"), limit)
@@ -201,7 +199,7 @@ class LatentSearch:
             latents = return_to_support(optimiser.step(latents, descended, gradients), unit_cube)
             run.steps[run.moving] += 1
 
-    def _result(self, run: "_Run", regions: Regions) -> LatentSearchResult:
+    def _result(self, run: Run, regions: Regions) -> LatentSearchResult:
         """Paints what was kept of each image, and of that keeps ``count``."""
         objective, each = run.objective, len(run.objective.images)
         painted, contextual = objective.look(run.kept, run.owners)
@@ -217,45 +215,6 @@ class LatentSearch:
         latents, painted, contextual, prior = columns
         steps = run.steps.reshape(each, -1).amax(1)
         return LatentSearchResult(latents, painted, contextual, prior, steps)
-
-
-class _Run:
-    """How far the latents of a search have come.
-
-    Attributes:
-        objective: What is made small.
-        searched: Latents of each image.
-        owners: The image of each latent.
-        kept: The best latents so far.
-        contextual: Their contextual losses.
-        steps: Steps that each latent has made.
-        moving: Numbers of the latents that have not stopped.
-    """
-
-    def __init__(self, objective: Objective, starts: Latents, searched: int) -> None:
-        self.objective, self.searched, self.kept = objective, searched, starts.clone()
-        numbers = torch.arange(len(starts), device=starts.device)
-        self.moving, self.owners = numbers, numbers // searched
-        self.steps = torch.zeros_like(numbers)
-        self._stalled = torch.zeros_like(numbers)
-        self._best: Tensor | None = None
-        self.contextual = self._reference = torch.empty(0)
-
-    def note(
-        self, latents: Latents, losses: Float[Tensor, " row"], contextual: Float[Tensor, " row"]
-    ) -> Int[Tensor, " row"]:
-        """Takes note of where the moving latents are, and returns for how many steps each has not improved."""
-        if self._best is None:
-            self._best, self._reference = torch.full_like(losses, torch.inf), torch.full_like(losses, torch.inf)
-            self.contextual = contextual.clone()
-        better = losses < self._best[self.moving]
-        rows = self.moving[better]
-        self._best[rows], self.contextual[rows], self.kept[rows] = losses[better], contextual[better], latents[better]
-        best = self._best[self.moving]
-        improved = best < (1 - GAIN) * self._reference[self.moving]
-        self._reference[self.moving] = torch.where(improved, best, self._reference[self.moving])
-        self._stalled[self.moving] = torch.where(improved, 0, self._stalled[self.moving] + 1)
-        return self._stalled[self.moving]
 
 
 def return_to_support(latents: Latents, unit_cube: bool) -> Latents:
