@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import lightning as L
+from jaxtyping import UInt8
+from torch import Tensor
 
 from overpaint.app.build import build, check_types, checked_arguments, trainer_options
 from overpaint.app.console import FIRST_PROCESS, console, guarded
@@ -28,7 +30,7 @@ from overpaint.report.leaderboard import leaderboard_table, wandb_leaderboard, w
 from overpaint.report.probed import probe_run_charts
 from overpaint.report.scoreboard import Scoreboard
 from overpaint.report.store import finished_folders, read_known
-from overpaint.report.summary import terminal_table, wandb_picture, wandb_table, write_summary
+from overpaint.report.summary import terminal_table, variants_kid, wandb_picture, wandb_table, write_summary
 from overpaint.report.tracking import RunningScores, start_run
 from overpaint.report.writer import ExplanationWriter
 from overpaint.types import Classifier
@@ -76,7 +78,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     classifier = open_classifier(classifier_options(settings))
     progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
     module = make_module(settings, classifier, progress)
-    part, skipped = _images(settings, classifier)
+    part, real, skipped = _images(settings, classifier)
     if part.objects is not None:
         module.objects = dict(zip(part.names, part.objects, strict=True))
     module.plan = with_others(module.plan, part.images)
@@ -104,7 +106,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
             _predict(settings, folder, module, PartData(part.chosen(open_), settings["batch_size"]), callbacks)
         if FIRST_PROCESS:
             folders = [path for name in part.names for path in finished_folders(folder, name, wanted[name])]
-            _report(settings, module, folders, skipped, ["python explain.py", *words], run)
+            _report(settings, module, folders, real, skipped, ["python explain.py", *words], run)
     finally:
         if run is not None:
             run.finish()
@@ -128,8 +130,10 @@ def _predict(
         console.print(f"Note: {note}")
 
 
-def _images(settings: Settings, classifier: Classifier) -> tuple[ImagePart, list[Skipped]]:
-    """Reads the images to explain, at the classifier's size."""
+def _images(
+    settings: Settings, classifier: Classifier
+) -> tuple[ImagePart, UInt8[Tensor, "real channel height width"], list[Skipped]]:
+    """Reads the images to explain, at the classifier's size; and real images, with which variants can be compared."""
     size, channels, limit = classifier.image_size, classifier.channels, settings["limit"]
     annotations = AnnotationOptions(**checked_arguments(AnnotationOptions, settings["annotations"], "annotations"))
     if settings["images"] is not None:
@@ -140,20 +144,21 @@ def _images(settings: Settings, classifier: Classifier) -> tuple[ImagePart, list
             part = replace(part, objects=objects)
         if skipped:
             console.print(f"{len(skipped)} files could not be read and were left out; skipped.csv lists them")
-        return part, skipped
+        return part, part.images, skipped
     if annotations.source is not None:
         raise OverpaintError(f"annotations={annotations.source} are of files; name them with images=")
     data: ImageData = build(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
     data.setup("test")
     if data.class_names and data.class_names != classifier.class_names:
         console.print("The data's classes are not the classifier's; labels are left out")
-    return data.test.chosen(range(min(limit or len(data.test), len(data.test)))), data.skipped
+    return data.test.chosen(range(min(limit or len(data.test), len(data.test)))), data.test.images, data.skipped
 
 
 def _report(
     settings: Settings,
     module: ExplainerModule,
     folders: list[Path],
+    real: UInt8[Tensor, "real channel height width"],
     skipped: list[Skipped],
     command: list[str],
     run: Any | None,
@@ -162,7 +167,8 @@ def _report(
     controls = [name for name, method in plan.methods.items() if getattr(method, "control", False)]
     board = Scoreboard(folders, list(plan.methods), plan.judge.metrics, controls, list(plan.probes))
     charts = [*run_charts(board, _layers(module)), *probe_run_charts(board.probed)]
-    summary = write_summary(folder, board, charts, skipped, settings, " ".join(command))
+    more = {"variants_kid": variants_kid(folders, real, module.classifier)} if plan.maker else {}
+    summary = write_summary(folder, board, charts, skipped, settings, " ".join(command), more)
     if run is not None:
         run.log({"explanations": wandb_table(folders, board.methods, list(board.metrics))})
         run.log({"leaderboard": wandb_leaderboard(board.standings), "pairs": wandb_pairs(board.comparisons)})

@@ -103,6 +103,22 @@ def generation_metrics(
     return result
 
 
+@torch.no_grad()
+def kernel_distance(
+    real: Images, samples: Float[Tensor, "sample channel *space"], classifier: NetworkClassifier, seed: int = 0
+) -> float:
+    """Returns KID (Bińkowski et al., 2018, mean over subsets) of samples and real images in a classifier's features.
+
+    Args:
+        real: Real images in ``[0, 1]``.
+        samples: What is compared with them.
+        classifier: The classifier, in eval mode.
+        seed: Seed of the random subsets.
+    """
+    extractor = ClassifierFeatures(classifier)
+    return _distances(_in_parts(extractor, real)[0], _in_parts(extractor, samples)[0], seed)["kid"]
+
+
 def _in_parts(extractor: ClassifierFeatures, images: Images) -> tuple[Features, Scores]:
     parts = [extractor.with_scores(part) for part in images.split(256)]
     return torch.cat([features for features, _ in parts]), torch.cat([scores for _, scores in parts])

@@ -7,11 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import wandb
+from jaxtyping import UInt8
 from PIL import Image
 from rich.table import Table
+from torch import Tensor
 
+from overpaint.classifiers.network import NetworkClassifier
 from overpaint.data.base import Skipped
+from overpaint.metrics.generation import kernel_distance
 from overpaint.report.figures import SHOWN, enlarge, map_picture, outlined, picture_grid, to_picture
 from overpaint.report.files import read_arrays, write_csv, write_json
 from overpaint.report.judged import RunChart, write_charts
@@ -19,9 +24,13 @@ from overpaint.report.leaderboard import write_leaderboard
 from overpaint.report.page import shown, write_page
 from overpaint.report.scoreboard import Scoreboard
 from overpaint.report.store import read_result
+from overpaint.types import Classifier
 
 BOOKKEEPING = ("stamps", "image", "targets_of_image", "place_of_target", "methods", "metrics", "probes")
 """What of an image's numbers says nothing of the image."""
+
+LEAST = 50
+"""So many pictures are needed at least to compare two sets of them."""
 
 OF_VARIANTS = (
     "variants",
@@ -45,6 +54,7 @@ def write_summary(
     skipped: Sequence[Skipped],
     settings: Mapping[str, Any],
     command: str,
+    more: Mapping[str, float | None],
 ) -> dict[str, Any]:
     """Writes the tables, the charts, ``summary.json`` and ``report.html``.
 
@@ -55,6 +65,7 @@ def write_summary(
         skipped: Files that could not be read.
         settings: The merged configuration.
         command: The command that made them.
+        more: Further numbers of all images.
 
     Returns:
         The summary.
@@ -62,7 +73,7 @@ def write_summary(
     metrics = list(board.metrics)
     of_methods = [row for result in board.results for row in method_rows(result, board.methods, metrics)]
     images = [image_row(result) for result in board.results]
-    summary = summarise(images) | {"skipped_files": len(skipped)}
+    summary = summarise(images) | {"skipped_files": len(skipped)} | dict(more)
     for method in board.methods:
         own = summarise(
             [{k: v for k, v in row.items() if k not in images[0]} for row in of_methods if row["method"] == method]
@@ -76,6 +87,26 @@ def write_summary(
     write_charts(folder, charts)
     write_page(folder, board, images, charts, summary, settings, command)
     return summary
+
+
+def variants_kid(
+    explained: Sequence[Path], real: UInt8[Tensor, "real channel height width"], classifier: Classifier
+) -> float | None:
+    """Returns KID of all different variants and real images, in the features of the classifier.
+
+    Args:
+        explained: The images' folders.
+        real: Real images.
+        classifier: The classifier.
+
+    Returns:
+        None for a black box, which has no features, and for fewer than `LEAST` variants or images.
+    """
+    sets = [read_arrays(path / "variants.npz") for path in explained]
+    painted = [torch.from_numpy(own["images"][~own["duplicate"]]) for own in sets]
+    if not isinstance(classifier, NetworkClassifier) or min(sum(map(len, painted)), len(real)) < LEAST:
+        return None
+    return kernel_distance((real[:2000] / 255).to(classifier.mean), torch.cat(painted).to(classifier.mean), classifier)
 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
