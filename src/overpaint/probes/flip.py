@@ -39,8 +39,8 @@ class Flip:
     - ``accepted_realism``, ``searched_realism``, ``boundary_realism``, ``pgd_realism``: the discriminator's median
       score;
     - for each SOURCE, ``searched``, ``boundary`` and ``pgd``: ``flips_SOURCE``, how many flips; ``KIND_SOURCE`` and
-      ``KIND_share_SOURCE``, how many and what share are of each of `KINDS`, see `FilingRule`. Pictures of PGD keep the contextual loss of the variant
-      that they come from, since what it is measured on does not change.
+      ``KIND_share_SOURCE``, how many and what share are of each of `KINDS`, see `FilingRule`. Pictures of PGD keep the
+      contextual loss of the variant that they come from, since what it is measured on does not change.
 
     Arrays: the nearest boundary points of each kind ``flipped_KIND``, the ``accepted_KIND`` that they come from and
     ``predictions_KIND``; the same for the nearest of PGD as ``flipped_pgd`` and so on; the ``image``.
