@@ -69,9 +69,8 @@ def test_a_turn_of_an_oblong_picture_keeps_its_shapes() -> None:
 
 
 def test_a_flat_map_and_a_lost_region_are_not_measured() -> None:
-    painting = painting_of(
-        grey_maker([0.9]), bright_region(), REGION[None, None].float(), torch.ones(1, SIDE, SIDE), [1]
-    )
+    image = REGION[None, None].float()
+    painting = painting_of(grey_maker([0.9]), bright_region(), image, torch.ones(1, SIDE, SIDE), [1])
     assert all(math.isnan(number) for number in Stability()(painting)[0].numbers.values())
     corner = MAP.roll((-2, -2), (0, 1))
     painting = painting_of(grey_maker([0.9, 0.2]), bright_region(), image, corner[None], [1])
