@@ -27,7 +27,7 @@ from overpaint.metrics.randomisation import Randomisation
 from overpaint.modules.explainer import ExplainerModule
 from overpaint.report.judged import run_charts
 from overpaint.report.leaderboard import leaderboard_table, wandb_leaderboard, wandb_pairs
-from overpaint.report.probed import probe_run_charts
+from overpaint.report.probed import patch_charts, probe_run_charts
 from overpaint.report.scoreboard import Scoreboard
 from overpaint.report.store import finished_folders, read_known
 from overpaint.report.summary import terminal_table, variants_kid, wandb_picture, wandb_table, write_summary
@@ -167,6 +167,7 @@ def _report(
     controls = [name for name, method in plan.methods.items() if getattr(method, "control", False)]
     board = Scoreboard(folders, list(plan.methods), plan.judge.metrics, controls, list(plan.probes))
     charts = [*run_charts(board, _layers(module)), *probe_run_charts(board.probed)]
+    charts += patch_charts(folders, [result["target"] for result in board.results])
     more = {"variants_kid": variants_kid(folders, real, module.classifier)} if plan.maker else {}
     summary = write_summary(folder, board, charts, skipped, settings, " ".join(command), more)
     if run is not None:

@@ -11,6 +11,9 @@ from overpaint.report.drawing import method_styles
 from overpaint.report.files import write_bytes
 from overpaint.report.scoreboard import Scoreboard, similarity_panels
 
+PAIRS = "Each pair of methods"
+"""Where the paired differences are folded away."""
+
 QUERIES = "queries"
 """The horizontal axis of metrics that say what more queries bring."""
 
@@ -23,13 +26,13 @@ class RunChart:
         name: Of its file, without suffix.
         caption: What it shows.
         picture: The PNG file's content.
-        detail: Whether the report folds it away.
+        fold: Under which heading the report folds it away; empty: it does not.
     """
 
     name: str
     caption: str
     picture: bytes
-    detail: bool = False
+    fold: str = ""
 
 
 def axis_of(metric: RowMetric) -> str:
@@ -87,7 +90,7 @@ def run_charts(board: Scoreboard, layers: Mapping[str, Sequence[str]]) -> list[R
         pairs = [c for c in board.comparisons if c.metric == name]
         if pairs:
             picture = pairs_chart(pairs, labels[name], board.metrics[name].higher_is_better)
-            charts.append(RunChart(f"pairs_{name}", f"{name}: paired differences of the methods", picture, detail=True))
+            charts.append(RunChart(f"pairs_{name}", f"{name}: paired differences of the methods", picture, PAIRS))
     return charts
 
 

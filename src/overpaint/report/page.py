@@ -126,6 +126,10 @@ def write_page(
         leaderboard=leaderboard_view(board.standings, board.labels) if board.scores else None,
         unmeasured=board.unmeasured,
         charts=[(chart, _inline(chart.picture)) for chart in charts],
+        folds={
+            fold: [(chart, _inline(chart.picture)) for chart in charts if chart.fold == fold]
+            for fold in dict.fromkeys(chart.fold for chart in charts if chart.fold)
+        },
         generator=[
             (caption, _inline((folder.parent / file).read_bytes()), file != NEIGHBOURS)
             for file, caption in GENERATOR_PICTURES.items()

@@ -57,7 +57,7 @@ def image_pictures(
         name: (found[row].numbers, {key: np.asarray(values.cpu()) for key, values in found[row].arrays.items()})
         for name, found in explanation.probed.items()
     }
-    return pictures | probe_pictures(probed, title)
+    return pictures | probe_pictures(probed, title, class_names)
 
 
 def _curve(measured: Measured) -> tuple[NDArray[Any], NDArray[Any]] | None:
