@@ -132,7 +132,7 @@ def stability_chart(rows: Sequence[Numbers], title: str) -> bytes:
 
 def region_patches(
     images: Float[np.ndarray, "variant channel height width"], region: NDArray[np.bool_]
-) -> Float[np.ndarray, "variant channel 16 16"]:
+) -> Float[np.ndarray, "patch channel 16 16"]:
     """Cuts the region's bounding box out of each variant and resizes it to `PATCH` pixels, each the mean of its place.
 
     The box is stretched to a square. An empty region gives no patch.
