@@ -100,8 +100,12 @@ class RowMetric(Metric, ABC):
 
     def compute(self) -> Float[Tensor, ""]:
         """Returns the mean over all rows of all processes; NaN where nothing could be measured."""
-        values = self.values if isinstance(self.values, Tensor) else torch.cat([*self.values, torch.empty(0)])
+        values = self.values if isinstance(self.values, Tensor) else torch.cat(self.values or [torch.empty(0)])
         return values.nanmean()
+
+    def take(self, values: RowValues) -> None:
+        """Adds rows, on the device on which the processes exchange them."""
+        self.values.append(values.float().to(self.device))
 
 
 class MapMetric(RowMetric):
@@ -113,7 +117,7 @@ class MapMetric(RowMetric):
 
     def update(self, evidence: Evidence) -> None:
         """Takes rows in."""
-        self.values.append(self.measure(evidence).float())
+        self.take(self.measure(evidence))
 
 
 class QueryMetric(RowMetric):
@@ -132,7 +136,7 @@ class QueryMetric(RowMetric):
     def update(self, evidence: Evidence, engine: Engine) -> None:
         """Takes rows in."""
         measured = engine.hold([self.question(evidence, row, engine) for row in range(len(evidence.maps))])
-        self.values.append(torch.tensor([m.value for m in measured]))
+        self.take(torch.tensor([m.value for m in measured]))
 
 
 @dataclass(frozen=True)
@@ -169,4 +173,4 @@ class MethodMetric(RowMetric):
 
     def update(self, evidence: Evidence, subject: Subject) -> None:
         """Takes rows in."""
-        self.values.append(torch.tensor([m.value for m in self.measure(evidence, subject)]))
+        self.take(torch.tensor([m.value for m in self.measure(evidence, subject)]))
