@@ -14,10 +14,13 @@ from omegaconf import OmegaConf
 from torchmetrics.utilities import dim_zero_cat
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.inversion import LatentSearch
 from overpaint.metrics.rows import Evidence, MapMetric, QueryMetric, RowMetric, Subject
+from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.perturbation.engine import Engine
 from overpaint.region import RegionRule
 from overpaint.saliency.rise import Rise
+from overpaint.variants import VariantMaker
 
 FILES = sorted((Path(__file__).parents[1] / "configs" / "metrics").glob("*.yaml"))
 ROWS, HALVES = 5, (range(3), range(3, 5))
@@ -34,6 +37,12 @@ def _metric(file: Path) -> RowMetric:
 def _classifier() -> NetworkClassifier:
     torch.manual_seed(0)
     return frozen_classifier(PooledNetwork())
+
+
+def _maker() -> VariantMaker:
+    torch.manual_seed(0)
+    generator, discriminator = Generator(32, 1, 4, 2).eval(), Discriminator(32, 1, 2).eval()
+    return VariantMaker(generator, discriminator, LatentSearch(count=4, steps=1, starts=0), RegionRule())
 
 
 def _evidence() -> Evidence:
@@ -63,7 +72,7 @@ def _measured(file: Path, rows: range) -> list[float]:
     elif isinstance(metric, QueryMetric):
         metric.update(evidence, Engine(classifier, chunk=8))
     else:
-        metric.update(evidence, Subject(Rise(queries=16), classifier, Engine(classifier, chunk=8)))
+        metric.update(evidence, Subject(Rise(queries=16), classifier, Engine(classifier, chunk=8), _maker()))
     with metric.sync_context():
         values = dim_zero_cat(metric.values).tolist()
     return [float(metric.compute()), *values]
