@@ -30,7 +30,7 @@ BOOKKEEPING = ("stamps", "image", "targets_of_image", "place_of_target", "method
 """What of an image's numbers says nothing of the image."""
 
 LEAST = 50
-"""So many pictures are needed at least to compare two sets of them."""
+"""So many images are needed at least to compare what was painted into them with others."""
 
 OF_VARIANTS = (
     "variants",
@@ -100,12 +100,13 @@ def variants_kid(
         classifier: The classifier.
 
     Returns:
-        None for a black box, which has no features, and for fewer than `LEAST` variants or images.
+        None for a black box, which has no features, and for the variants of fewer than `LEAST` images, which would differ
+        from real images because they are few.
     """
+    if not isinstance(classifier, NetworkClassifier) or min(len(explained), len(real)) < LEAST:
+        return None
     sets = [read_arrays(path / "variants.npz") for path in explained]
     painted = [torch.from_numpy(own["images"][~own["duplicate"]]) for own in sets]
-    if not isinstance(classifier, NetworkClassifier) or min(sum(map(len, painted)), len(real)) < LEAST:
-        return None
     return kernel_distance((real[:2000] / 255).to(classifier.mean), torch.cat(painted).to(classifier.mean), classifier)
 
 
