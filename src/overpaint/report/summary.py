@@ -100,8 +100,8 @@ def variants_kid(
         classifier: The classifier.
 
     Returns:
-        None for a black box, which has no features, and for the variants of fewer than `LEAST` images, which would differ
-        from real images because they are few.
+        None for a black box, which has no features, and for the variants of fewer than `LEAST` images, which would
+        differ from real images because they are few.
     """
     if not isinstance(classifier, NetworkClassifier) or min(len(explained), len(real)) < LEAST:
         return None
