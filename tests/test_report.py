@@ -64,7 +64,7 @@ def test_numbers_are_those_of_the_arrays(tmp_path: Path) -> None:
     assert result["acceptance_rate"] == pytest.approx(variants["accepted"][counted].mean())
     assert result["realism"] == pytest.approx(variants["realism"].mean(), rel=1e-5)
     with Image.open(folder / "overview.png") as picture:
-        assert picture.size[1] > 800
+        assert picture.size[1] > 700  # maps, their errors, accepted and flipped variants
 
 
 def test_a_folder_counts_only_with_its_stamps_and_all_its_targets(tmp_path: Path) -> None:
