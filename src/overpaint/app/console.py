@@ -60,7 +60,7 @@ def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequ
 
 def _print_settings(configs: Path, entry: str) -> None:
     """Prints the files that hold an entry point's settings; those of a folder are settings below its name."""
-    folders = {"train": ("data", "model"), "explain": ("data", "saliency", "metrics")}[entry]
+    folders = {"train": ("data", "model"), "explain": ("data", "saliency", "metrics", "probes")}[entry]
     for path in [configs / f"{entry}.yaml", *(p for name in folders for p in sorted((configs / name).glob("*.yaml")))]:
         console.print(f"[bold]# configs/{path.relative_to(configs)}[/]")
         console.print(path.read_text(), markup=False)

@@ -125,7 +125,7 @@ def write_page(
         sentences=[sentences({n: result["probes"][n] for n in board.probes}) for result in board.results],
         leaderboard=leaderboard_view(board.standings, board.labels) if board.scores else None,
         unmeasured=board.unmeasured,
-        charts=[(chart, _inline(chart.picture)) for chart in charts],
+        charts=[(chart, _inline(chart.picture)) for chart in charts if not chart.fold],
         folds={
             fold: [(chart, _inline(chart.picture)) for chart in charts if chart.fold == fold]
             for fold in dict.fromkeys(chart.fold for chart in charts if chart.fold)
