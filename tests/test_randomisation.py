@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
-from overpaint.metrics.randomisation import Randomisation, randomise, similarity
+from overpaint.metrics.agreement import spearman
+from overpaint.metrics.randomisation import Randomisation, randomise
 from overpaint.metrics.rows import Evidence, Subject
 from overpaint.perturbation.engine import Engine, maps_of
 from overpaint.saliency.gradient import Gradient
@@ -159,13 +160,13 @@ def test_similarity_is_spearmans_of_averaged_maps() -> None:
     def averaged(one: Tensor) -> Tensor:
         return one.reshape(56, 2, 56, 2).mean((1, 3)).flatten()
 
-    found = similarity(maps, others)
+    found = spearman(maps, others)
     expected = spearmanr(averaged(maps[0]), averaged(others[0])).statistic
     assert found.tolist() == pytest.approx([expected, -1, 0], abs=1e-4)
     small = maps[:1, :9, :7]
     expected = spearmanr(small.flatten(), small.flip(1).flatten()).statistic
-    assert similarity(small, small.flip(1)).tolist() == pytest.approx([expected], abs=1e-4)
-    assert similarity(maps[:, 0], 2 * maps[:, 0]).tolist() == pytest.approx([1] * 3)
+    assert spearman(small, small.flip(1)).tolist() == pytest.approx([expected], abs=1e-4)
+    assert spearman(maps[:, 0], 2 * maps[:, 0]).tolist() == pytest.approx([1] * 3)
 
 
 def test_a_map_that_becomes_flat_is_no_longer_alike_and_a_flat_one_tells_nothing(network: NetworkClassifier) -> None:

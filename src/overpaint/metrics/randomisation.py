@@ -7,21 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
-from torchmetrics.functional import spearman_corrcoef
+from torch import nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.metrics.again import explained_again
+from overpaint.metrics.agreement import spearman
 from overpaint.metrics.rows import Evidence, MethodMetric, Subject
 from overpaint.perturbation.engine import Engine
-from overpaint.region import is_flat
-from overpaint.types import Classifier, Maps, Measured
-
-SIDE = 56
-"""Side to which larger maps are averaged before they are compared: ranks of single pixels are noise."""
+from overpaint.types import Classifier, Measured
 
 
 class Randomisation(MethodMetric):
@@ -87,7 +81,7 @@ class Randomisation(MethodMetric):
         for randomised in self._randomised(subject.classifier, stages):
             engine = Engine(randomised, subject.engine.chunk, precision)
             maps, _ = explained_again(subject.method, randomised, evidence.images, evidence.targets, engine)
-            curves.append(similarity(evidence.maps, maps))
+            curves.append(spearman(evidence.maps, maps).cpu().float())
         places = torch.tensor([0, *(len(names) for names in stages)]).cumsum(0).float()
         flat = evidence.flat.tolist()
         return [
@@ -142,20 +136,3 @@ def randomise(network: nn.Module, names: Sequence[str], seed: int) -> None:
             assert reset is not None
             reset()
             modules[name].to(device)
-
-
-def similarity(maps: Maps, others: Maps) -> Float[Tensor, " row"]:
-    """Returns Spearman's rank correlation of each map and its partner; 0 where one of them is flat."""
-    pairs = [_averaged(each) for each in (maps, others)]
-    flat = is_flat(pairs[0]) | is_flat(pairs[1])
-    found = [
-        0.0 if none else float(spearman_corrcoef(one, other))
-        for one, other, none in zip(*pairs, flat.tolist(), strict=True)
-    ]
-    return torch.tensor(found)
-
-
-def _averaged(maps: Maps) -> Float[Tensor, "row place"]:
-    pool: Callable[..., Tensor] = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[maps.ndim - 2]
-    size = [min(SIDE, side) for side in maps.shape[1:]]
-    return pool(maps[:, None].cpu().double(), size).flatten(1)
