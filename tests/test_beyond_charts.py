@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from overpaint.probes.filing import KINDS
 from overpaint.probes.stability import TRANSFORMS
 from overpaint.report.beyond_charts import (
     PATCH,
-    flip_picture,
     patch_map,
     principal_coordinates,
     region_patches,
@@ -75,23 +73,6 @@ def test_the_map_frames_accepted_and_flipped_patches() -> None:
     empty = _picture(patch_map([images], [~region & region], [accepted], [nothing], "a class"))
     assert not _has(empty, BLUE)
     assert not _has(_picture(patch_map([], [], [], [], "no image")), BLUE)
-
-
-def test_the_picture_of_flips_shows_what_there_is() -> None:
-    image = np.full((1, 8, 8), 0.5)
-    darker = image.copy()
-    darker[:, 2:4, 2:4] = 0
-    arrays = {"image": image}
-    for kind in ("natural", "pgd"):
-        arrays |= {f"accepted_{kind}": image[None], f"flipped_{kind}": darker[None]}
-        arrays |= {f"predictions_{kind}": np.array([1])}
-    numbers = {"success_rate": 0.5, "boundary_rate": None, "flips_boundary": 1.0, "natural_boundary": 1.0}
-    two = _picture(flip_picture(arrays, numbers, "an image", ["a", "$b"]))
-    assert _has(two, (103, 0, 31)) or _has(two, (5, 48, 97))  # the ends of the scale
-    one = _picture(flip_picture({k: v for k, v in arrays.items() if "pgd" not in k}, numbers, "an image"))
-    none = _picture(flip_picture({}, dict.fromkeys(numbers), "an image"))
-    assert none.shape[0] <= one.shape[0] < two.shape[0]
-    assert len(KINDS) == 4
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from overpaint.errors import OverpaintError
 from overpaint.metrics.bootstrap import Bootstrap
+from overpaint.metrics.insertion_deletion import Insertion
 from overpaint.metrics.leaderboard import Comparison, Standing, comparisons, standings
 from overpaint.report.files import read_csv
 from overpaint.report.leaderboard import (
@@ -21,6 +22,7 @@ from overpaint.report.leaderboard import (
     wandb_leaderboard,
     write_leaderboard,
 )
+from overpaint.report.scoreboard import Scoreboard
 
 
 def _noise(seed: int, rows: int = 80) -> NDArray[np.float64]:
@@ -254,3 +256,9 @@ def test_wandb_table_has_a_row_for_each_standing() -> None:
     assert dict(zip(table.columns, table.data[0], strict=True))["mean"] == found[0].mean
     assert dict(zip(table.columns, table.data[4], strict=True))["mean"] is None
     assert wandb_leaderboard([]).data == []
+
+
+def test_metrics_that_were_measured_nowhere_are_named_with_what_they_need() -> None:
+    assert Scoreboard([], ["a"], {}).unmeasured == ""
+    said = Scoreboard([], ["a"], {"insertion": Insertion()}).unmeasured
+    assert said.startswith("Not measured: insertion. Localisation needs annotations=")

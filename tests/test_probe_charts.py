@@ -10,7 +10,8 @@ from PIL import Image
 
 from overpaint.report import probe_charts
 from overpaint.report.drawing import DPI, WIDTH
-from overpaint.report.probe_charts import CONTROLS, Numbers, controls_chart, mean_sizes_chart, sizes_chart
+from overpaint.report.probe_charts import CONTROLS, controls_chart, mean_sizes_chart, sizes_chart
+from overpaint.report.probe_rows import Numbers
 
 ENCODE = probe_charts.encode
 SIZES = ("50", "90", "100")

@@ -13,13 +13,16 @@ from overpaint.data.base import ImagePart
 from overpaint.explanation import Plan
 from overpaint.metrics.retention import Retention
 from overpaint.probes.controls import Controls
+from overpaint.probes.diversity import Diversity
+from overpaint.probes.flip import Flip
 from overpaint.probes.guided import Guided
 from overpaint.probes.oracle import Oracle
 from overpaint.probes.painting import Probe
 from overpaint.probes.sizes import Sizes
+from overpaint.probes.stability import Stability
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-WORDS = ["methods=[rise]", "metrics=[retention,insertion]", "probes=[controls,guided,oracle,sizes]"]
+WORDS = ["methods=[rise]", "metrics=[retention,insertion]", "probes=all"]
 
 
 def _bank(*levels: int) -> ImagePart:
@@ -42,9 +45,12 @@ def test_the_files_in_configs_describe_the_probes() -> None:
     built = {name: build(section, f"probes.{name}") for name, section in settings["probes"].items()}
     assert built == {
         "controls": Controls(),
+        "diversity": Diversity([0.0, 0.05, 0.1, 0.2, 0.5]),
+        "flip": Flip(),
         "guided": Guided(),
         "oracle": Oracle(),
         "sizes": Sizes([0.5, 0.6, 0.7, 0.8, 0.9]),
+        "stability": Stability(),
     }
     assert all(isinstance(probe, Probe) for probe in built.values())
     retention = build(settings["metrics"]["retention"], "metrics.retention")
@@ -59,7 +65,8 @@ def test_only_the_controls_depend_on_the_other_images(tmp_path: Path) -> None:
 
 def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_not(tmp_path: Path) -> None:
     before, painted = _manners(tmp_path), {"metric_retention_rise", "variants"}
-    probes = {"probe_controls", "probe_guided", "probe_oracle", "probe_sizes"}
+    names = ("controls", "diversity", "flip", "guided", "oracle", "sizes", "stability")
+    probes = {f"probe_{name}" for name in names}
     for after in (_manners(tmp_path, generator=b"other"), _manners(tmp_path, "search.steps=3")):
         assert {name for name in before if before[name] != after[name]} == painted | probes
 
@@ -69,6 +76,9 @@ def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_no
     [
         ("probes.sizes.count=3", "probe_sizes"),
         ("probes.guided.weight=1", "probe_guided"),
+        ("probes.diversity.values=[1.5]", "probe_diversity"),
+        ("probes.flip.into=3", "probe_flip"),
+        ("probes.stability.shear=3", "probe_stability"),
         ("metrics.retention.count=3", "metric_retention_rise"),
     ],
 )

@@ -49,6 +49,7 @@ def test_every_size_recipe_and_number_of_channels_trains(
         "model.dcgan.batch_size=4",
     ]
     words += [f"model.dcgan.image_size={size}", "model.dcgan.base_channels=2", f"model.dcgan.recipe={recipe}"]
+    words += ["model.dcgan.encoder=true"]
     train(CONFIGS, [*QUIET, *words, f"output={tmp_path}/out"])
     tensors = torch.load(tmp_path / "out" / "dcgan.ckpt", weights_only=True)["state_dict"]
     assert int(tensors["steps"]) == 2
@@ -62,6 +63,7 @@ def test_every_size_recipe_and_number_of_channels_trains(
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_training_in_less_precision(precision: str, tmp_path: Path) -> None:
     words = [*TINY, f"trainer.precision={precision}", "trainer.accelerator=cpu", "model.dcgan.judge_every=1"]
+    words += ["model.dcgan.encoder=true"]
     train(CONFIGS, [*QUIET, *words, f"output={tmp_path}"])
     row = _last_row(tmp_path)
     assert row["model"] == "dcgan"
@@ -73,6 +75,7 @@ def test_training_in_less_precision(precision: str, tmp_path: Path) -> None:
 def test_two_devices_train_one_model(tmp_path: Path) -> None:
     """With the strategy that Lightning chooses by itself; what is measured is written once."""
     words = [*TINY, "trainer.accelerator=cpu", "trainer.devices=2", "model.dcgan.judge_every=1", f"output={tmp_path}"]
+    words += ["model.dcgan.encoder=true"]
     done = subprocess.run(
         [sys.executable, "train.py", *QUIET, *words], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -1,5 +1,6 @@
 """Repainted variants of an image, and which of them the classifier accepts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,8 +12,9 @@ from torch import Tensor
 from overpaint.blending import Blend, blend_into
 from overpaint.checks import check_images
 from overpaint.errors import OverpaintError
-from overpaint.inversion import Guide, LatentSearch
+from overpaint.inversion import Guide, LatentSearch, keep_relevant
 from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.networks.encoder import Encoder
 from overpaint.region import RegionRule
 from overpaint.types import (
     Classifier,
@@ -49,6 +51,7 @@ class VariantMaker:
         blend: How the painted region meets its surroundings.
         duplicate_tolerance: Two variants nearer than this inside the region (root mean square, in ``[0, 1]``) count
             as one.
+        encoder: Guesses where the search starts; None: it starts from random latents.
     """
 
     generator: Generator
@@ -57,6 +60,7 @@ class VariantMaker:
     rule: RegionRule
     blend: Blend = "paste"
     duplicate_tolerance: float = 0.02
+    encoder: Encoder | None = None
 
     def __call__(
         self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, guidance: float = 0.0
@@ -122,6 +126,26 @@ class VariantMaker:
         found = self.search.paint(self.generator, self.discriminator, small, ring, latents)
         return self._judge(classifier, images, targets, regions, found)
 
+    def for_diversities(
+        self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, diversities: Sequence[float]
+    ) -> list[Variants]:
+        """Makes and judges the variants that each value of the search's ``diversity`` would keep, of a single search.
+
+        Args:
+            classifier: The classifier.
+            images: ``X``.
+            targets: The class of each.
+            regions: ``B``.
+            diversities: The values. 0 keeps what fits best; the search itself has no spare latents there.
+
+        Raises:
+            OverpaintError: As the call.
+        """
+        found = self.with_search(count=self.search.pool, diversity=0.0).search_latents(images, regions)
+        _, _, small_regions = self._at_own_size(images, regions)
+        kept = (keep_relevant(found, small_regions, self.search.count, value) for value in diversities)
+        return [self._judge(classifier, images, targets, regions, one) for one in kept]
+
     def search_latents(self, images: Images, regions: Regions, guide: Guide | None = None) -> LatentSearchResult:
         """Searches latents as for variants, but blends and judges nothing.
 
@@ -134,7 +158,7 @@ class VariantMaker:
             OverpaintError: As the call.
         """
         small, ring, small_regions = self._at_own_size(images, regions)
-        return self.search(self.generator, self.discriminator, small, ring, small_regions, guide)
+        return self.search(self.generator, self.discriminator, small, ring, small_regions, guide, self.encoder)
 
     def _at_own_size(
         self, images: Images, regions: Regions

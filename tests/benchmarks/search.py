@@ -4,9 +4,11 @@
 
 Twelve test digits; the region is the most salient tenth of a surrogate's map of 256 queries; 64 latents each.
 
-``curves``: the mean contextual loss against generator passes, a recipe beside the other. A pass is one latent through
-the generator; forward alone counts 1, with gradients 3. All are counted: random starts that are only scored, and the
-copies that fill up the last pass of a chunk.
+``curves``: the mean contextual loss against generator passes, a recipe beside the other, and where the run has an
+encoder (``model.dcgan.encoder=true``) starts from its guesses beside random ones. A pass is one latent through the
+generator; forward alone counts 1, with gradients 3. All are counted: starts that are only scored, and the copies that
+fill up the last pass of a chunk. ``diversity`` and ``blends``: values of ``search.diversity`` and of
+``variants.blend``.
 """
 
 import sys
@@ -42,7 +44,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.classifier: NetworkClassifier = load_classifier(folder / "classifier.ckpt")
-        generator, discriminator = load_dcgan(folder / "dcgan.ckpt")
+        generator, discriminator, self.encoder = load_dcgan(folder / "dcgan.ckpt")
         self.generator = generator.to(memory_format=torch.channels_last)
         self.discriminator = discriminator.to(memory_format=torch.channels_last)
         data = DigitsData()
@@ -64,7 +66,8 @@ class Bench:
         """Returns the variants and the time in seconds; `curve` has (passes of a latent, mean contextual loss)."""
         self.passes, self.curve = 0, []
         search = replace(search, on_step=self._note)
-        maker = VariantMaker(self.generator, self.discriminator, search, RegionRule(), blend)  # type: ignore[arg-type]
+        parts = {"generator": self.generator, "discriminator": self.discriminator, "encoder": self.encoder}
+        maker = VariantMaker(**parts, search=search, rule=RegionRule(), blend=blend)  # type: ignore[arg-type]
         start = time.process_time()
         found = maker(self.classifier, self.images, self.targets, self.regions)
         return found, time.process_time() - start
@@ -88,7 +91,9 @@ SUMMARY = ("contextual loss", "acceptance", "different of 64", "diversity", "rea
 
 def curves(bench: Bench) -> list[Table]:
     """Compares the recipes."""
-    searches = {name: LatentSearch(recipe=name) for name in ("lbfgs", "adam", "authors")}  # type: ignore[arg-type]
+    searches = {name: LatentSearch(recipe=name, encoder=False) for name in ("lbfgs", "adam", "authors")}  # type: ignore[arg-type]
+    if bench.encoder is not None:
+        searches = {"lbfgs, encoder": LatentSearch(), "lbfgs": searches["lbfgs"], "authors": searches["authors"]}
     table = Table("recipe", "passes", "seconds", *SUMMARY)
     found = {}
     for name, search in searches.items():
@@ -100,7 +105,7 @@ def curves(bench: Bench) -> list[Table]:
         reached = [[loss for spent, loss in curve if spent <= passes][-1:] for curve in found.values()]
         course.add_row(str(passes), *[f"{loss[0]:.4f}" if loss else "" for loss in reached])
     last_passes, last_loss = found["authors"][-1]
-    for name in ("lbfgs", "adam"):
+    for name in [name for name in found if name != "authors"]:
         arrived = [spent for spent, loss in found[name] if loss <= last_loss]
         if arrived:
             share = arrived[0] / last_passes
@@ -112,7 +117,7 @@ def diversity(bench: Bench) -> list[Table]:
     """Compares values of ``search.diversity``."""
     table = Table("diversity", "passes", *SUMMARY)
     for value in DIVERSITIES:
-        variants, _ = bench.search(LatentSearch(diversity=value))
+        variants, _ = bench.search(LatentSearch(diversity=value, encoder=False))
         table.add_row(str(value), f"{bench.passes / IMAGES / 64:.0f}", *summary(variants))
     return [table]
 
@@ -121,7 +126,7 @@ def blends(bench: Bench) -> list[Table]:
     """Compares the seams; outputs/blends.png has each image's first eight variants, a blend below the other."""
     table, rows = Table("blend", *SUMMARY), []
     for blend in ("paste", "feather", "poisson"):
-        variants, _ = bench.search(LatentSearch(), blend)
+        variants, _ = bench.search(LatentSearch(encoder=False), blend)
         table.add_row(blend, *summary(variants))
         rows.append(torch.cat([bench.images[:, None], variants.images[:, :8]], dim=1))
     with torch.no_grad():

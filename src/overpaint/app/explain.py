@@ -179,10 +179,7 @@ def _report(
     if board.scores:
         console.print(leaderboard_table(board.standings, board.labels, console.width))
     if board.unmeasured:
-        console.print(
-            f"not measured: {', '.join(board.unmeasured)}; localisation needs annotations=, agreement and calibration "
-            "seeds=2 or more, randomisation a network of torch, retention a generator"
-        )
+        console.print(board.unmeasured)
     console.print(f"the report is {folder / 'report.html'}")
 
 

@@ -57,11 +57,12 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
     Raises:
         OverpaintError: If a setting is wrong, or the parts do not fit each other.
     """
-    generator, discriminator = None, None
+    dcgan = None
     if settings["generator"] is not None:
-        generator, discriminator = load_dcgan(Path(settings["generator"]))
-        generator.to(memory_format=torch.channels_last)  # the search is faster so
-        discriminator.to(memory_format=torch.channels_last)
+        dcgan = load_dcgan(Path(settings["generator"]))
+        dcgan.generator.to(memory_format=torch.channels_last)  # the search is faster so
+        dcgan.discriminator.to(memory_format=torch.channels_last)
+    discriminator = None if dcgan is None else dcgan.discriminator
     methods = {
         name: make_method(name, section, settings, classifier, discriminator)
         for name, section in settings["saliency"].items()
@@ -72,13 +73,13 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
     told = {"on_step": progress.searched if progress else None}
     search = LatentSearch(**checked_arguments(LatentSearch, settings["search"] | told, "search"))
     maker = None
-    if generator is not None:
-        if generator.channels != classifier.channels:
+    if dcgan is not None:
+        if dcgan.generator.channels != classifier.channels:
             raise OverpaintError(
-                f"generator={settings['generator']} paints {generator.channels} channels, but the classifier takes "
-                f"{classifier.channels}"
+                f"generator={settings['generator']} paints {dcgan.generator.channels} channels, but the classifier "
+                f"takes {classifier.channels}"
             )
-        parts = {"generator": generator, "discriminator": discriminator, "search": search, "rule": rule}
+        parts = dcgan._asdict() | {"search": search, "rule": rule}
         maker = VariantMaker(**checked_arguments(VariantMaker, settings["variants"] | parts, "variants"))
     metrics = {
         name: _with_baseline(section, f"metrics.{name}", settings, classifier)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.checks import check_images
@@ -19,13 +19,17 @@ from overpaint.inversion.objective import Guide, Objective, chunk_for
 from overpaint.inversion.optimisers import make_optimiser
 from overpaint.inversion.recipes import RECIPES, RecipeName, SearchRecipe
 from overpaint.inversion.run import Run
-from overpaint.inversion.selection import best_starts, most_relevant
+from overpaint.inversion.selection import best_starts, keep_relevant
 from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.networks.encoder import Encoder
 from overpaint.perturbation.randomness import image_rng
 from overpaint.types import Images, Latents, LatentSearchResult, Regions, RingWeights
 
 SPARE = 1.0
 """Latents that are searched beyond ``count`` where diversity is asked for, as a share of ``count``."""
+
+GUESSES = 256
+"""An encoder's guesses to choose the starts from; 64 start farther away, and 1024 cost more than they save."""
 
 OnStep = Callable[[int, int, float], None]
 
@@ -50,9 +54,11 @@ class LatentSearch:
         learning_rate: The optimiser's rate.
         prior_weight: ``λ``.
         starts: Random latents to choose the starts from; 0 takes the first ones.
+        encoder: Whether, where there is an encoder, these are its guesses and not any of the generator's latents;
+            where ``starts`` is not given there are `GUESSES` of them. The recipe of the authors has none.
         patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
         diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
-            twice ``count`` latents are searched and ``count`` of them kept, see `most_relevant`.
+            `pool` latents are searched and ``count`` of them kept, see `most_relevant`.
         chunk: Latents in one pass; more need more memory. None: on a processor as many as an image has, but
             at most 64; elsewhere 256.
         seed: Seed of the starts.
@@ -69,6 +75,7 @@ class LatentSearch:
     learning_rate: float | None = None
     prior_weight: float | None = None
     starts: int | None = None
+    encoder: bool = True
     patience: int | None = None
     diversity: float = 0.0
     chunk: int | None = None
@@ -97,6 +104,11 @@ class LatentSearch:
         return RECIPES[self.recipe]
 
     @property
+    def pool(self) -> int:
+        """How many latents are searched to choose ``count`` from where diversity is asked for."""
+        return math.ceil((1 + SPARE) * self.count)
+
+    @property
     def normalised_ring(self) -> bool:
         """Whether the recipe wants ring weights that sum to 1."""
         return not self._recipe.summed
@@ -109,6 +121,7 @@ class LatentSearch:
         ring_weights: RingWeights,
         regions: Regions | None = None,
         guide: Guide | None = None,
+        encoder: Encoder | None = None,
     ) -> LatentSearchResult:
         """Searches the latents of all images.
 
@@ -117,8 +130,10 @@ class LatentSearch:
             discriminator: ``D``, in eval mode.
             images: ``X`` in ``[0, 1]``, at the generator's size.
             ring_weights: ``R``, scaled as `normalised_ring` says; where they are 0 only the prior loss counts.
-            regions: ``B``, inside which latents are compared for diversity; None: everywhere.
+            regions: ``B``, inside which latents are compared for diversity, and which an encoder does not see; None:
+                everywhere.
             guide: A further loss, added to the other two; it has no say in the choice of the starts.
+            encoder: Guesses where to start, in eval mode.
 
         Raises:
             OverpaintError: Under inference mode, where nothing has gradients, if a network is in training mode, if the
@@ -133,10 +148,11 @@ class LatentSearch:
             regions = torch.ones_like(ring_weights, dtype=torch.bool)
         weight = self._resolved("prior_weight")
         unit_cube = self._recipe.unit_cube or generator.latent_distribution == "uniform"
-        searched = self.count if self.diversity == 0 else math.ceil((1 + SPARE) * self.count)
+        searched = self.count if self.diversity == 0 else self.pool
         chunk = self.chunk or chunk_for(images.device, searched)
         objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, chunk, guide)
-        starts = [self._starts(objective, i, searched, unit_cube) for i in range(len(images))]
+        encoder = encoder if self.encoder and not self._recipe.unit_cube else None
+        starts = [self._starts(objective, i, searched, unit_cube, region, encoder) for i, region in enumerate(regions)]
         run = Run(objective, torch.cat(starts), searched)
         self._descend(run, unit_cube)
         return self._result(run, regions)
@@ -168,10 +184,21 @@ class LatentSearch:
         painted, contextual, prior = (column.unflatten(0, (each, count)) for column in (painted, contextual, prior))
         return LatentSearchResult(latents, painted, contextual, prior, owners.new_zeros(each))
 
-    def _starts(self, objective: Objective, image: int, searched: int, unit_cube: bool) -> Latents:
-        candidates = int(max(self._resolved("starts"), searched))
+    def _starts(
+        self,
+        objective: Objective,
+        image: int,
+        searched: int,
+        unit_cube: bool,
+        region: Bool[Tensor, "*space"],
+        encoder: Encoder | None,
+    ) -> Latents:
+        guessed = encoder is not None and self.starts is None
+        candidates = int(max(GUESSES if guessed else self._resolved("starts"), searched))
         rng = image_rng(objective.images[image], self.seed, "search")
-        if self._recipe.unit_cube:
+        if encoder is not None:
+            (latents,) = encoder.guesses(objective.images[image : image + 1], region[None], candidates, rng)
+        elif self._recipe.unit_cube:
             latents = 2 * torch.rand(candidates, objective.generator.latent_dim, generator=rng) - 1
         else:
             latents = objective.generator.sample_latents(candidates, rng)
@@ -204,17 +231,11 @@ class LatentSearch:
         objective, each = run.objective, len(run.objective.images)
         painted, contextual = objective.look(run.kept, run.owners)
         prior = objective.priors(painted, run.owners)
-        columns = [column.unflatten(0, (each, run.searched)) for column in (run.kept, painted, contextual, prior)]
-        if run.searched > self.count:
-            losses, images = columns[2], columns[1]
-            chosen = [
-                most_relevant(losses[i], images[i][:, :, regions[i]].flatten(1), self.count, self.diversity)
-                for i in range(each)
-            ]
-            columns = [torch.stack([rows[own] for rows, own in zip(c, chosen, strict=True)]) for c in columns]
-        latents, painted, contextual, prior = columns
-        steps = run.steps.reshape(each, -1).amax(1)
-        return LatentSearchResult(latents, painted, contextual, prior, steps)
+        latents, painted, contextual, prior = (
+            column.unflatten(0, (each, run.searched)) for column in (run.kept, painted, contextual, prior)
+        )
+        found = LatentSearchResult(latents, painted, contextual, prior, run.steps.reshape(each, -1).amax(1))
+        return found if run.searched == self.count else keep_relevant(found, regions, self.count, self.diversity)
 
 
 def return_to_support(latents: Latents, unit_cube: bool) -> Latents:

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.inversion.objective import Objective
+from overpaint.types import LatentSearchResult, Regions
 
 
 def best_starts(
@@ -41,3 +42,23 @@ def most_relevant(
             distances = distances.minimum((seen - seen[chosen[-1]]).square().mean(1).sqrt())
         chosen.append(int(torch.where(free, losses - diversity * distances, torch.inf).argmin()))
     return torch.tensor(chosen, device=losses.device)
+
+
+def keep_relevant(found: LatentSearchResult, regions: Regions, count: int, diversity: float) -> LatentSearchResult:
+    """Keeps ``count`` latents of each image, those that fit and differ inside the region, see `most_relevant`.
+
+    Args:
+        found: More latents of each image.
+        regions: ``B``, at the generator's size.
+        count: How many are kept.
+        diversity: What a unit of distance is worth in units of the contextual loss.
+    """
+    chosen = [
+        most_relevant(losses, images[:, :, region].flatten(1), count, diversity)
+        for losses, images, region in zip(found.contextual_losses, found.images, regions, strict=True)
+    ]
+    columns = (found.latents, found.images, found.contextual_losses, found.prior_losses)
+    latents, painted, contextual, prior = (
+        torch.stack([rows[own] for rows, own in zip(column, chosen, strict=True)]) for column in columns
+    )
+    return LatentSearchResult(latents, painted, contextual, prior, found.steps)

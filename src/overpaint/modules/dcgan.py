@@ -21,13 +21,11 @@ from overpaint.modules.adversarial import (
     relativistic_discriminator_loss,
     relativistic_generator_loss,
 )
+from overpaint.modules.encoding import ENCODER_RATE, encoder_loss
 from overpaint.modules.gan_recipes import RECIPES
 from overpaint.networks.checkpoint import FORMAT_KEY
-from overpaint.networks.dcgan import (
-    Discriminator,
-    Generator,
-    initialise_normal,
-)
+from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.encoder import Encoder
 from overpaint.types import Batch, Images, Latents
 
 JUDGED_SAMPLES = 2000
@@ -50,6 +48,8 @@ class DCGANModule(L.LightningModule):
         base_channels: Channels of the generator's last and the discriminator's first hidden layer.
         learning_rate: Replaces the recipe's two learning rates.
         averaging: Decay of the exponential moving average of the generator's weights.
+        encoder: Whether an encoder is trained beside them, from whose guesses the latent search can start. The
+            generator and the discriminator come out the same.
         judge: The domain's classifier, for measures of the samples; None leaves them out.
         seed: Seed of the weights and latents.
 
@@ -66,6 +66,7 @@ class DCGANModule(L.LightningModule):
         base_channels: int = 32,
         learning_rate: float | None = None,
         averaging: float = 0.999,
+        encoder: bool = False,
         judge: NetworkClassifier | None = None,
         seed: int = 0,
     ) -> None:
@@ -86,10 +87,11 @@ class DCGANModule(L.LightningModule):
             self.discriminator = Discriminator(image_size, channels, base_channels, self.recipe.normalisation)
             initialise_normal(self.generator)
             initialise_normal(self.discriminator)
+            self.encoder = Encoder(image_size, channels, latent_dim, base_channels) if encoder else None
         self.to(memory_format=torch.channels_last)
         self.averaged_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        self.rng = torch.Generator()
+        self.rng = self._encoder_rng = torch.Generator()
         self._judge = [judge] if judge else []  # in a list, so that it is no part of this module's state
         self._real: list[Images] = []
         self._step = 0  # of the whole run; the buffer keeps it in checkpoints, and asking that would wait for a GPU
@@ -115,9 +117,9 @@ class DCGANModule(L.LightningModule):
         """
         self.averaged_generator.eval()
         self._step, self._totals = int(self.steps), {}
-        self.rng = torch.Generator(self.device).manual_seed(
-            1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank + 2
-        )
+        own = 1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank
+        self.rng = torch.Generator(self.device).manual_seed(own + 2)
+        self._encoder_rng = torch.Generator(self.device).manual_seed(own + 3)
 
     def at_own_size(self, images: Images) -> Images:
         """Returns images at the size that the generator paints."""
@@ -126,8 +128,8 @@ class DCGANModule(L.LightningModule):
             images = F.interpolate(images, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _optimisers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
-        """Returns both optimisers at the learning rate of this step, a function of the step alone."""
+    def _optimisers(self) -> list[LightningOptimizer]:
+        """Returns the optimisers at the learning rate of this step, a function of the step alone."""
         total = max(1, int(self.trainer.estimated_stepping_batches))
         left = (total - self._step) / total
         factor = max(0.02, min(1.0, left / self.recipe.decay)) if self.recipe.decay else 1.0
@@ -136,17 +138,18 @@ class DCGANModule(L.LightningModule):
         for optimiser, rate in zip(optimisers, self._rates(), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
-        return optimisers[0], optimisers[1]
+        return optimisers
 
-    def _rates(self) -> tuple[float, float]:
+    def _rates(self) -> list[float]:
         own = self.learning_rate
-        return own or self.recipe.generator_rate, own or self.recipe.discriminator_rate
+        rates = [own or self.recipe.generator_rate, own or self.recipe.discriminator_rate]
+        return rates if self.encoder is None else [*rates, ENCODER_RATE]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Makes one step of the discriminator and one of the generator, on the same fakes."""
+        """Makes one step of the discriminator and one of the generator, on the same fakes, then one of the encoder."""
         real = self.at_own_size(batch.images)
         fake = self.generator(self.generator.sample_latents(len(real), self.rng))
-        for_generator, for_discriminator = self._optimisers()
+        for_generator, for_discriminator, *for_encoder = self._optimisers()
         with self.toggled_optimizer(for_discriminator):
             on_real, measured = self._discriminator_step(real, fake.detach(), for_discriminator)
         with self.toggled_optimizer(for_generator):
@@ -158,7 +161,13 @@ class DCGANModule(L.LightningModule):
         self._step += 1
         warm = (1 + self._step) / (10 + self._step)
         average_into(self.averaged_generator, self.generator, min(self.averaging, warm))
-        self._log(measured | {"generator_loss": loss.detach()})
+        measured["generator_loss"] = loss.detach()
+        if self.encoder is not None:
+            loss = encoder_loss(self.encoder, self.averaged_generator, len(real), self._encoder_rng)
+            self._stop_unless_finite(loss, "encoder")
+            self._update(for_encoder[0], loss)
+            measured["encoder_loss"] = loss.detach()
+        self._log(measured)
 
     def _discriminator_step(
         self, real: Images, fake: Images, optimiser: LightningOptimizer
@@ -227,15 +236,17 @@ class DCGANModule(L.LightningModule):
             self.log_dict({f"samples/{name}": value for name, value in metrics.items()}, sync_dist=True)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Returns Adam for the generator and Adam for the discriminator."""
-        generator_rate, discriminator_rate = self._rates()
+        """Returns Adam for each network: generator, discriminator and, where there is one, encoder."""
+        networks = [self.generator, self.discriminator, *([] if self.encoder is None else [self.encoder])]
+        betas = [self.recipe.betas, self.recipe.betas, (0.9, 0.999)]
         return [
             # foreach is the same arithmetic in fewer calls; torch's default on a GPU alone
-            torch.optim.Adam(self.generator.parameters(), generator_rate, self.recipe.betas, foreach=True),
-            torch.optim.Adam(self.discriminator.parameters(), discriminator_rate, self.recipe.betas, foreach=True),
+            torch.optim.Adam(network.parameters(), rate, own, foreach=True)
+            for network, rate, own in zip(networks, self._rates(), betas, strict=False)
         ]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what is needed to build the networks again."""
-        settings = {"generator": self.generator.settings, "discriminator": self.discriminator.settings}
+        networks = {"generator": self.generator, "discriminator": self.discriminator, "encoder": self.encoder}
+        settings = {name: network.settings for name, network in networks.items() if network is not None}
         checkpoint[FORMAT_KEY] = {"kind": "dcgan", "settings": settings}

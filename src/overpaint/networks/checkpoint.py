@@ -5,13 +5,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from overpaint.errors import OverpaintError
 from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.networks.encoder import Encoder
 
 FORMAT_KEY = "overpaint"
 """The entry of a checkpoint that says what it holds: ``{"kind": ..., "settings": {...}}``."""
@@ -128,8 +129,22 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def load_dcgan(path: Path) -> tuple[Generator, Discriminator]:
-    """Loads the averaged generator and the discriminator of a ``dcgan`` checkpoint, frozen, in eval mode.
+class Dcgan(NamedTuple):
+    """The networks of a ``dcgan`` checkpoint.
+
+    Attributes:
+        generator: The averaged generator.
+        discriminator: The discriminator.
+        encoder: The encoder; None where none was trained.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    encoder: Encoder | None
+
+
+def load_dcgan(path: Path) -> Dcgan:
+    """Loads the networks of a ``dcgan`` checkpoint, frozen, in eval mode.
 
     Raises:
         OverpaintError: As `read_checkpoint`.
@@ -137,6 +152,9 @@ def load_dcgan(path: Path) -> tuple[Generator, Discriminator]:
     settings, tensors = read_checkpoint(path, "dcgan")
     with checked_settings(path, "dcgan"):
         generator, discriminator = Generator(**settings["generator"]), Discriminator(**settings["discriminator"])
+        encoder = Encoder(**settings["encoder"]) if "encoder" in settings else None
     load_part(generator, tensors, "averaged_generator", path)
     load_part(discriminator, tensors, "discriminator", path)
-    return generator, discriminator
+    if encoder is not None:
+        load_part(encoder, tensors, "encoder", path)
+    return Dcgan(generator, discriminator, encoder)

@@ -23,7 +23,12 @@ _START_AND_DOUBLINGS = {32: (4, 3), 64: (4, 4), 128: (4, 5), 224: (7, 5)}
 """Image size -> (side of the first feature map, number of times that it is doubled)."""
 
 
-def _start_and_doublings(image_size: int) -> tuple[int, int]:
+def start_and_doublings(image_size: int) -> tuple[int, int]:
+    """Returns the side of the smallest feature map, and how often it is doubled to give the image.
+
+    Raises:
+        OverpaintError: If there is no network of that size.
+    """
     if image_size not in _START_AND_DOUBLINGS:
         raise OverpaintError(
             f"image_size={image_size} is not a size of this DCGAN; choose one of {sorted(_START_AND_DOUBLINGS)}"
@@ -54,7 +59,7 @@ class Generator(nn.Module):
         latent_distribution: LatentDistribution = "normal",
     ) -> None:
         super().__init__()
-        start, doublings = _start_and_doublings(image_size)
+        start, doublings = start_and_doublings(image_size)
         if latent_distribution not in get_args(LatentDistribution):
             raise OverpaintError(f"latent_distribution={latent_distribution!r} is neither 'normal' nor 'uniform'")
         self.settings = {
@@ -133,7 +138,7 @@ class Discriminator(nn.Module):
         normalisation: Normalisation = "none",
     ) -> None:
         super().__init__()
-        last, doublings = _start_and_doublings(image_size)
+        last, doublings = start_and_doublings(image_size)
         if normalisation not in get_args(Normalisation):
             raise OverpaintError(f"normalisation={normalisation!r} is not one of {get_args(Normalisation)}")
         self.settings = {

@@ -1,7 +1,6 @@
 """Charts of what lies beyond the acceptable variations: flips, the stability of latents, a class's patches."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -9,90 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from overpaint.metrics.bootstrap import Bootstrap
-from overpaint.probes.filing import KINDS
 from overpaint.probes.stability import TRANSFORMS
-from overpaint.report.drawing import COLOURS, bare, chart, encode, plain, wrapped
+from overpaint.report.drawing import COLOURS, bare, chart, encode, wrapped
 from overpaint.report.figures import to_picture
-from overpaint.report.probe_charts import Numbers
-
-ROWS = (*KINDS, "pgd")
-"""The rows of `flip_picture`, from top to bottom."""
-
-COLUMNS = ("original", "accepted", "flipped", "difference")
+from overpaint.report.probe_rows import Numbers, interval_of, reach_of
 
 PATCH = 16
 """Side of a patch in pixels."""
-
-Arrays = Mapping[str, NDArray[Any]]
-
-
-def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequence[str] = ()) -> bytes:
-    """Draws what `Flip` found for an image: accepted variants beside what flips next to them, and their difference.
-
-    A row for the nearest boundary point of each kind, and one for PGD; kinds of which there is none are left out. All
-    differences, means over the channels, share a scale: red is brighter than the accepted variant, blue darker.
-
-    Args:
-        arrays: The probe's arrays.
-        numbers: Its numbers.
-        title: What stands above.
-        class_names: The classifier's; without them classes are numbered.
-
-    Returns:
-        A PNG file's content.
-    """
-    rows = [kind for kind in ROWS if f"flipped_{kind}" in arrays]
-    figure = chart(0.9 + 1.75 * max(1, len(rows)), 7.6)
-    figure.suptitle(wrapped(f"{title}; {_said(numbers)}", 90), fontsize=9.5)
-    changes = {kind: (arrays[f"flipped_{kind}"][0] - arrays[f"accepted_{kind}"][0]).mean(0) for kind in rows}
-    largest = max([float(np.abs(change).max()) for change in changes.values()], default=0.0) or 1.0
-    panels = figure.subplots(max(1, len(rows)), len(COLUMNS), squeeze=False)
-    for line, kind in zip(panels, rows, strict=False):
-        pictures = [arrays["image"], arrays[f"accepted_{kind}"][0], arrays[f"flipped_{kind}"][0]]
-        for axes, picture in zip(line, pictures, strict=False):
-            axes.imshow(to_picture(picture))
-        shown = line[3].imshow(changes[kind], cmap="RdBu_r", vmin=-largest, vmax=largest)
-        figure.colorbar(shown, ax=line[3], fraction=0.046, pad=0.03).ax.tick_params(labelsize=6)
-        answer = int(arrays[f"predictions_{kind}"][0])
-        said = plain(class_names[answer]) if class_names else f"class {answer}"
-        line[0].set_ylabel(_row_label(kind, numbers), fontsize=8)
-        line[2].set_xlabel(f"now: {said}", fontsize=8)
-        line[3].set_xlabel(f"root mean square {_rms(arrays, kind):.3f}", fontsize=8)
-    for axes in panels.flat:
-        axes.set_xticks([])
-        axes.set_yticks([])
-    for axes, name in zip(panels[0], COLUMNS, strict=True):
-        axes.set_title(name, fontsize=8.5)
-    if not rows:
-        panels[0, 0].set_ylabel("nothing flips", fontsize=8)
-    return encode(figure, None)
-
-
-def _rms(arrays: Arrays, kind: str) -> float:
-    """Returns the root-mean-square change over the pixels that change."""
-    change = arrays[f"flipped_{kind}"][0] - arrays[f"accepted_{kind}"][0]
-    moved = change[:, (change != 0).any(0)]
-    return float(np.sqrt(np.square(moved).mean())) if moved.size else 0.0
-
-
-def _row_label(kind: str, numbers: Numbers) -> str:
-    count = numbers.get("flips_pgd" if kind == "pgd" else f"{kind}_boundary")
-    total = numbers.get("flips_boundary")
-    if kind == "pgd":
-        return "PGD on pixels" if count is None else f"PGD on pixels\n{count:.0f}"
-    name = {"unknown": "realistic,\noracle unknown", "natural": "natural\nadversarial"}.get(kind, kind)
-    return name if count is None or total is None else f"{name}\n{count:.0f} of {total:.0f}"
-
-
-def _said(numbers: Numbers) -> str:
-    words = {"success_rate": "of the searched latents", "boundary_rate": "of the accepted", "pgd_rate": "by PGD"}
-    known = [f"{numbers[name]:.0%} {word}" for name, word in words.items() if _known(numbers.get(name))]
-    return f"flipped: {', '.join(known)}" if known else "nothing to flip"
-
-
-def _known(value: float | None) -> bool:
-    return value is not None and bool(np.isfinite(value))
 
 
 def stability_chart(rows: Sequence[Numbers], title: str) -> bytes:
@@ -111,11 +33,9 @@ def stability_chart(rows: Sequence[Numbers], title: str) -> bytes:
     signs = {"latent": "latents", "picture": "what they paint", "best": "best latent"}
     highest = 1.0
     for i, (key, label) in enumerate(signs.items()):
-        names = [f"{key}_ratio_{transform}" for transform in TRANSFORMS]
-        values = [[np.nan if row.get(name) is None else row[name] for name in names] for row in rows]
-        interval = Bootstrap().interval(np.array(values, dtype=np.float64).reshape(len(rows), len(names)))
+        interval = interval_of(rows, [f"{key}_ratio_{transform}" for transform in TRANSFORMS])
         places = np.arange(len(TRANSFORMS)) + 0.27 * (i - 1)
-        reach = np.nan_to_num(np.stack([interval.mean - interval.low, interval.high - interval.mean]))
+        reach = reach_of(interval)
         axes.bar(places, interval.mean, 0.25, color=COLOURS[i], label=label)
         axes.errorbar(places, interval.mean, reach, fmt="none", color="black", linewidth=1.2, capsize=3)
         highest = max(highest, float(np.nan_to_num(interval.mean + reach[1]).max()))

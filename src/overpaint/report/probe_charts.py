@@ -9,12 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from overpaint.metrics.bootstrap import Bootstrap, Interval
+from overpaint.metrics.bootstrap import Interval
 from overpaint.probes.controls import IN_THE_REGION
 from overpaint.report.drawing import COLOURS, CONTROL_COLOUR, bare, chart, encode, wrapped
-
-Numbers = Mapping[str, float | None]
-"""The numbers of a row that a probe found; None is NaN, as in the stored files."""
+from overpaint.report.probe_rows import Numbers, columns_of, interval_of, reach_of, settings_of
 
 PALE = "#cfe3f2"
 
@@ -41,10 +39,11 @@ def sizes_chart(numbers: Numbers, losses: Mapping[str, Float[np.ndarray, " varia
     Returns:
         A PNG file's content.
     """
-    sizes = _sizes([numbers])
+    sizes = settings_of([numbers], "acceptance_rate")
     upper, lower, places = *_panels(sizes, title), np.arange(len(sizes))
     different, accepted, confidence, mean, deviation = (
-        _column([numbers], name, sizes)[0] for name in ("different", "accepted", "confidence", "loss", "loss_deviation")
+        columns_of([numbers], _named(name, sizes))[0]
+        for name in ("different", "accepted", "confidence", "loss", "loss_deviation")
     )
     upper.bar(places, different, 0.62, color=PALE, label="different variants (near-duplicates count once)")
     upper.bar(
@@ -74,12 +73,12 @@ def mean_sizes_chart(rows: Sequence[Numbers], title: str) -> bytes:
     Returns:
         A PNG file's content.
     """
-    sizes = _sizes(rows)
+    sizes = settings_of(rows, "acceptance_rate")
     upper, lower, places = *_panels(sizes, title), np.arange(len(sizes))
-    rates, confidences, losses = (
-        Bootstrap().interval(_column(rows, name, sizes)) for name in ("acceptance_rate", "confidence", "loss")
+    rates, confidences, losses, deviations = (
+        interval_of(rows, _named(name, sizes)) for name in ("acceptance_rate", "confidence", "loss", "loss_deviation")
     )
-    spread = Bootstrap().interval(_column(rows, "loss_deviation", sizes)).mean
+    spread = deviations.mean
     upper.bar(places, rates.mean, 0.62, color=COLOURS[0], label="accepted share; above: mean score of the accepted")
     _interval(upper, places, rates, "black")
     _confidences(upper, places, np.fmax(rates.mean, np.nan_to_num(rates.high)), confidences.mean)
@@ -106,15 +105,14 @@ def controls_chart(rows: Sequence[Numbers], title: str) -> bytes:
     Returns:
         A PNG file's content.
     """
-    rates = Bootstrap().interval(_table(rows, [f"acceptance_rate_{name}" for name in CONTROLS]))
-    scores = Bootstrap().interval(_table(rows, [f"score_{name}" for name in CONTROLS]))
+    rates, scores = (interval_of(rows, [f"{key}_{name}" for name in CONTROLS]) for key in ("acceptance_rate", "score"))
     figure = chart(4.2)
     axes, places = figure.add_subplot(), np.arange(len(CONTROLS))
     bare(axes, "x")
     colours = [CONTROL_COLOUR if name in IN_THE_REGION else COLOURS[2] for name in CONTROLS]
     colours[0] = COLOURS[0]
     axes.barh(places, rates.mean, 0.62, color=colours)
-    axes.errorbar(rates.mean, places, xerr=_reach(rates), fmt="none", color="black", linewidth=1.2, capsize=3)
+    axes.errorbar(rates.mean, places, xerr=reach_of(rates), fmt="none", color="black", linewidth=1.2, capsize=3)
     axes.scatter(scores.mean, places, 30, "white", edgecolors="black", linewidths=1.2, zorder=3)
     for place in places[np.isnan(rates.mean)]:
         axes.text(0.01, place, "not measured", fontsize=7.5, va="center")
@@ -124,7 +122,7 @@ def controls_chart(rows: Sequence[Numbers], title: str) -> bytes:
     axes.set_ylim(len(CONTROLS) - 0.4, -0.6)
     axes.set_xlim(0, 1.02)
     axes.set_xlabel("accepted share (bars), mean score of the class (circles)", fontsize=8)
-    verdicts = _table(rows, ["decisive"])[:, 0]
+    verdicts = columns_of(rows, ["decisive"])[:, 0]
     judged = int(np.isfinite(verdicts).sum())
     said = f"region decisive in {int(np.nansum(verdicts))} of {judged}" if judged else "no salient region"
     axes.set_title(wrapped(f"{title}; {said}", 110), fontsize=9.5)
@@ -137,19 +135,8 @@ def controls_chart(rows: Sequence[Numbers], title: str) -> bytes:
     return encode(figure, 64)
 
 
-def _sizes(rows: Sequence[Numbers]) -> list[str]:
-    """Returns the sizes in percent, smallest first, as they stand in the numbers' names."""
-    names = {name for row in rows for name in row if name.startswith("acceptance_rate_")}
-    return sorted((name.removeprefix("acceptance_rate_") for name in names), key=float)
-
-
-def _column(rows: Sequence[Numbers], name: str, sizes: Sequence[str]) -> Float[np.ndarray, "row size"]:
-    return _table(rows, [f"{name}_{size}" for size in sizes])
-
-
-def _table(rows: Sequence[Numbers], names: Sequence[str]) -> Float[np.ndarray, "row name"]:
-    values = [[np.nan if row.get(name) is None else row[name] for name in names] for row in rows]
-    return np.array(values, dtype=np.float64).reshape(len(rows), len(names))
+def _named(name: str, sizes: Sequence[str]) -> list[str]:
+    return [f"{name}_{size}" for size in sizes]
 
 
 def _panels(sizes: Sequence[str], title: str) -> tuple[Axes, Axes]:
@@ -182,11 +169,5 @@ def _confidences(
         axes.annotate(text, (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=8)
 
 
-def _reach(interval: Interval) -> Float[np.ndarray, "2 column"]:
-    reach = np.stack([interval.mean - interval.low, interval.high - interval.mean])
-    known: Float[np.ndarray, "2 column"] = np.where(np.isfinite(reach), reach, 0)
-    return known
-
-
 def _interval(axes: Axes, places: Int[np.ndarray, " size"], interval: Interval, colour: str) -> None:
-    axes.errorbar(places, interval.mean, _reach(interval), fmt="none", color=colour, linewidth=1.3, capsize=4)
+    axes.errorbar(places, interval.mean, reach_of(interval), fmt="none", color=colour, linewidth=1.3, capsize=4)

@@ -8,10 +8,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from overpaint.probes.controls import verdict
-from overpaint.report.beyond_charts import flip_picture, patch_map, stability_chart
+from overpaint.report.beyond_charts import patch_map, stability_chart
+from overpaint.report.diversity_chart import diversity_chart, mean_diversity_chart
 from overpaint.report.files import read_arrays
+from overpaint.report.flip_charts import flip_chart, flip_picture
 from overpaint.report.judged import RunChart
-from overpaint.report.probe_charts import Numbers, controls_chart, mean_sizes_chart, sizes_chart
+from overpaint.report.probe_charts import controls_chart, mean_sizes_chart, sizes_chart
+from overpaint.report.probe_rows import Numbers
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -42,7 +45,16 @@ SHOWN: dict[str, Shown] = {
         mean_sizes_chart,
         "Acceptance over the size of the region",
     ),
-    "flip": Shown(lambda numbers, arrays, title, names: flip_picture(arrays, numbers, title, names)),
+    "diversity": Shown(
+        lambda numbers, arrays, title, _: diversity_chart(numbers, arrays, title),
+        mean_diversity_chart,
+        "What variants that differ more cost in fit",
+    ),
+    "flip": Shown(
+        lambda numbers, arrays, title, names: flip_picture(arrays, numbers, title, names),
+        flip_chart,
+        "What lies beyond the acceptable variations",
+    ),
     "stability": Shown(run=stability_chart, caption="Do the latents stay when the input is slightly transformed?"),
     "controls": Shown(
         lambda numbers, _, title, __: controls_chart([numbers], title),

@@ -17,6 +17,12 @@ from overpaint.report.curve_charts import Band, Curve
 from overpaint.report.files import read_arrays
 from overpaint.report.store import metric_piece, read_result
 
+NEEDED = (
+    "Localisation needs annotations=, agreement and calibration seeds=2 or more, randomisation a network of torch, "
+    "retention a generator."
+)
+"""What metrics need that are not measured everywhere."""
+
 
 @dataclass(frozen=True)
 class Scoreboard:
@@ -78,9 +84,10 @@ class Scoreboard:
         }
 
     @property
-    def unmeasured(self) -> list[str]:
-        """The metrics that could be measured nowhere."""
-        return [name for name in self.metrics if name not in self.scores]
+    def unmeasured(self) -> str:
+        """Says which metrics could be measured nowhere, and what they need; empty where all were."""
+        names = [name for name in self.metrics if name not in self.scores]
+        return f"Not measured: {', '.join(names)}. {NEEDED}" if names else ""
 
     @property
     def labels(self) -> dict[str, str]:

@@ -1,0 +1,71 @@
+"""An encoder that guesses latents: where a latent search may start."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from overpaint.networks.dcgan import start_and_doublings
+from overpaint.types import Images, Latents, Regions
+
+LOG_VARIANCES = (-6.0, 1.0)
+"""Between which the encoder's log variances are cut; a latent's own is 0 or, where it is uniform, -1.1."""
+
+
+class Encoder(nn.Module):
+    """Guesses from what is known of an image which latents its generator could have painted it from.
+
+    A recognition network (Hinton et al., 1995) for images with holes: ``q(z | X, B) = N(μ, diag(σ²))``, where ``μ`` and
+    ``log σ²`` are what strided convolutions make of the image without its region, ``X ⊙ (1-B)``, and of the region
+    ``B``.
+
+    Args:
+        image_size: 32, 64, 128 or 224.
+        channels: 1 (grey) or 3 (RGB).
+        latent_dim: Length of a latent.
+        base_channels: Channels of the first layer; each later one has twice as many.
+
+    Raises:
+        OverpaintError: If there is no network of that size.
+    """
+
+    def __init__(self, image_size: int = 32, channels: int = 3, latent_dim: int = 64, base_channels: int = 32) -> None:
+        super().__init__()
+        last, doublings = start_and_doublings(image_size)
+        self.settings = {
+            "image_size": image_size,
+            "channels": channels,
+            "latent_dim": latent_dim,
+            "base_channels": base_channels,
+        }
+        layers: list[nn.Module] = []
+        inputs, width = channels + 1, base_channels
+        for depth in range(doublings):
+            layers.append(nn.Conv2d(inputs, width, 4, 2, 1, bias=depth == 0))
+            if depth:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            inputs, width = width, 2 * width
+        layers += [nn.Conv2d(inputs, 4 * latent_dim, last, 1, 0), nn.LeakyReLU(0.2, inplace=True), nn.Flatten()]
+        self.layers = nn.Sequential(*layers, nn.Linear(4 * latent_dim, 2 * latent_dim))
+
+    def forward(self, images: Images, regions: Regions) -> tuple[Latents, Latents]:
+        """Returns ``μ`` and ``log σ²``.
+
+        Args:
+            images: ``X`` in ``[0, 1]``; inside the region it is not seen.
+            regions: ``B``.
+        """
+        hole = regions[:, None]
+        known = (2 * images - 1).masked_fill(hole, 0.0)
+        mean, log_variance = self.layers(torch.cat([known, hole.to(known)], dim=1)).chunk(2, dim=1)
+        return mean, log_variance.clamp(*LOG_VARIANCES)
+
+    @torch.no_grad()
+    def guesses(
+        self, images: Images, regions: Regions, count: int, rng: torch.Generator
+    ) -> Float[Tensor, "batch guess latent"]:
+        """Draws ``count`` latents for each image from ``q(z | X, B)``, with random numbers of ``rng``'s device."""
+        mean, log_variance = self(images, regions)
+        draws = torch.randn(len(images), count, mean.shape[1], generator=rng, device=rng.device).to(mean)
+        drawn: Tensor = mean[:, None] + draws * (log_variance / 2).exp()[:, None]
+        return drawn

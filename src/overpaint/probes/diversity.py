@@ -1,0 +1,77 @@
+"""What variants that differ more cost in fit: the trade that ``search.diversity`` makes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from overpaint.errors import OverpaintError
+from overpaint.probes.painting import Painting
+from overpaint.types import Probed, Variants
+
+SHOWN = 8
+"""So many variants of each value are kept to be drawn."""
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Keeps of the same searched latents what several values of ``search.diversity`` would keep, and judges each set.
+
+    The search finds twice as many latents as there are variants; of these, the value says what a difference inside the
+    region is worth in units of the contextual loss (maximal marginal relevance, see `most_relevant`). At 0 the best
+    fitting half is kept.
+
+    The numbers of a value ``v``, over its different variants where nothing else is said: ``loss_v``: mean
+    contextual loss; ``diversity_v``: mean pairwise difference of the accepted ones inside the region;
+    ``different_share_v``: share of all that is no near-duplicate; ``acceptance_rate_v``; ``confidence_v``: mean
+    score of the accepted ones; ``realism_v``: the discriminator's mean score. NaN where the region is empty.
+
+    Arrays: the first different variants ``variants_v``, and ``shown_accepted_v``, which of these are accepted.
+
+    Attributes:
+        values: Of ``search.diversity``.
+
+    Raises:
+        OverpaintError: If the values are negative or repeat.
+    """
+
+    values: Sequence[float] = (0.0, 0.05, 0.1, 0.2, 0.5)
+
+    def __post_init__(self) -> None:
+        values = list(self.values)
+        if not values or not all(0 <= v < math.inf for v in values) or len(set(values)) < len(values):
+            raise OverpaintError(f"probes.diversity.values={values} must be different numbers, none negative")
+
+    def __call__(self, painting: Painting) -> list[Probed]:
+        """See `Probe`."""
+        numbers: list[dict[str, float]] = [{} for _ in painting.images]
+        arrays: list[dict[str, Tensor]] = [{} for _ in painting.images]
+        if not numbers:
+            return []
+        asked = (painting.classifier, painting.images, painting.targets, painting.regions)
+        for value, variants in zip(self.values, painting.maker.for_diversities(*asked, self.values), strict=True):
+            for row, empty in enumerate((~painting.regions.flatten(1).any(1)).tolist()):
+                found = _of_one_value(variants, row, empty)
+                numbers[row] |= {f"{name}_{value:g}": number for name, number in found.numbers.items()}
+                arrays[row] |= {f"{name}_{value:g}": array for name, array in found.arrays.items()}
+        return [Probed(*both) for both in zip(numbers, arrays, strict=True)]
+
+
+def _of_one_value(variants: Variants, row: int, empty: bool) -> Probed:
+    different = ~variants.duplicate[row]
+    numbers = {
+        "loss": float(variants.contextual_losses[row][different].mean()),
+        "diversity": float(variants.diversities[row]),
+        "different_share": float(different.float().mean()),
+        "acceptance_rate": float(variants.acceptance_rates[row]),
+        "confidence": float(variants.mean_confidences[row]),
+        "realism": float(variants.realism[row][different].mean()),
+    }
+    if empty:
+        return Probed(dict.fromkeys(numbers, math.nan))
+    shown = {
+        "variants": variants.images[row][different][:SHOWN],
+        "shown_accepted": variants.accepted[row][different][:SHOWN],
+    }
+    return Probed(numbers, shown)
