@@ -259,6 +259,6 @@ def test_wandb_table_has_a_row_for_each_standing() -> None:
 
 
 def test_metrics_that_were_measured_nowhere_are_named_with_what_they_need() -> None:
-    assert Scoreboard([], ["a"], {}).unmeasured == ""
-    said = Scoreboard([], ["a"], {"insertion": Insertion()}).unmeasured
+    assert Scoreboard([], ["a"], {}, [], []).unmeasured == ""
+    said = Scoreboard([], ["a"], {"insertion": Insertion()}, [], []).unmeasured
     assert said.startswith("Not measured: insertion. Localisation needs annotations=")
