@@ -1,20 +1,27 @@
-"""Classifiers whose right explanation is known, and a reader of what W&B records."""
+"""Classifiers whose right explanation is known, charts and pictures read back, and a reader of what W&B records."""
 
 import functools
+import io
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchvision
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from wandb.proto import wandb_internal_pb2
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.networks.residual import ResidualNetwork
+from overpaint.report import drawing
 
 
 class FunctionClassifier:
@@ -120,6 +127,28 @@ def network() -> NetworkClassifier:
 @pytest.fixture
 def white_images() -> Tensor:
     return torch.ones(1, 1, 32, 32)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The charts that are encoded in the test."""
+    figures: list[Figure] = []
+
+    def keep(figure: Figure) -> FigureCanvasAgg:
+        figures.append(figure)
+        return FigureCanvasAgg(figure)
+
+    monkeypatch.setattr(drawing, "FigureCanvasAgg", keep)
+    return figures
+
+
+def pixels_of(content: bytes) -> NDArray[np.uint8]:
+    """Returns the pixels of a PNG file's content, which must not be empty."""
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.format == "PNG"
+        pixels = np.asarray(picture.convert("RGB"))
+    assert pixels.std() > 1
+    return pixels
 
 
 def wandb_records(file: Path) -> list[Any]:

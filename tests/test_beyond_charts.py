@@ -1,11 +1,11 @@
 """Charts beyond the acceptable variations: the map's places by hand, and pictures that can be read."""
 
-import io
 import math
 
 import numpy as np
 import pytest
-from PIL import Image
+from conftest import pixels_of
+from numpy.typing import NDArray
 
 from overpaint.probes.stability import TRANSFORMS
 from overpaint.report.beyond_charts import (
@@ -18,10 +18,8 @@ from overpaint.report.beyond_charts import (
 )
 
 
-def _picture(content: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(content)) as picture:
-        assert picture.format == "PNG"
-        return np.asarray(picture.convert("RGB")).astype(int)
+def _picture(content: bytes) -> NDArray[np.int64]:
+    return pixels_of(content).astype(int)
 
 
 def _has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:

@@ -1,16 +1,12 @@
 """Charts with nothing, little and much in them; what they draw is read back from matplotlib's objects."""
 
-import io
-from collections.abc import Callable
-
 import numpy as np
 import pytest
+from conftest import pixels_of
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
 from overpaint.metrics.leaderboard import Comparison, Standing, comparisons, standings
-from overpaint.report import boxes, charts, curve_charts
 from overpaint.report.boxes import boxes_picture, intersection_over_union
 from overpaint.report.charts import bars_chart, best_first, leaderboard_chart, pairs_chart
 from overpaint.report.curve_charts import Curve, area_under, convergence_chart, curves_chart, randomisation_chart
@@ -21,30 +17,8 @@ CONTROLS = ["random", "center", "edges"]
 LABELS = {"metric_0": "a label that is long enough to need several lines in a narrow panel, in shares of 1"}
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are encoded in the test."""
-    figures: list[Figure] = []
-    for module in (boxes, charts, curve_charts):
-
-        def keep(figure: Figure, *rest: int, encode: Callable[..., bytes] = module.encode, **more: int) -> bytes:
-            figures.append(figure)
-            return encode(figure, *rest, **more)
-
-        monkeypatch.setattr(module, "encode", keep)
-    return figures
-
-
-def _picture(content: bytes) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(content)) as picture:
-        assert picture.format == "PNG"
-        pixels = np.asarray(picture.convert("RGB"))
-    assert pixels.std() > 1  # not empty
-    return pixels
-
-
 def _is_chart(content: bytes) -> None:
-    height, width = _picture(content).shape[:2]
+    height, width = pixels_of(content).shape[:2]
     assert width == WIDTH * DPI
     assert 150 < height < 4000
     assert len(content) < 200_000
@@ -70,11 +44,11 @@ def test_charts_over_images(methods: list[str], metrics: int, images: int) -> No
 
 
 def test_charts_of_nothing() -> None:
-    _picture(leaderboard_chart([], {}))
-    _picture(bars_chart([], {}, "agreement"))
-    _picture(curves_chart({}, "share", "score", "nothing"))
-    _picture(convergence_chart({}, "score", "nothing"))
-    _picture(randomisation_chart({}, [], "correlation", "nothing"))
+    pixels_of(leaderboard_chart([], {}))
+    pixels_of(bars_chart([], {}, "agreement"))
+    pixels_of(curves_chart({}, "share", "score", "nothing"))
+    pixels_of(convergence_chart({}, "score", "nothing"))
+    pixels_of(randomisation_chart({}, [], "correlation", "nothing"))
 
 
 def test_the_leaderboard_is_drawn_best_first_and_hollow_where_a_control_is_as_good(drawn: list[Figure]) -> None:
@@ -203,8 +177,8 @@ def test_picture_of_objects_shows_the_overlap_and_the_most_salient_point(channel
     image = np.random.default_rng(0).random((channels, 20, 30))
     saliency_map = np.random.default_rng(1).normal(size=(20, 30))
     saliency_map[12, 17] = 9
-    _picture(boxes_picture(image, saliency_map, objects, region, "cat_$1$.png: cat", [(10.0, 5.0, 20.0, 15.0)]))
-    _picture(boxes_picture(image, saliency_map, objects, region, "mask"))
+    pixels_of(boxes_picture(image, saliency_map, objects, region, "cat_$1$.png: cat", [(10.0, 5.0, 20.0, 15.0)]))
+    pixels_of(boxes_picture(image, saliency_map, objects, region, "mask"))
     assert drawn[0].get_suptitle() == r"cat_\$1\$.png: cat · IoU 0.33"
     (point,) = drawn[0].axes[0].lines
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (17.5, 12.5)
@@ -220,7 +194,7 @@ def test_picture_of_objects_shows_the_overlap_and_the_most_salient_point(channel
 def test_a_flat_or_broken_map_has_no_most_salient_point(drawn: list[Figure]) -> None:
     objects, region = _objects()
     for value in (0.0, np.nan):
-        _picture(
+        pixels_of(
             boxes_picture(np.zeros((1, 20, 30)), np.full((20, 30), value), objects & False, region & False, "flat")
         )
     assert [len(figure.axes[0].lines) for figure in drawn] == [0, 0]

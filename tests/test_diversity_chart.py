@@ -1,38 +1,14 @@
 """The chart of diversity against fit; what it draws is read back from matplotlib's objects."""
 
-import io
-
 import numpy as np
 import pytest
+from conftest import pixels_of
 from matplotlib.figure import Figure
-from PIL import Image
 
-from overpaint.report import diversity_chart as module
 from overpaint.report.diversity_chart import diversity_chart, mean_diversity_chart
 from overpaint.report.probe_rows import Numbers
 
-ENCODE = module.encode
 NAMES = ("loss", "diversity", "different_share", "acceptance_rate")
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are encoded in the test."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, colours: int | None) -> bytes:
-        figures.append(figure)
-        return ENCODE(figure, colours)
-
-    monkeypatch.setattr(module, "encode", keep)
-    return figures
-
-
-def _height(content: bytes) -> int:
-    with Image.open(io.BytesIO(content)) as picture:
-        assert picture.format == "PNG"
-        assert np.asarray(picture.convert("L")).std() > 1  # not empty
-        return picture.height
 
 
 def _numbers(scale: float) -> Numbers:
@@ -43,9 +19,9 @@ def _numbers(scale: float) -> Numbers:
 
 def test_the_trade_of_an_image_and_its_variants(drawn: list[Figure]) -> None:
     arrays = {f"variants_{value}": np.random.default_rng(0).random((3, 1, 8, 8)) for value in ("0", "0.5")}
-    with_pictures = _height(diversity_chart(_numbers(1), arrays, "an image at $5"))
-    without = _height(diversity_chart(_numbers(1), {}, "an image"))
-    assert without < with_pictures
+    with_pictures = pixels_of(diversity_chart(_numbers(1), arrays, "an image at $5"))
+    without = pixels_of(diversity_chart(_numbers(1), {}, "an image"))
+    assert len(without) < len(with_pictures)
     trade, shares, *strips = drawn[0].get_axes()
     np.testing.assert_allclose(trade.lines[0].get_xydata(), [[0.02, 0.1], [0.04, 0.2]])
     assert [text.get_text() for text in trade.texts] == ["0", "0.5"]
@@ -55,13 +31,13 @@ def test_the_trade_of_an_image_and_its_variants(drawn: list[Figure]) -> None:
 
 def test_means_over_images_leave_flat_maps_out(drawn: list[Figure]) -> None:
     rows = [_numbers(0.5), _numbers(1.0), dict.fromkeys(_numbers(1))]
-    _height(mean_diversity_chart(rows, "images"))
+    pixels_of(mean_diversity_chart(rows, "images"))
     trade, _ = drawn[0].get_axes()
     np.testing.assert_allclose(trade.lines[0].get_xydata(), [[0.015, 0.075], [0.03, 0.15]])
 
 
 @pytest.mark.parametrize("rows", [[], [dict.fromkeys(_numbers(1))]])
 def test_a_chart_of_nothing(rows: list[Numbers], drawn: list[Figure]) -> None:
-    _height(mean_diversity_chart(rows, "nothing"))
-    _height(diversity_chart(dict.fromkeys(_numbers(1)), {}, "nothing"))
+    pixels_of(mean_diversity_chart(rows, "nothing"))
+    pixels_of(diversity_chart(dict.fromkeys(_numbers(1)), {}, "nothing"))
     assert not drawn[0].get_axes()[0].texts

@@ -1,38 +1,13 @@
 """Charts of flips; what they draw is read back from matplotlib's objects and from the pictures."""
 
-import io
-
 import numpy as np
 import pytest
+from conftest import pixels_of
 from matplotlib.figure import Figure
-from PIL import Image
 
 from overpaint.probes.filing import KINDS
-from overpaint.report import flip_charts
 from overpaint.report.flip_charts import SOURCES, flip_chart, flip_picture
 from overpaint.report.probe_rows import Numbers
-
-ENCODE = flip_charts.encode
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are encoded in the test."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, colours: int | None) -> bytes:
-        figures.append(figure)
-        return ENCODE(figure, colours)
-
-    monkeypatch.setattr(flip_charts, "encode", keep)
-    return figures
-
-
-def _height(content: bytes) -> int:
-    with Image.open(io.BytesIO(content)) as picture:
-        assert picture.format == "PNG"
-        assert np.asarray(picture.convert("L")).std() > 1  # not empty
-        return picture.height
 
 
 def test_the_picture_of_flips_shows_what_there_is(drawn: list[Figure]) -> None:
@@ -44,9 +19,9 @@ def test_the_picture_of_flips_shows_what_there_is(drawn: list[Figure]) -> None:
         arrays |= {f"accepted_{kind}": image[None], f"flipped_{kind}": darker[None]}
         arrays |= {f"predictions_{kind}": np.array([1])}
     numbers = {"success_rate": 0.5, "boundary_rate": None, "flips_boundary": 1.0, "natural_boundary": 1.0}
-    two = _height(flip_picture(arrays, numbers, "an image", ["a", "$b"]))
-    one = _height(flip_picture({k: v for k, v in arrays.items() if "pgd" not in k}, numbers, "an image"))
-    none = _height(flip_picture({}, dict.fromkeys(numbers), "an image"))
+    two = len(pixels_of(flip_picture(arrays, numbers, "an image", ["a", "$b"])))
+    one = len(pixels_of(flip_picture({k: v for k, v in arrays.items() if "pgd" not in k}, numbers, "an image")))
+    none = len(pixels_of(flip_picture({}, dict.fromkeys(numbers), "an image")))
     assert none <= one < two
     scales = [
         axes.images[0].get_clim()
@@ -69,7 +44,7 @@ def _numbers(searched: tuple[float, ...], rate: float) -> dict[str, float | None
 def test_the_chart_of_all_images_divides_the_flips(drawn: list[Figure]) -> None:
     rows: list[Numbers] = [_numbers((1, 0, 3, 0), 0.5), _numbers((0, 4, 0, 0), 1.0)]
     rows.append(dict.fromkeys(rows[0]))
-    _height(flip_chart(rows, "images at $5"))
+    pixels_of(flip_chart(rows, "images at $5"))
     left, right = drawn[0].axes
     widths = np.array([float(bar.get_width()) for bar in left.patches]).reshape(len(KINDS), len(SOURCES))
     np.testing.assert_allclose(widths[:, 0], 0.75 * np.array([1, 4, 3, 0]) / 8)  # the mean rate, all images' shares
@@ -81,5 +56,5 @@ def test_the_chart_of_all_images_divides_the_flips(drawn: list[Figure]) -> None:
 
 @pytest.mark.parametrize("rows", [[], [dict.fromkeys(_numbers((0, 0, 0, 0), 0.0))]])
 def test_a_chart_of_nothing(rows: list[Numbers], drawn: list[Figure]) -> None:
-    _height(flip_chart(rows, "nothing"))
+    pixels_of(flip_chart(rows, "nothing"))
     assert [text.get_text() for text in drawn[0].axes[0].texts] == ["not measured"] * 3

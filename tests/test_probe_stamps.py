@@ -45,7 +45,7 @@ def test_the_files_in_configs_describe_the_probes() -> None:
     built = {name: build(section, f"probes.{name}") for name, section in settings["probes"].items()}
     assert built == {
         "controls": Controls(),
-        "diversity": Diversity([0.0, 0.05, 0.1, 0.2, 0.5]),
+        "diversity": Diversity([0.0, 0.1, 0.5, 1.0, 2.0]),
         "flip": Flip(),
         "guided": Guided(),
         "oracle": Oracle(),

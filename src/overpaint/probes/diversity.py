@@ -36,7 +36,7 @@ class Diversity:
         OverpaintError: If the values are negative or repeat.
     """
 
-    values: Sequence[float] = (0.0, 0.05, 0.1, 0.2, 0.5)
+    values: Sequence[float] = (0.0, 0.1, 0.5, 1.0, 2.0)
 
     def __post_init__(self) -> None:
         values = list(self.values)
