@@ -19,6 +19,7 @@ from overpaint.modules.adversarial import (
     relativistic_discriminator_loss,
     relativistic_generator_loss,
 )
+from overpaint.modules.gan_recipes import RECIPES
 
 REAL, FAKE = torch.tensor([0.0, 2.0, -1.0]), torch.tensor([1.0, -3.0, 0.5])
 
@@ -104,6 +105,20 @@ def test_gradient_penalty_of_a_linear_discriminator() -> None:
     torch.testing.assert_close(discriminator.weight.grad, 2 * discriminator.weight.detach())
     assert not images.requires_grad
     assert images.grad is None
+
+
+def test_the_penalty_weighs_the_same_judgement_the_same_at_any_size() -> None:
+    """Of a discriminator that looks at an 8 x 8 version of the picture."""
+    weight = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+
+    class Coarse(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return (F.adaptive_avg_pool2d(images, 8)[:, 0] * weight).sum((1, 2))
+
+    recipe = RECIPES["stable"]
+    weighed = [recipe.penalty_at(s) * gradient_penalty(Coarse(), torch.rand(2, 1, s, s)) for s in (32, 64, 128, 224)]
+    assert float(weighed[0]) > 0
+    torch.testing.assert_close(torch.stack(weighed), weighed[0].expand(4))
 
 
 def test_gradient_penalty_is_a_mean_over_images() -> None:

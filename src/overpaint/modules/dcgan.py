@@ -182,10 +182,11 @@ class DCGANModule(L.LightningModule):
         every = self.recipe.penalty_every
         if self.recipe.penalty and self._step % every == 0:
             half = max(1, len(real) // 2)  # half of each is as telling and half the work
-            penalty = gradient_penalty(self.discriminator, real[:half])
-            penalty = penalty + gradient_penalty(self.discriminator, fake[:half])
+            penalty = gradient_penalty(self.discriminator, real[:half]) + gradient_penalty(
+                self.discriminator, fake[:half]
+            )
             measured["gradient_penalty"] = penalty.detach()
-            loss = loss + self.recipe.penalty / 2 * every * penalty
+            loss = loss + self.recipe.penalty_at(self.generator.image_size) / 2 * every * penalty
         self._stop_unless_finite(loss, "discriminator")
         self._update(optimiser, loss)
         return on_real.detach(), measured
@@ -237,7 +238,7 @@ class DCGANModule(L.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Returns Adam for each network: generator, discriminator and, where there is one, encoder."""
-        networks = [self.generator, self.discriminator, *([] if self.encoder is None else [self.encoder])]
+        networks = [network for network in (self.generator, self.discriminator, self.encoder) if network is not None]
         betas = [self.recipe.betas, self.recipe.betas, (0.9, 0.999)]
         return [
             # foreach is the same arithmetic in fewer calls; torch's default on a GPU alone

@@ -15,8 +15,8 @@ class GanRecipe:
         betas: Adam's decay rates.
         relativistic: Whether fakes are compared with real images (RpGAN) instead of with zero (binary cross-entropy).
         normalisation: The discriminator's.
-        penalty: Weight ``γ`` of the gradient penalty on real and on fake images in ``[0, 1]``; a quarter of what it
-            would be for ``[-1, 1]``; 0 leaves it out.
+        penalty: Weight ``γ`` of the gradient penalty on real and on fake images of 32 pixels in ``[0, 1]``; a quarter
+            of what it would be for ``[-1, 1]``; 0 leaves it out.
         penalty_every: Steps between two penalties; each is weighed by this number (Karras et al., 2020, "lazy").
         decay: Share of the run at whose end both learning rates fall linearly to 2 %.
         latents: Distribution of the latents.
@@ -31,6 +31,14 @@ class GanRecipe:
     penalty_every: int
     decay: float
     latents: LatentDistribution
+
+    def penalty_at(self, image_size: int) -> float:
+        """Returns ``γ`` for images of that size: it grows with their area, as in StyleGAN2-ADA's code.
+
+        The same judgement of a picture of twice the side has a quarter of the gradient at each of four times the
+        pixels, so its squared norm is a quarter.
+        """
+        return self.penalty * (image_size / 32) ** 2
 
 
 RECIPES = {
