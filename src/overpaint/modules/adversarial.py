@@ -42,6 +42,12 @@ def gradient_penalty(discriminator: nn.Module, images: Images) -> Loss:
     return gradients.square().flatten(1).sum(1).mean()
 
 
+def gradient_penalties(discriminator: nn.Module, real: Images, fake: Images) -> Loss:
+    """Returns R1 + R2 on the first half of each batch, which is as telling as the whole and half the work."""
+    half = max(1, len(real) // 2)
+    return gradient_penalty(discriminator, real[:half]) + gradient_penalty(discriminator, fake[:half])
+
+
 @torch.no_grad()
 def average_into(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Moves each parameter and buffer of ``averaged`` towards ``network``'s: ``a ← decay · a + (1 - decay) · w``."""

@@ -17,7 +17,7 @@ from overpaint.modules.adversarial import (
     average_into,
     bce_discriminator_loss,
     bce_generator_loss,
-    gradient_penalty,
+    gradient_penalties,
     relativistic_discriminator_loss,
     relativistic_generator_loss,
 )
@@ -181,10 +181,7 @@ class DCGANModule(L.LightningModule):
         measured = {"discriminator_loss": loss.detach(), "score_of_real": scores[0], "score_of_fake": scores[1]}
         every = self.recipe.penalty_every
         if self.recipe.penalty and self._step % every == 0:
-            half = max(1, len(real) // 2)  # half of each is as telling and half the work
-            penalty = gradient_penalty(self.discriminator, real[:half]) + gradient_penalty(
-                self.discriminator, fake[:half]
-            )
+            penalty = gradient_penalties(self.discriminator, real, fake)
             measured["gradient_penalty"] = penalty.detach()
             loss = loss + self.recipe.penalty_at(self.generator.image_size) / 2 * every * penalty
         self._stop_unless_finite(loss, "discriminator")
