@@ -189,13 +189,15 @@ def test_training_with_it_leaves_the_generator_as_it_is_and_explaining_uses_it(t
         for name, tensor in mine.state_dict().items():
             assert torch.equal(tensor, theirs.state_dict()[name]), name
     assert isinstance(dcgan.encoder, Encoder)
+    assert dcgan.class_names == [str(digit) for digit in range(10)]
     assert not dcgan.encoder.training
     assert not any(p.requires_grad for p in dcgan.encoder.parameters())
     assert "dcgan/encoder_loss" in (tmp_path / "true" / "metrics.csv").read_text()
     images, regions, _ = _scene()
     images = images.expand(-1, 3, -1, -1)
+    search, rule = LatentSearch(count=2, steps=0), RegionRule()
     makers = [
-        VariantMaker(g, d, LatentSearch(count=2, steps=0), RegionRule(), encoder=e) for g, d, e in (without, dcgan)
+        VariantMaker(own.generator, own.discriminator, search, rule, encoder=own.encoder) for own in (without, dcgan)
     ]
     latents = [maker.search_latents(images, regions).latents for maker in makers]
     assert not torch.equal(*latents)

@@ -304,8 +304,9 @@ def test_a_dcgan_comes_back_frozen(tmp_path: Path) -> None:
     settings = {"generator": generator.settings, "discriminator": discriminator.settings}
     content = {FORMAT_KEY: {"kind": "dcgan", "settings": settings}, "state_dict": tensors}
     torch.save(content, tmp_path / "model.ckpt")
-    loaded_generator, loaded_discriminator, encoder = load_dcgan(tmp_path / "model.ckpt")
+    loaded_generator, loaded_discriminator, encoder, class_names = load_dcgan(tmp_path / "model.ckpt")
     assert encoder is None
+    assert class_names == []
     latents = torch.randn(2, 5)
     averaged.eval()
     discriminator.eval()

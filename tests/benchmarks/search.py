@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.classifier: NetworkClassifier = load_classifier(folder / "classifier.ckpt")
-        generator, discriminator, self.encoder = load_dcgan(folder / "dcgan.ckpt")
+        generator, discriminator, self.encoder, _ = load_dcgan(folder / "dcgan.ckpt")
         self.generator = generator.to(memory_format=torch.channels_last)
         self.discriminator = discriminator.to(memory_format=torch.channels_last)
         data = DigitsData()

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from overpaint.app.build import build, checked_arguments
+from overpaint.app.console import console
 from overpaint.app.progress import QueryProgress
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions, kind_of
@@ -19,7 +20,7 @@ from overpaint.explanation import Plan
 from overpaint.inversion import LatentSearch
 from overpaint.metrics.judge import Judge
 from overpaint.modules.explainer import ExplainerModule
-from overpaint.networks.checkpoint import load_dcgan
+from overpaint.networks.checkpoint import Dcgan, load_dcgan
 from overpaint.networks.dcgan import Discriminator
 from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
@@ -79,7 +80,10 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
                 f"generator={settings['generator']} paints {dcgan.generator.channels} channels, but the classifier "
                 f"takes {classifier.channels}"
             )
-        parts = dcgan._asdict() | {"search": search, "rule": rule}
+        for note in differences(dcgan, classifier):
+            console.print(f"Note: generator={settings['generator']} {note}", markup=False)
+        parts: dict[str, Any] = {"generator": dcgan.generator, "discriminator": discriminator}
+        parts |= {"encoder": dcgan.encoder, "search": search, "rule": rule}
         maker = VariantMaker(**checked_arguments(VariantMaker, settings["variants"] | parts, "variants"))
     metrics = {
         name: _with_baseline(section, f"metrics.{name}", settings, classifier)
@@ -91,6 +95,22 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
         raise OverpaintError(f"probes={list(probes)} ask about variants, but generator=null makes none")
     plan = Plan(methods, rule, maker, judge, probes, _oracle(settings, classifier))
     return ExplainerModule(classifier, plan, settings["target"], engine)
+
+
+def differences(dcgan: Dcgan, classifier: Classifier) -> list[str]:
+    """Says in what a generator differs from the classifier that is no error: its size, and its domain's classes."""
+    notes, size = [], dcgan.generator.image_size
+    if size != classifier.image_size:
+        notes.append(
+            f"paints {size} pixels, the classifier sees {classifier.image_size}: images and regions are resized for "
+            "the search, and what is painted is resized back"
+        )
+    if dcgan.class_names and not {*dcgan.class_names} & {*classifier.class_names}:
+        notes.append(
+            f"was trained on images of {_short(dcgan.class_names)}, none of which the classifier knows: what it paints "
+            "may not belong into the images"
+        )
+    return notes
 
 
 def with_others(plan: Plan, images: UInt8[Tensor, "other channel height width"]) -> Plan:

@@ -128,7 +128,7 @@ def _module(name: str, settings: Settings, data: ImageData, judge: NetworkClassi
         channels = section["channels"] or data.channels
         if channels != data.channels:
             raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
-        more = {"channels": channels, "judge": judge}
+        more = {"channels": channels, "judge": judge, "class_names": data.class_names}
     module: L.LightningModule = build(section, f"model.{name}", image_size=size, seed=settings["seed"], **more)
     return module
 

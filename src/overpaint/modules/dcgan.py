@@ -1,7 +1,7 @@
 """Trains a DCGAN on the target domain."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import lightning as L
@@ -13,14 +13,7 @@ from torch import Tensor
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.errors import OverpaintError
 from overpaint.metrics.generation import generation_metrics
-from overpaint.modules.adversarial import (
-    average_into,
-    bce_discriminator_loss,
-    bce_generator_loss,
-    gradient_penalties,
-    relativistic_discriminator_loss,
-    relativistic_generator_loss,
-)
+from overpaint.modules.adversarial import average_into, gradient_penalties
 from overpaint.modules.encoding import ENCODER_RATE, encoder_loss
 from overpaint.modules.gan_recipes import RECIPES
 from overpaint.networks.checkpoint import FORMAT_KEY
@@ -50,6 +43,7 @@ class DCGANModule(L.LightningModule):
         averaging: Decay of the exponential moving average of the generator's weights.
         encoder: Whether an encoder is trained beside them, from whose guesses the latent search can start. The
             generator and the discriminator come out the same.
+        class_names: Of the training images; the checkpoint keeps them.
         judge: The domain's classifier, for measures of the samples; None leaves them out.
         seed: Seed of the weights and latents.
 
@@ -67,6 +61,7 @@ class DCGANModule(L.LightningModule):
         learning_rate: float | None = None,
         averaging: float = 0.999,
         encoder: bool = False,
+        class_names: Sequence[str] = (),
         judge: NetworkClassifier | None = None,
         seed: int = 0,
     ) -> None:
@@ -81,6 +76,7 @@ class DCGANModule(L.LightningModule):
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe]
         self.learning_rate, self.averaging, self.seed = learning_rate, averaging, seed
+        self.class_names = list(class_names)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
@@ -153,8 +149,7 @@ class DCGANModule(L.LightningModule):
         with self.toggled_optimizer(for_discriminator):
             on_real, measured = self._discriminator_step(real, fake.detach(), for_discriminator)
         with self.toggled_optimizer(for_generator):
-            loss_of = relativistic_generator_loss if self.recipe.relativistic else bce_generator_loss
-            loss = loss_of(on_real, self.discriminator(fake))
+            loss = self.recipe.generator_loss(on_real, self.discriminator(fake))
             self._stop_unless_finite(loss, "generator")
             self._update(for_generator, loss)
         self.steps += 1
@@ -175,8 +170,7 @@ class DCGANModule(L.LightningModule):
         """Returns the logits of the real images, from before the step, and what is to be logged."""
         on_real: Tensor = self.discriminator(real)
         on_fake: Tensor = self.discriminator(fake)
-        loss_of = relativistic_discriminator_loss if self.recipe.relativistic else bce_discriminator_loss
-        loss = loss_of(on_real, on_fake)
+        loss = self.recipe.discriminator_loss(on_real, on_fake)
         scores = on_real.detach().sigmoid().mean(), on_fake.detach().sigmoid().mean()
         measured = {"discriminator_loss": loss.detach(), "score_of_real": scores[0], "score_of_fake": scores[1]}
         every = self.recipe.penalty_every
@@ -246,5 +240,5 @@ class DCGANModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what is needed to build the networks again."""
         networks = {"generator": self.generator, "discriminator": self.discriminator, "encoder": self.encoder}
-        settings = {name: network.settings for name, network in networks.items() if network is not None}
-        checkpoint[FORMAT_KEY] = {"kind": "dcgan", "settings": settings}
+        settings: dict[str, Any] = {name: net.settings for name, net in networks.items() if net is not None}
+        checkpoint[FORMAT_KEY] = {"kind": "dcgan", "settings": settings | {"class_names": self.class_names}}

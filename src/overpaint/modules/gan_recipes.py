@@ -1,7 +1,16 @@
 """The recipes by which a DCGAN can be trained."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from overpaint.modules.adversarial import (
+    Logits,
+    Loss,
+    bce_discriminator_loss,
+    bce_generator_loss,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
+)
 from overpaint.networks.dcgan import LatentDistribution, Normalisation
 
 
@@ -31,6 +40,16 @@ class GanRecipe:
     penalty_every: int
     decay: float
     latents: LatentDistribution
+
+    @property
+    def discriminator_loss(self) -> Callable[[Logits, Logits], Loss]:
+        """The discriminator's loss of real and of fake logits."""
+        return relativistic_discriminator_loss if self.relativistic else bce_discriminator_loss
+
+    @property
+    def generator_loss(self) -> Callable[[Logits, Logits], Loss]:
+        """The generator's loss of real and of fake logits."""
+        return relativistic_generator_loss if self.relativistic else bce_generator_loss
 
     def penalty_at(self, image_size: int) -> float:
         """Returns ``γ`` for images of that size: it grows with their area, as in StyleGAN2-ADA's code.

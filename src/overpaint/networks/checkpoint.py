@@ -136,11 +136,13 @@ class Dcgan(NamedTuple):
         generator: The averaged generator.
         discriminator: The discriminator.
         encoder: The encoder; None where none was trained.
+        class_names: Of the images that they were trained on; empty where these had none.
     """
 
     generator: Generator
     discriminator: Discriminator
     encoder: Encoder | None
+    class_names: list[str]
 
 
 def load_dcgan(path: Path) -> Dcgan:
@@ -157,4 +159,4 @@ def load_dcgan(path: Path) -> Dcgan:
     load_part(discriminator, tensors, "discriminator", path)
     if encoder is not None:
         load_part(encoder, tensors, "encoder", path)
-    return Dcgan(generator, discriminator, encoder)
+    return Dcgan(generator, discriminator, encoder, [str(name) for name in settings.get("class_names", [])])

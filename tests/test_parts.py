@@ -1,0 +1,31 @@
+"""What is said of a generator and a classifier that were not made for each other."""
+
+import pytest
+from conftest import frozen_classifier
+from torch import nn
+
+from overpaint.app.parts import differences
+from overpaint.networks.checkpoint import Dcgan
+from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.types import Classifier
+
+
+def _classifier(size: int) -> Classifier:
+    return frozen_classifier(nn.Sequential(nn.Flatten(), nn.Linear(size**2, 3)), size)
+
+
+@pytest.mark.parametrize(
+    ("classes", "size", "said"),
+    [
+        ([], 32, []),
+        (["0", "a cat"], 32, []),
+        (["a cat"], 32, ["was trained on images of ['a cat'], none of which the classifier knows"]),
+        ([], 48, ["paints 32 pixels, the classifier sees 48: images and regions are resized"]),
+        (["a cat"], 16, ["paints 32 pixels, the classifier sees 16", "was trained on images of ['a cat']"]),
+    ],
+)
+def test_another_size_or_domain_is_said(classes: list[str], size: int, said: list[str]) -> None:
+    dcgan = Dcgan(Generator(32, 1, 4, 1), Discriminator(32, 1, 1), None, classes)
+    notes = differences(dcgan, _classifier(size))
+    assert len(notes) == len(said)
+    assert all(note.startswith(start) for note, start in zip(notes, said, strict=True))
