@@ -74,7 +74,7 @@ class DCGANModule(L.LightningModule):
         if learning_rate is not None and learning_rate <= 0:
             raise OverpaintError(f"model.dcgan.learning_rate={learning_rate} must be above 0")
         self.automatic_optimization = False
-        self.recipe = RECIPES[recipe]
+        self.recipe = RECIPES[recipe].at(image_size)
         self.learning_rate, self.averaging, self.seed = learning_rate, averaging, seed
         self.class_names = list(class_names)
         with torch.random.fork_rng(devices=[]):
@@ -177,7 +177,7 @@ class DCGANModule(L.LightningModule):
         if self.recipe.penalty and self._step % every == 0:
             penalty = gradient_penalties(self.discriminator, real, fake)
             measured["gradient_penalty"] = penalty.detach()
-            loss = loss + self.recipe.penalty_at(self.generator.image_size) / 2 * every * penalty
+            loss = loss + self.recipe.penalty / 2 * every * penalty
         self._stop_unless_finite(loss, "discriminator")
         self._update(optimiser, loss)
         return on_real.detach(), measured
