@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import planted
 from torch import Tensor, nn
 
 from overpaint.app.train import train
 from overpaint.errors import OverpaintError
+from overpaint.explanation import Plan
 from overpaint.inversion import LatentSearch
 from overpaint.inversion.search import GUESSES
 from overpaint.modules.encoding import SHARES, encoder_loss, random_regions
+from overpaint.modules.explainer import ExplainerModule
 from overpaint.networks.checkpoint import load_dcgan
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.encoder import Encoder
@@ -42,6 +45,7 @@ class Fixed(Encoder):
     def __init__(self, mean: Tensor, log_variance: float) -> None:
         nn.Module.__init__(self)
         self.mean, self.log_variance = mean, log_variance
+        self.eval()
 
     def forward(self, images: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
         mean = self.mean.expand(len(images), -1)
@@ -160,6 +164,24 @@ def test_the_search_starts_from_guesses() -> None:
     assert seen == [GUESSES] * 2 + [7] * 2 + [3] * 2 + [6] * 2
     for own, result in zip(settings[-2:], results[-2:], strict=True):
         assert torch.equal(result.latents, LatentSearch(count=3, steps=0, **own)(*asked).latents)  # type: ignore[arg-type]
+
+
+def test_it_must_be_in_eval_mode_where_a_batch_does_not_tie_its_images() -> None:
+    images, regions, rings = _scene()
+    with pytest.raises(OverpaintError, match="generator, discriminator and encoder in eval mode"):
+        LatentSearch()(*_networks(), images, rings, regions, encoder=_encoder().train())
+
+
+def test_the_trainer_moves_it_with_the_other_networks() -> None:
+    generator, discriminator = _networks()
+    parts = (generator, discriminator, LatentSearch(), RegionRule())
+    plan = Plan({}, maker=VariantMaker(*parts, encoder=_encoder()))
+    module = ExplainerModule(planted(lambda share: share), plan, "predicted").to(torch.float64)
+    assert plan.maker is not None
+    assert {p.dtype for n in (generator, discriminator, plan.maker.encoder) if n for p in n.parameters()} == {
+        torch.float64
+    }
+    assert module.encoder is plan.maker.encoder
 
 
 def test_an_image_does_not_see_its_batch() -> None:

@@ -457,7 +457,7 @@ def test_inference_mode_is_refused() -> None:
 def test_training_mode_is_refused(which: int) -> None:
     networks = LinearGenerator(), LinearDiscriminator()
     networks[which].train()
-    with pytest.raises(OverpaintError, match="the generator and the discriminator in eval mode"):
+    with pytest.raises(OverpaintError, match="generator, discriminator and encoder in eval mode"):
         LatentSearch()(*networks, _image(), _ring())
 
 

@@ -141,8 +141,8 @@ class LatentSearch:
         """
         if torch.is_inference_mode_enabled():
             raise OverpaintError("the latent search needs gradients: use Trainer(inference_mode=False)")
-        if generator.training or discriminator.training:
-            raise OverpaintError("the latent search needs the generator and the discriminator in eval mode")
+        if any(network is not None and network.training for network in (generator, discriminator, encoder)):
+            raise OverpaintError("the latent search needs generator, discriminator and encoder in eval mode")
         check_images(images)
         if regions is None:
             regions = torch.ones_like(ring_weights, dtype=torch.bool)

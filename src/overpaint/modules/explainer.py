@@ -57,6 +57,7 @@ class ExplainerModule(L.LightningModule):
         # Registered here so that the Trainer moves them to its device.
         self.generator = plan.maker.generator if plan.maker else None
         self.discriminator = plan.maker.discriminator if plan.maker else None
+        self.encoder = plan.maker.encoder if plan.maker else None
         self.oracle = plan.oracle
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> ExplainedBatch:
