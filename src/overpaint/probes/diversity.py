@@ -27,7 +27,7 @@ class Diversity:
     ``different_share_v``: share of all that is no near-duplicate; ``acceptance_rate_v``; ``confidence_v``: mean
     score of the accepted ones; ``realism_v``: the discriminator's mean score. NaN where the region is empty.
 
-    Arrays: the first different variants ``variants_v``, and ``shown_accepted_v``, which of these are accepted.
+    Arrays: the first different variants ``variants_v``.
 
     Attributes:
         values: Of ``search.diversity``.
@@ -70,8 +70,4 @@ def _of_one_value(variants: Variants, row: int, empty: bool) -> Probed:
     }
     if empty:
         return Probed(dict.fromkeys(numbers, math.nan))
-    shown = {
-        "variants": variants.images[row][different][:SHOWN],
-        "shown_accepted": variants.accepted[row][different][:SHOWN],
-    }
-    return Probed(numbers, shown)
+    return Probed(numbers, {"variants": variants.images[row][different][:SHOWN]})
