@@ -42,7 +42,9 @@ def diversity_chart(numbers: Numbers, arrays: Arrays, title: str) -> bytes:
 
 
 def mean_diversity_chart(rows: Sequence[Numbers], title: str) -> bytes:
-    """Draws what `Diversity` found over images: means, with 95 % intervals over the images.
+    """Draws what `Diversity` found over images: means; of the shares with 95 % intervals over the images.
+
+    The trade has no intervals: images differ far more in how well they can be fitted than the values do.
 
     Args:
         rows: The probe's numbers of each row; those without a region are left out.
@@ -64,11 +66,12 @@ def _trade(figure: Figure | SubFigure, rows: Sequence[Numbers], title: str) -> N
         bare(axes)
         axes.tick_params(labelsize=8)
     loss, apart = (interval_of(rows, [f"{name}_{value}" for value in values]) for name in ("loss", "diversity"))
-    bars = {"xerr": reach_of(loss), "yerr": reach_of(apart)} if len(rows) > 1 else {}
-    left.errorbar(loss.mean, apart.mean, **bars, marker="o", color=COLOURS[0], ecolor="#b9b9b9", capsize=2)
-    for value, *place in zip(values, loss.mean, apart.mean, strict=True):
+    left.plot(loss.mean, apart.mean, marker="o", color=COLOURS[0])
+    for i, (value, *place) in enumerate(zip(values, loss.mean, apart.mean, strict=True)):
         if np.isfinite(place).all():
-            left.annotate(value, (place[0], place[1]), (5, -9), textcoords="offset points", fontsize=8)
+            aside = (-5, 5) if i % 2 else (5, -9)  # in turn above and below, so that near ones can be read
+            left.annotate(value, (place[0], place[1]), aside, textcoords="offset points", fontsize=8, ha="center")
+    left.margins(0.12)
     left.set_xlabel("mean contextual loss (smaller: fits better)", fontsize=8)
     left.set_ylabel("mean difference of the accepted", fontsize=8)
     left.set_title("at each point: search.diversity", fontsize=8.5)
@@ -82,7 +85,8 @@ def _share_bars(axes: Axes, rows: Sequence[Numbers], values: Sequence[str]) -> N
     for i, (name, label) in enumerate(labels.items()):
         found, aside = interval_of(rows, [f"{name}_{value}" for value in values]), places + 0.36 * (i - 0.5)
         axes.bar(aside, found.mean, 0.34, color=("#cfe3f2", COLOURS[0])[i], label=label)
-        axes.errorbar(aside, found.mean, reach_of(found), fmt="none", color="black", linewidth=1.2, capsize=2)
+        if len(rows) > 1:
+            axes.errorbar(aside, found.mean, reach_of(found), fmt="none", color="black", linewidth=1.2, capsize=2)
     axes.set_xticks(places, list(values), fontsize=8)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("search.diversity", fontsize=8)
