@@ -124,10 +124,11 @@ def test_the_penalty_weighs_the_same_judgement_the_same_at_any_size() -> None:
 
 
 def test_a_recipe_that_was_chosen_at_a_size_is_fitted_to_others() -> None:
-    stable, large = (RECIPES["stable"].at(size) for size in (32, 128))
+    stable, large, largest = (RECIPES["stable"].at(size) for size in (32, 128, 224))
     assert stable == RECIPES["stable"]
     assert large.generator_rate == pytest.approx(stable.generator_rate / 4)
     assert large.discriminator_rate == pytest.approx(stable.discriminator_rate / 4)
+    assert largest.generator_rate == large.generator_rate  # the networks are as wide
     assert RECIPES["radford"].at(224) == RECIPES["radford"]
 
 

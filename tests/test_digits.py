@@ -16,8 +16,11 @@ from overpaint.data.digits import (
     boxes,
     bright_colours,
     compose,
+    crops_at,
+    draw_corners,
+    draw_places,
     ink,
-    photo_crops,
+    photographs,
 )
 from overpaint.errors import OverpaintError
 
@@ -117,9 +120,14 @@ def test_every_part_of_every_seed_draws_from_its_own_stream(monkeypatch: pytest.
     assert len(set(seeds)) == len(seeds) == 6
 
 
+def _crops(count: int, size: int, rng: torch.Generator) -> Tensor:
+    photos = photographs(size, STYLE)
+    return crops_at(photos, draw_corners(photos, count, size, rng), size)
+
+
 def test_crops_are_pieces_of_the_photographs() -> None:
     photos = [torch.tensor(photo).permute(2, 0, 1).float() / 255 for photo in load_sample_images().images]
-    crops, rng = photo_crops(6, 32, STYLE, _rng()), _rng()
+    crops, rng = _crops(6, 32, _rng()), _rng()
     which = torch.randint(2, (6,), generator=rng).tolist()
     tops = torch.randint(427 - 32, (6,), generator=rng).tolist()
     lefts = torch.randint(640 - 32, (6,), generator=rng).tolist()
@@ -129,7 +137,7 @@ def test_crops_are_pieces_of_the_photographs() -> None:
 
 
 def test_crops_of_another_size_show_as_much() -> None:
-    small, large = photo_crops(20, 32, STYLE, _rng()), photo_crops(20, 64, STYLE, _rng())
+    small, large = _crops(20, 32, _rng()), _crops(20, 64, _rng())
     assert large.shape == (20, 3, 64, 64)
     assert 0 <= large.min() <= large.max() <= 1
     neighbours = [(crops[..., 1:] - crops[..., :-1]).abs().mean() for crops in (small, large)]
@@ -146,7 +154,7 @@ def test_colours_are_hsv_in_the_documented_ranges() -> None:
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_a_full_glyph_covers_its_square(size: int) -> None:
-    covered, rng = ink(torch.ones(50, 8, 8), size, STYLE, _rng(1)), _rng(1)
+    covered, rng = ink(torch.ones(50, 8, 8), draw_places(50, STYLE, _rng(1)), size, STYLE), _rng(1)
     scale = 0.6 + 0.3 * torch.rand(50, generator=rng)
     shift = (2 * torch.rand(50, 2, generator=rng) - 1) * (1 - scale)[:, None]
     left, top = ((shift - scale[:, None] + 1) * size / 2).unbind(1)
@@ -158,22 +166,33 @@ def test_a_full_glyph_covers_its_square(size: int) -> None:
         assert one.sum() == pytest.approx((box[2] - box[0]) * (box[3] - box[1]), rel=0.1)
 
 
+def test_blocks_together_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _data()
+    monkeypatch.setattr(overpaint.data.digits, "BLOCK", 7)
+    blocks = _data()
+    for name in GLYPH_SHARES:
+        mine, theirs = getattr(whole, name), getattr(blocks, name)
+        assert torch.equal(mine.images, theirs.images)
+        assert torch.equal(mine.labels, theirs.labels)
+        assert torch.equal(mine.objects.masks, theirs.objects.masks)
+
+
 def test_without_ink_there_is_the_darkened_photograph() -> None:
-    images, labels, objects = compose(torch.zeros(3, 8, 8), torch.tensor([4, 5, 6]), 10, 32, STYLE, _rng(2))
+    ((images, labels, objects),) = compose(torch.zeros(3, 8, 8), torch.tensor([4, 5, 6]), 10, 32, STYLE, _rng(2))
     rng = _rng(2)
     chosen = torch.randint(3, (10,), generator=rng)
-    assert torch.allclose(images, 0.4 * photo_crops(10, 32, STYLE, rng), atol=1e-6)
+    assert torch.allclose(images, 0.4 * _crops(10, 32, rng), atol=1e-6)
     assert torch.equal(labels, chosen + 4)
     assert not objects.any()
 
 
 def test_the_mask_is_where_the_digit_is() -> None:
     glyphs = torch.tensor(load_digits().images[:20] / 16, dtype=torch.float32)
-    images, labels, objects = compose(glyphs, torch.arange(20), 12, 32, STYLE, _rng(5))
+    ((images, labels, objects),) = compose(glyphs, torch.arange(20), 12, 32, STYLE, _rng(5))
     rng = _rng(5)
     chosen = torch.randint(20, (12,), generator=rng)
-    photos = 0.4 * photo_crops(12, 32, STYLE, rng)
-    covered = ink(glyphs[chosen], 32, STYLE, rng)
+    photos = 0.4 * _crops(12, 32, rng)
+    covered = ink(glyphs[chosen], draw_places(12, STYLE, rng), 32, STYLE)
     colours = bright_colours(12, STYLE, rng)
     assert torch.equal(labels, chosen)
     bare, full = 0, 0
@@ -196,7 +215,8 @@ def test_the_mask_is_where_the_digit_is() -> None:
 def test_ink_follows_the_glyph() -> None:
     half = torch.zeros(1, 8, 8)
     half[:, :, 4:] = 1  # the right half is inked
-    covered = ink(half, 32, DigitStyle(smallest=1.0, largest=1.0), _rng())  # fills the image, so it can't move
+    style = DigitStyle(smallest=1.0, largest=1.0)  # fills the image, so it can't move
+    covered = ink(half, draw_places(1, style, _rng()), 32, style)
     assert covered[0, :, :14].max() < 0.01
     assert covered[0, 1:-1, 18:-1].min() > 0.99
 

@@ -5,13 +5,13 @@ repository; ``load_sample_images``: two photographs), so nothing is downloaded. 
 exactly, which makes the domain a test bed for saliency maps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from sklearn.datasets import load_digits, load_sample_images
 from torch import Tensor
 
@@ -22,6 +22,14 @@ from overpaint.types import ImageObjects, Targets
 
 GLYPH_SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 """How the glyphs are shared out between the parts: no handwriting of one part is seen in another."""
+
+
+BLOCK = 1000
+"""So many images are composed at once."""
+
+Photographs = Float[Tensor, "photo 3 height width"]
+
+Corners = Int[Tensor, "count 3"]
 
 
 @dataclass(frozen=True)
@@ -61,26 +69,38 @@ def bright_colours(count: int, style: DigitStyle, rng: torch.Generator) -> Float
     return value - value * saturation * distance
 
 
-def photo_crops(count: int, size: int, style: DigitStyle, rng: torch.Generator) -> Float[Tensor, "count 3 size size"]:
-    """Draws square crops of the sample photographs."""
+def photographs(size: int, style: DigitStyle) -> Photographs:
+    """Returns the sample photographs, enlarged for images of that size."""
     photos = torch.stack([torch.from_numpy(p.copy()) for p in load_sample_images().images])
     photos = photos.permute(0, 3, 1, 2).float() / 255
-    photos = F.interpolate(photos, scale_factor=style.photo_scale * size / 32, mode="bilinear", antialias=True)
-    which = torch.randint(len(photos), (count,), generator=rng)
-    top = torch.randint(photos.shape[2] - size, (count,), generator=rng)
-    left = torch.randint(photos.shape[3] - size, (count,), generator=rng)
+    return F.interpolate(photos, scale_factor=style.photo_scale * size / 32, mode="bilinear", antialias=True)
+
+
+def draw_corners(photos: Photographs, count: int, size: int, rng: torch.Generator) -> Corners:
+    """Draws where crops lie: the number of the photograph, the top row and the left column of each."""
+    limits = len(photos), photos.shape[2] - size, photos.shape[3] - size
+    return torch.stack([torch.randint(limit, (count,), generator=rng) for limit in limits], dim=1)
+
+
+def crops_at(photos: Photographs, corners: Corners, size: int) -> Float[Tensor, "count 3 size size"]:
+    """Returns the square crops at those corners."""
+    which, top, left = corners.unbind(1)
     side = torch.arange(size)
     rows, columns = (top[:, None] + side)[:, :, None], (left[:, None] + side)[:, None, :]
     return photos.permute(0, 2, 3, 1)[which[:, None, None], rows, columns].permute(0, 3, 1, 2)
 
 
+def draw_places(count: int, style: DigitStyle, rng: torch.Generator) -> Float[Tensor, "count 3"]:
+    """Draws the scale of each digit, and its shift along both axes; an image goes from -1 to 1."""
+    scale = style.smallest + (style.largest - style.smallest) * torch.rand(count, 1, generator=rng)
+    return torch.cat([scale, (2 * torch.rand(count, 2, generator=rng) - 1) * (1 - scale)], dim=1)
+
+
 def ink(
-    glyphs: Float[Tensor, "count 8 8"], size: int, style: DigitStyle, rng: torch.Generator
+    glyphs: Float[Tensor, "count 8 8"], places: Float[Tensor, "count 3"], size: int, style: DigitStyle
 ) -> Float[Tensor, "count size size"]:
-    """Draws each glyph at a random size and place: how much ink covers each pixel, in ``[0, 1]``."""
-    count = len(glyphs)
-    scale = style.smallest + (style.largest - style.smallest) * torch.rand(count, generator=rng)
-    shift = (2 * torch.rand(count, 2, generator=rng) - 1) * (1 - scale)[:, None]
+    """Puts each glyph at its place: how much ink covers each pixel, in ``[0, 1]``."""
+    count, scale, shift = len(glyphs), places[:, 0], places[:, 1:]
     affine = torch.zeros(count, 2, 3)
     affine[:, 0, 0] = affine[:, 1, 1] = 1 / scale
     affine[:, :, 2] = -shift / scale[:, None]
@@ -100,17 +120,21 @@ def compose(
     size: int,
     style: DigitStyle,
     rng: torch.Generator,
-) -> tuple[Float[Tensor, "count 3 size size"], Targets, Bool[Tensor, "count size size"]]:
+) -> Iterator[tuple[Float[Tensor, "block 3 size size"], Targets, Bool[Tensor, "block size size"]]]:
     """Puts ``count`` glyphs drawn from ``glyphs`` on photographs.
 
-    Returns:
-        The images in ``[0, 1]``, their labels, and the mask of each digit's strokes (ink above one half).
+    Yields:
+        In blocks of `BLOCK`, which bounds the memory: images in ``[0, 1]``, their labels, and the mask of each digit's
+        strokes (ink above one half).
     """
-    chosen = torch.randint(len(glyphs), (count,), generator=rng)
-    photos = style.brightness * photo_crops(count, size, style, rng)
-    covered = ink(glyphs[chosen], size, style, rng)
+    chosen, photos = torch.randint(len(glyphs), (count,), generator=rng), photographs(size, style)
+    corners, places = draw_corners(photos, count, size, rng), draw_places(count, style, rng)
     colours = bright_colours(count, style, rng)[:, :, None, None]
-    return torch.lerp(photos, colours.expand_as(photos), covered[:, None]), labels[chosen], covered > 0.5
+    for rows in torch.arange(count).split(BLOCK):
+        crops = style.brightness * crops_at(photos, corners[rows], size)
+        covered = ink(glyphs[chosen[rows]], places[rows], size, style)
+        images = torch.lerp(crops, colours[rows].expand_as(crops), covered[:, None])
+        yield images, labels[chosen[rows]], covered > 0.5
 
 
 def boxes(objects: Bool[Tensor, "count height width"]) -> Int[Tensor, "count 4"]:
@@ -196,11 +220,16 @@ class DigitsData(ImageData):
         sizes = [round(share * len(glyphs)) for share in GLYPH_SHARES.values()]
         for index, (name, part) in enumerate(zip(GLYPH_SHARES, order.split(sizes), strict=True)):
             rng = torch.Generator().manual_seed(1000 * self.seed + index)
-            images, part_labels, objects = compose(
-                glyphs[part], labels[part], self.counts[name], self.image_size, DigitStyle(), rng
-            )
-            if self.channels == 1:
-                images = images.mean(1, keepdim=True)
+            blocks = [
+                (self._as_bytes(images), own_labels.long(), objects)
+                for images, own_labels, objects in compose(
+                    glyphs[part], labels[part], self.counts[name], self.image_size, DigitStyle(), rng
+                )
+            ]
+            images, part_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))
             names = [f"{name}-{i:05d}" for i in range(len(images))]
-            strokes = Strokes(objects, part_labels.long())
-            setattr(self, name, ImagePart((images * 255).round().byte(), strokes.labels, names, strokes))
+            setattr(self, name, ImagePart(images, part_labels, names, Strokes(objects, part_labels)))
+
+    def _as_bytes(self, images: Float[Tensor, "block 3 size size"]) -> UInt8[Tensor, "block channel size size"]:
+        """Returns images from 0 to 255, in grey where there is one channel."""
+        return (255 * (images.mean(1, keepdim=True) if self.channels == 1 else images)).round().byte()

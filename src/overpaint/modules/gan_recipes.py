@@ -11,7 +11,7 @@ from overpaint.modules.adversarial import (
     relativistic_discriminator_loss,
     relativistic_generator_loss,
 )
-from overpaint.networks.dcgan import LatentDistribution, Normalisation
+from overpaint.networks.dcgan import LatentDistribution, Normalisation, start_and_doublings
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,21 @@ class GanRecipe:
 
         The penalty grows with their area, as in StyleGAN2-ADA's code: the same judgement of a picture of twice the
         side has a quarter of the gradient at each of four times the pixels, so its squared norm is a quarter. The
-        rates fall with the side, since the networks have twice the width at twice the side: at 64 pixels the rates of
-        32 let the game swing (the discriminator's loss reached 4), and KID after an epoch was 1.4 instead of 0.12.
+        rates fall as the networks' widest layer grows: at 64 pixels the rates of 32 let the game swing (the
+        discriminator's loss reached 4), and KID after an epoch was 1.4 instead of 0.12.
+
+        Raises:
+            OverpaintError: If there are no networks of that size.
         """
         if self.chosen_at is None:
             return self
-        times = image_size / self.chosen_at
+        doublings, own = (start_and_doublings(size)[1] for size in (image_size, self.chosen_at))
+        wider = 2 ** (doublings - own)
         return replace(
             self,
-            generator_rate=self.generator_rate / times,
-            discriminator_rate=self.discriminator_rate / times,
-            penalty=self.penalty * times**2,
+            generator_rate=self.generator_rate / wider,
+            discriminator_rate=self.discriminator_rate / wider,
+            penalty=self.penalty * (image_size / self.chosen_at) ** 2,
         )
 
 
