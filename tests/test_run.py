@@ -348,7 +348,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
         calls.append(1)
         return (fake - real).mean() * (float("nan") if len(calls) > 15 else 1.0)
 
-    monkeypatch.setattr("overpaint.modules.dcgan.relativistic_generator_loss", explodes)
+    monkeypatch.setattr("overpaint.modules.gan_recipes.relativistic_generator_loss", explodes)
     words = [*SMALL, *NARROW, *QUIET, "trainer.max_epochs=3", "model=dcgan", f"output={tmp_path}"]
     with pytest.raises(
         OverpaintError, match="the generator's loss is nan at step 15 in epoch 1; the checkpoint of the"
