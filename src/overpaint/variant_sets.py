@@ -48,6 +48,12 @@ def resized(
     return flat.clamp(0, 1).reshape(*sets.shape[:3], *size)
 
 
+def rows_of(variants: Variants, rows: Sequence[int]) -> Variants:
+    """Returns the variants of some of the images."""
+    index = list(rows)
+    return Variants(**{field.name: getattr(variants, field.name)[index] for field in fields(Variants)})
+
+
 def merged_variants(known: Sequence[Variants | None], new: Variants | None) -> Variants:
     """Joins variants of single rows that are known with new ones, which stand where None does."""
     parts = {}

@@ -141,8 +141,9 @@ class VariantMaker:
         Raises:
             OverpaintError: As the call.
         """
-        found = self.with_search(count=self.search.pool, diversity=0.0).search_latents(images, regions)
-        _, _, small_regions = self._at_own_size(images, regions)
+        small, ring, small_regions = self._at_own_size(images, regions)
+        search = replace(self.search, count=self.search.pool, diversity=0.0)
+        found = search(self.generator, self.discriminator, small, ring, small_regions, encoder=self.encoder)
         kept = (keep_relevant(found, small_regions, self.search.count, value) for value in diversities)
         return [self._judge(classifier, images, targets, regions, one) for one in kept]
 

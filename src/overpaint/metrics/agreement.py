@@ -13,9 +13,10 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from overpaint.errors import OverpaintError
+from overpaint.metrics.localisation import overlap
 from overpaint.metrics.rows import Evidence, MapMetric, RowValues
 from overpaint.region import is_flat
-from overpaint.types import Maps, Regions
+from overpaint.types import Maps
 
 SIDE = 56
 """Pixels along each axis, at most, of the maps whose ranks are compared."""
@@ -98,12 +99,6 @@ def top_k(first: Maps, second: Maps, share: float) -> RowValues:
     return values.masked_fill(is_flat(first) | is_flat(second), 0.0)
 
 
-def region_overlap(first: Regions, second: Regions) -> RowValues:
-    """Returns the IoU of each pair of regions; two empty ones agree on nothing: 0."""
-    both, either = (first & second).flatten(1).sum(1), (first | second).flatten(1).sum(1)
-    return both.double() / either.clamp(min=1)
-
-
 class _Agreement(MapMetric):
     """The mean of a comparison over the pairs of seeds."""
 
@@ -172,7 +167,7 @@ class TopKAgreement(_Agreement):
 
 
 class RegionAgreement(_Agreement):
-    """See `region_overlap`; the regions are those that the run's region rule gives."""
+    """See `overlap`; the regions are those that the run's region rule gives."""
 
     label = "agreement of seeds, IoU of regions"
 
@@ -181,5 +176,5 @@ class RegionAgreement(_Agreement):
         return evidence.repeated_regions
 
     def compare(self, first: Tensor, second: Tensor) -> RowValues:
-        """See `region_overlap`."""
-        return region_overlap(first, second)
+        """See `overlap`."""
+        return overlap(first, second)

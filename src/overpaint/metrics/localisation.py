@@ -59,10 +59,15 @@ def energy_inside(maps: Maps, objects: Regions) -> RowValues:
     return _settled(inside / total, is_flat(maps) | (total == 0), objects)
 
 
+def overlap(first: Regions, second: Regions) -> RowValues:
+    """Returns ``|A and B| / |A or B|`` of each pair of regions; two empty ones have nothing in common: 0."""
+    both, either = (first & second).flatten(1).sum(1), (first | second).flatten(1).sum(1)
+    return both.double() / either.clamp(min=1)
+
+
 def iou(regions: Regions, objects: Regions) -> RowValues:
-    """Returns ``|B and O| / |B or O|`` of each region ``B`` and its objects ``O``; an empty region is a miss."""
-    both, either = (regions & objects).flatten(1).sum(1), (regions | objects).flatten(1).sum(1)
-    return _settled(both.double() / either, ~regions.flatten(1).any(1), objects)
+    """Returns the `overlap` of each region and its objects; an empty region is a miss."""
+    return _settled(overlap(regions, objects), ~regions.flatten(1).any(1), objects)
 
 
 def best_iou(maps: Maps, objects: Regions) -> RowValues:

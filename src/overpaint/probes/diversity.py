@@ -4,10 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from overpaint.errors import OverpaintError
-from overpaint.probes.painting import Painting
+from overpaint.probes.painting import Painting, joined
 from overpaint.types import Probed, Variants
 
 SHOWN = 8
@@ -45,17 +43,14 @@ class Diversity:
 
     def __call__(self, painting: Painting) -> list[Probed]:
         """See `Probe`."""
-        numbers: list[dict[str, float]] = [{} for _ in painting.images]
-        arrays: list[dict[str, Tensor]] = [{} for _ in painting.images]
-        if not numbers:
+        if not len(painting.images):
             return []
         asked = (painting.classifier, painting.images, painting.targets, painting.regions)
-        for value, variants in zip(self.values, painting.maker.for_diversities(*asked, self.values), strict=True):
-            for row, empty in enumerate((~painting.regions.flatten(1).any(1)).tolist()):
-                found = _of_one_value(variants, row, empty)
-                numbers[row] |= {f"{name}_{value:g}": number for name, number in found.numbers.items()}
-                arrays[row] |= {f"{name}_{value:g}": array for name, array in found.arrays.items()}
-        return [Probed(*both) for both in zip(numbers, arrays, strict=True)]
+        sets = zip(self.values, painting.maker.for_diversities(*asked, self.values), strict=True)
+        empty = (~painting.regions.flatten(1).any(1)).tolist()
+        return joined(
+            {f"{value:g}": [_of_one_value(variants, *row) for row in enumerate(empty)] for value, variants in sets}
+        )
 
 
 def _of_one_value(variants: Variants, row: int, empty: bool) -> Probed:

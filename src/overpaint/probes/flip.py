@@ -2,7 +2,7 @@
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,6 +14,7 @@ from overpaint.probes.boundary import LatentSets, bisected, descend_pixels, dist
 from overpaint.probes.filing import KINDS, FilingRule, Flips
 from overpaint.probes.painting import Painting
 from overpaint.types import Classifier, Images, ImageSets, PerVariant, Probed, Scores, Targets, Variants
+from overpaint.variant_sets import rows_of
 
 SHOWN = 3
 """So many flips of each kind are kept to be drawn, the nearest first."""
@@ -117,7 +118,7 @@ class Flip:
         boundary = painting.maker.repainted(*asked, far)
         pixels = self._attacked(painting, wanted) if white else None
         return [
-            self._of_row(painting.rows([row]), _row(searched, row), _row(boundary, row), one, wanted)
+            self._of_row(painting.rows([row]), rows_of(searched, [row]), rows_of(boundary, [row]), one, wanted)
             for row, one in enumerate(pixels.split(1) if pixels is not None else [None] * len(near))
         ]
 
@@ -231,10 +232,6 @@ def _pictures(
         f"flipped_{name}": flipped[order],
         f"predictions_{name}": predictions[order],
     }
-
-
-def _row(variants: Variants, row: int) -> Variants:
-    return Variants(*(getattr(variants, field.name)[row : row + 1] for field in fields(Variants)))
 
 
 def _share(true: Bool[Tensor, " variant"], chosen: Bool[Tensor, " variant"]) -> float:

@@ -1,10 +1,11 @@
 """What a probe of the variants may look at, and what it finds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from overpaint.types import Classifier, Images, Maps, Probed, Regions, Targets, Variants
+from overpaint.variant_sets import rows_of
 from overpaint.variants import VariantMaker
 
 
@@ -36,8 +37,7 @@ class Painting:
         """Returns some of the rows."""
         index = list(chosen)
         own = {name: getattr(self, name)[index] for name in ("images", "targets", "maps", "regions")}
-        variants = Variants(**{field.name: getattr(self.variants, field.name)[index] for field in fields(Variants)})
-        return replace(self, **own, variants=variants)
+        return replace(self, **own, variants=rows_of(self.variants, index))
 
 
 @runtime_checkable
@@ -47,3 +47,14 @@ class Probe(Protocol):
     def __call__(self, painting: Painting) -> Sequence[Probed]:
         """Returns what was found out about each row; it depends on the row alone, not on the others."""
         ...
+
+
+def joined(found: Mapping[str, Sequence[Probed]]) -> list[Probed]:
+    """Joins what was found of each row in several settings: ``NAME`` becomes ``NAME_SETTING``."""
+    return [
+        Probed(
+            {f"{name}_{key}": n for key, one in zip(found, row, strict=True) for name, n in one.numbers.items()},
+            {f"{name}_{key}": a for key, one in zip(found, row, strict=True) for name, a in one.arrays.items()},
+        )
+        for row in zip(*found.values(), strict=True)
+    ]

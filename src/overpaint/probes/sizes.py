@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from overpaint.errors import OverpaintError
-from overpaint.probes.painting import Painting
+from overpaint.probes.painting import Painting, joined
 from overpaint.types import Probed, Variants
 
 SHOWN = 8
@@ -50,17 +48,15 @@ class Sizes:
 
     def __call__(self, painting: Painting) -> list[Probed]:
         """See `Probe`."""
-        numbers: list[dict[str, float]] = [{} for _ in painting.images]
-        arrays: list[dict[str, Tensor]] = [{} for _ in painting.images]
+        found = {}
         for share in self.shares:
             regions = painting.maker.rule.share_of_box(painting.maps, share)
             maker = painting.maker.with_search(count=self.count) if self.count else painting.maker
             variants = maker(painting.classifier, painting.images, painting.targets, regions)
-            for row, region in enumerate(regions):
-                found = _of_one_size(variants, row, float(region.float().mean()))
-                numbers[row] |= {f"{name}_{percent(share)}": value for name, value in found.numbers.items()}
-                arrays[row] |= {f"{name}_{percent(share)}": values for name, values in found.arrays.items()}
-        return [Probed(*both) for both in zip(numbers, arrays, strict=True)]
+            found[percent(share)] = [
+                _of_one_size(variants, row, float(region.float().mean())) for row, region in enumerate(regions)
+            ]
+        return joined(found)
 
 
 def percent(share: float) -> str:

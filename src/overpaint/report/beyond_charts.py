@@ -1,4 +1,4 @@
-"""Charts of what lies beyond the acceptable variations: flips, the stability of latents, a class's patches."""
+"""Charts of the stability of latents, and of a class's patches."""
 
 from collections.abc import Sequence
 
