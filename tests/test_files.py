@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from overpaint.report.files import read_csv, write_bytes, write_csv, write_json
+from overpaint.report import files
+from overpaint.report.files import (
+    empty_twin,
+    read_csv,
+    replace_folder,
+    restore_folders,
+    write_bytes,
+    write_csv,
+    write_json,
+)
 
 WRITERS: dict[str, Callable[[Path], None]] = {
     "bytes": lambda path: write_bytes(path, b"new"),
@@ -83,3 +92,59 @@ def test_csv_has_the_columns_that_are_given(tmp_path: Path) -> None:
 
 def test_a_missing_table_is_empty(tmp_path: Path) -> None:
     assert read_csv(tmp_path / "none.csv") == []
+
+
+class Killed(BaseException):
+    """Ends a test's run at a given operation, as a kill does: no handler cleans up."""
+
+
+def _new_folder(folder: Path, content: str) -> Path:
+    twin = empty_twin(folder)
+    (twin / "a").write_text(content)
+    (twin / "b").write_text(content)
+    return twin
+
+
+@pytest.mark.parametrize("operation", range(4))
+def test_a_kill_while_a_folder_is_replaced_loses_neither(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, operation: int
+) -> None:
+    folder = tmp_path / "image"
+    replace_folder(folder, _new_folder(folder, "old"))
+    new, done = _new_folder(folder, "new"), 0
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*words: Any, **more: Any) -> Any:
+            nonlocal done
+            if done == operation:
+                if real is rmtree:  # half of it is gone
+                    (words[0] / "a").unlink()
+                raise Killed
+            done += 1
+            return real(*words, **more)
+
+        return call
+
+    rmtree = files.shutil.rmtree
+    monkeypatch.setattr(Path, "rename", counted(Path.rename))
+    monkeypatch.setattr(files.shutil, "rmtree", counted(rmtree))
+    if operation < 3:
+        with pytest.raises(Killed):
+            replace_folder(folder, new)
+    else:
+        replace_folder(folder, new)
+    monkeypatch.undo()
+    restore_folders(tmp_path)
+    contents = {path.name: path.read_text() for path in folder.iterdir()}
+    assert contents in ({"a": "old", "b": "old"}, {"a": "new", "b": "new"})
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_only_what_lies_beside_is_replaced(tmp_path: Path) -> None:
+    inner = tmp_path / "output" / "explain"
+    inner.mkdir(parents=True)
+    (tmp_path / "output" / "kept").write_text("checkpoint")
+    new = empty_twin(inner / "image")
+    with pytest.raises(ValueError, match="do not lie in one folder"):
+        replace_folder(inner / "..", new)
+    assert (tmp_path / "output" / "kept").is_file()

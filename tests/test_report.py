@@ -34,7 +34,7 @@ def _written(folder: Path, classifier: FunctionClassifier) -> Path:
     images = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     found = explain(classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, RegionRule(), maker))
     writer = ExplanationWriter(folder, ["other", "wanted"], {"a": STAMPS})
-    batch = ExplainedBatch(["a"], [0], found)
+    batch = ExplainedBatch(["a"], [None], [0], found)
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=folder)
     writer.write_on_batch_end(trainer, L.LightningModule(), batch, None, None, 0, 0)
     return folder / "a"

@@ -241,12 +241,53 @@ def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path)
     words = [*SEARCH, *QUIET, *checkpoints, f"output={folder}", "methods=[rise]", "saliency.rise.queries=64"]
     explain(CONFIGS, [*words, f"images={photos}/*", "target=top2"])
     explained = sorted(path.name for path in (folder / "explain").iterdir() if path.is_dir())
-    assert [name.split("@")[0] for name in explained] == ["one", "one", "two", "two"]
+    assert [name.partition("@")[0] for name in explained] == ["one", "one", "two", "two"]
     assert "broken.jpg" in (folder / "explain" / "skipped.csv").read_text()
     explain(CONFIGS, [*words, f"images={photos}/one.png", "target=7", "generator=null", "variants.blend=poisson"])
     result = json.loads((folder / "explain" / "one" / "result.json").read_text())
     assert result["target"] == "7"
     assert "acceptance_rate" not in result
+
+
+def test_a_folder_of_classes_is_trained_and_explained(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog @home", ".."):
+        (tmp_path / "photos" / name.replace("..", "dots")).mkdir(parents=True)
+    for index in range(30):
+        for name in ("cat", "dog @home", "dots"):
+            Image.fromarray(rng.integers(0, 255, (40, 32, 3), np.uint8)).save(
+                tmp_path / "photos" / name / f"{index}{'..' if index % 2 else ''}.png"
+            )
+    output = tmp_path / "output"
+    more = ["model.dcgan.base_channels=4", "model.dcgan.max_epochs=1", "model.classifier.max_epochs=1"]
+    data = ["data=folder", f"data.root={tmp_path / 'photos'}", "data.image_size=32"]
+    train(CONFIGS, [*data, *more, *QUIET, f"output={output}", "trainer.limit_train_batches=1"])
+    kept = {path.name for path in output.iterdir()}
+    words = [*SEARCH, *QUIET, f"output={output}", "methods=[center]", "limit=3"]
+    for target in ("target=predicted", "target=[cat,'dog @home']"):
+        explain(CONFIGS, [*words, target])  # the command that train.py prints
+    folders = [path for path in (output / "explain").iterdir() if path.is_dir()]
+    results = [json.loads((folder / "result.json").read_text()) for folder in folders]
+    assert len({result["image"] for result in results}) == 3
+    assert len(results) == 3 + 2 * 3
+    assert all(re.fullmatch(r"(cat|dog @home|dots)/\d+(\.\.)?\.png", result["image"]) for result in results)
+    assert {result["target"] for result in results} >= {"cat", "dog @home"}
+    assert {path.name for path in output.iterdir()} == kept | {"explain"}
+
+
+def test_an_image_named_as_the_folder_above_deletes_nothing(run_folder: Path, tmp_path: Path) -> None:
+    output, photos = tmp_path / "output", tmp_path / "photos"
+    shutil.copytree(run_folder, output, ignore=shutil.ignore_patterns("explain", "wandb"))
+    photos.mkdir()
+    Image.new("RGB", (32, 32), "orange").save(photos / "report.html.png")
+    shutil.copy(photos / "report.html.png", photos / "...png")
+    before = {path.name for path in output.iterdir()}
+    words = [*QUIET, f"output={output}", "methods=[center]", "generator=null"]
+    for file, name in (("...png", ".."), ("report.html.png", "report.html")) * 2:
+        explain(CONFIGS, [*words, f"images={photos / file}"])
+        assert {path.name for path in output.iterdir()} == before | {"explain"}
+        assert name in [json.loads(path.read_text())["image"] for path in (output / "explain").glob("*/result.json")]
+        assert (output / "explain" / "report.html").is_file()
 
 
 def test_probes_ask_about_the_variants(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

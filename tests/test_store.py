@@ -94,7 +94,7 @@ class Run:
         self.queries = sum(self.classifier.rows)
         writer = ExplanationWriter(self.folder, ["other", "wanted"], {"a": stamps})
         trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=self.folder)
-        batch = ExplainedBatch(["a"], [0], found)
+        batch = ExplainedBatch(["a"], [None], [0], found)
         writer.write_on_batch_end(trainer, L.LightningModule(), batch, None, None, 0, 0)
         return found
 

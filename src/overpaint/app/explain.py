@@ -25,6 +25,8 @@ from overpaint.errors import OverpaintError
 from overpaint.maps import with_seeds
 from overpaint.metrics.randomisation import Randomisation
 from overpaint.modules.explainer import ExplainerModule
+from overpaint.names import row_folder
+from overpaint.report.files import restore_folders
 from overpaint.report.judged import run_charts
 from overpaint.report.leaderboard import leaderboard_table, wandb_leaderboard, wandb_pairs
 from overpaint.report.probed import patch_charts, probe_run_charts
@@ -84,6 +86,7 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     module.plan = with_others(module.plan, part.images)
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
+        restore_folders(folder)
         save_settings(settings, folder / "config.yaml")
     seeded = list(with_seeds(module.plan.methods, settings["seeds"]))
     judged = [name for name, method in module.plan.methods.items() if hasattr(method, "discriminator")]
@@ -91,7 +94,9 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     pieces = manners(settings, seeded, module.plan.judge.metrics, judged, banks)
     wanted = {name: stamps(part, i, pieces) for i, name in enumerate(part.names)}
     metrics = [(method, metric) for method in module.plan.methods for metric in module.plan.judge.metrics]
-    module.known = lambda row, image: read_known(folder / row, wanted[image], seeded, metrics, list(settings["probes"]))
+    module.known = lambda image, name: read_known(
+        folder / row_folder(image, name), wanted[image], seeded, metrics, list(settings["probes"])
+    )
     open_ = [i for i, name in enumerate(part.names) if not finished_folders(folder, name, wanted[name])]
     if len(open_) < len(part):
         console.print(f"{len(part) - len(open_)} of {len(part)} images are explained already")

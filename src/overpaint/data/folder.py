@@ -2,7 +2,6 @@
 
 import glob
 import os
-import re
 from pathlib import Path
 
 import torch
@@ -125,12 +124,8 @@ def read_files(pattern: str, size: int, channels: int, fit: Fit, limit: int) -> 
 
 
 def _short_names(paths: list[Path]) -> list[str]:
-    """Names files by what distinguishes them, fit for a folder's name: without the folder and suffix they share."""
+    """Names files by their paths below the folder that they share, without suffixes where names still differ."""
     common = Path(os.path.commonpath([path.parent for path in paths]))
     within = [path.relative_to(common) for path in paths]
-    full = [re.sub(r"[^\w.-]+", "_", "-".join(path.parts)) for path in within]
-    short = [re.sub(r"[^\w.-]+", "_", "-".join(path.with_suffix("").parts)) for path in within]
-    names = short if len(set(short)) == len(short) else full
-    if len(set(names)) < len(names):
-        names = [f"{name}-{index}" for index, name in enumerate(names)]
-    return names
+    short = [path.with_suffix("").as_posix() for path in within]
+    return short if len(set(short)) == len(short) else [path.as_posix() for path in within]

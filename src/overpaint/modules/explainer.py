@@ -18,12 +18,14 @@ class ExplainedBatch:
     """What a prediction step returns.
 
     Attributes:
-        names: The name of each explained image; with several targets an image comes once for each, ``@CLASS`` added.
+        images: The name of each row's image; an image comes once for each of its targets.
+        classes: The name of each row's class; None where an image has one target.
         labels: The true class of each, or -1.
         explanation: What was found.
     """
 
-    names: list[str]
+    images: list[str]
+    classes: list[str | None]
     labels: list[int]
     explanation: Explanation
 
@@ -39,7 +41,7 @@ class ExplainerModule(L.LightningModule):
 
     Attributes:
         objects: The annotated objects of each image, by its name; set before predicting.
-        known: Returns what is known of a row, by its name and its image's; set before predicting.
+        known: Returns what is known of a row, by its image's and its class's name; set before predicting.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class ExplainerModule(L.LightningModule):
         super().__init__()
         self.engine = engine or Engine(classifier)
         self.objects: Mapping[str, ImageObjects] = {}
-        self.known: Callable[[str, str], KnownRow] = lambda _row, _image: KnownRow()
+        self.known: Callable[[str, str | None], KnownRow] = lambda _image, _class: KnownRow()
         self.classifier, self.plan, self.target = classifier, plan, target
         # Registered here so that the Trainer moves them to its device.
         self.generator = plan.maker.generator if plan.maker else None
@@ -71,11 +73,8 @@ class ExplainerModule(L.LightningModule):
         chosen = choose_targets(self.target, self.classifier.scores(batch.images), self.classifier.class_names)
         each = chosen.shape[1]
         images = [name for name in batch.names for _ in range(each)]
-        names = images
-        if each > 1:
-            # The names become folders.
-            classes = [self.classifier.class_names[t].replace("/", "_") for t in chosen.flatten().tolist()]
-            names = [f"{image}@{name}" for image, name in zip(images, classes, strict=True)]
+        names = self.classifier.class_names
+        classes = [names[target] if each > 1 else None for target in chosen.flatten().tolist()]
         explanation = explain(
             self.classifier,
             batch.images,
@@ -83,9 +82,9 @@ class ExplainerModule(L.LightningModule):
             self.plan,
             self.engine,
             self._objects_of(images, chosen),
-            [self.known(name, image) for name, image in zip(names, images, strict=True)],
+            [self.known(image, name) for image, name in zip(images, classes, strict=True)],
         )
-        return ExplainedBatch(names, batch.labels.repeat_interleave(each).tolist(), explanation)
+        return ExplainedBatch(images, classes, batch.labels.repeat_interleave(each).tolist(), explanation)
 
     def _objects_of(self, images: Sequence[str], targets: TargetSets) -> Regions | None:
         """Returns where the objects of each row's class are; None where no image is annotated."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,57 @@ def write_bytes(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)
+
+
+PARTIAL, OLD = "partial", "old"
+"""What stands behind the name of a folder that is not whole yet, and of one that a new one is replacing."""
+
+
+def _beside(folder: Path, state: str) -> Path:
+    return folder.with_name(f".{folder.name}.{state}")
+
+
+def empty_twin(folder: Path) -> Path:
+    """Makes an empty hidden folder beside ``folder``, to be filled and then put in its place by `replace_folder`."""
+    twin = _beside(folder, PARTIAL)
+    if twin.exists():
+        shutil.rmtree(twin)
+    twin.mkdir(parents=True)
+    return twin
+
+
+def replace_folder(folder: Path, new: Path) -> None:
+    """Puts the folder ``new`` in the place of ``folder``.
+
+    The old one is renamed aside, the new one in, and only then the old one deleted: at each moment one of the two is
+    whole, and `restore_folders` finds it.
+
+    Raises:
+        ValueError: If the two do not lie in the same folder.
+    """
+    if folder.parent.resolve() != folder.resolve().parent or new.resolve().parent != folder.resolve().parent:
+        raise ValueError(f"{folder} and {new} do not lie in one folder")
+    old = _beside(folder, OLD)
+    if old.exists():
+        shutil.rmtree(old)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def restore_folders(parent: Path) -> None:
+    """Puts back the folders below ``parent`` whose replacement was interrupted, and deletes what is left of others."""
+    for old in parent.glob(f".*.{OLD}"):
+        folder = parent / old.name.removeprefix(".").removesuffix(f".{OLD}")
+        if folder.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(folder)
+    for partial in parent.glob(f".*.{PARTIAL}"):
+        if partial.is_dir():
+            shutil.rmtree(partial)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from overpaint.names import safe_file_name
 from overpaint.probes.controls import verdict
 from overpaint.report.beyond_charts import patch_map, stability_chart
 from overpaint.report.diversity_chart import diversity_chart, mean_diversity_chart
@@ -132,5 +133,5 @@ def patch_charts(folders: Sequence[Path], classes: Sequence[str]) -> list[RunCha
         images, accepted, duplicate = columns
         picture = patch_map(images, regions, accepted, duplicate, f"{name}: {len(own)} images")
         caption = f"{name}: what may stand in the salient region (PCA of the patches)"
-        charts.append(RunChart(f"patches_{name.replace('/', '_')}", caption, picture, PATCHES))
+        charts.append(RunChart(f"patches_{safe_file_name(name)}", caption, picture, PATCHES))
     return charts

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from overpaint.names import row_folder
 from overpaint.report.files import read_arrays
 from overpaint.types import KnownRow, Measured, Probed, SaliencyMaps, SeededName, Variants
 
@@ -48,15 +49,12 @@ def read_result(folder: Path) -> dict[str, Any]:
 
 def finished_folders(folder: Path, name: str, wanted: Stamps) -> list[Path]:
     """Returns the folders that hold the complete explanation of an image; none if a piece is missing or outdated."""
-    candidates = [p for p in [folder / name, *sorted(folder.glob(f"{glob_safe(name)}@*"))] if _stamps(p)]
+    own = row_folder(name, None)
+    several = sorted(folder.glob(f"{own}@*"))  # a name that is safe for files has no sign of a pattern
+    candidates = [p for p in [folder / own, *several] if _stamps(p)]
     mine = {p: read_result(p) for p in candidates if wanted.items() <= _stamps(p).items()}
     expected = max((int(result["targets_of_image"]) for result in mine.values()), default=1)
     return sorted(mine, key=lambda p: int(mine[p]["place_of_target"])) if len(mine) == expected else []
-
-
-def glob_safe(name: str) -> str:
-    """Escapes the signs of a name that a pattern would interpret."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
 
 
 def _stamps(folder: Path) -> dict[str, str]:

@@ -86,6 +86,6 @@ class RunningScores(L.Callback):
             for metric, measured in own.items():
                 mean = self.means.setdefault(f"{metric}/{method}", MeanMetric(nan_strategy="ignore"))
                 mean.update(torch.tensor([each.value for each in measured]))
-        self.rows += len(outputs.names)
+        self.rows += len(outputs.images)
         scores = {name: float(mean.compute()) for name, mean in self.means.items() if float(mean.weight) > 0}
         self.run.log({"rows": self.rows, **scores})

@@ -1,7 +1,6 @@
 """The one place that writes the files of an explanation, an image's folder whole or not at all."""
 
 import io
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 
 from overpaint.metrics.rows import RowMetric
 from overpaint.modules.explainer import ExplainedBatch
+from overpaint.names import row_folder, row_name
 from overpaint.perturbation.proposals import relative_errors
-from overpaint.report.files import read_arrays, write_bytes, write_json
+from overpaint.report.files import empty_twin, read_arrays, replace_folder, write_bytes, write_json
 from overpaint.report.pictures import image_pictures
 from overpaint.report.store import BASE, Stamps, map_piece, metric_piece, probe_piece, read_result
 from overpaint.types import Explanation, Measured, SaliencyMaps, Variants
@@ -56,27 +56,25 @@ class ExplanationWriter(BasePredictionWriter):
         dataloader_idx: int,
     ) -> None:
         """Writes the images of a batch."""
-        images = [name.split("@")[0] for name in prediction.names]
-        for row, name in enumerate(prediction.names):
+        images = prediction.images
+        for row, (image, class_name) in enumerate(zip(images, prediction.classes, strict=True)):
             label = prediction.labels[row]
             result = {
-                "name": name,
-                "image": images[row],
-                "stamps": dict(self.stamps[images[row]]),
-                "targets_of_image": images.count(images[row]),
-                "place_of_target": row - images.index(images[row]),
+                "name": row_name(image, class_name),
+                "image": image,
+                "stamps": dict(self.stamps[image]),
+                "targets_of_image": images.count(image),
+                "place_of_target": row - images.index(image),
                 "label": self.class_names[label] if 0 <= label < len(self.class_names) else "",
             }
-            self._write(name, row, prediction.explanation, result)
+            self._write(self.folder / row_folder(image, class_name), row, prediction.explanation, result)
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Waits for the other devices, so that the report finds their images."""
         trainer.strategy.barrier()
 
-    def _write(self, name: str, row: int, explanation: Explanation, result: dict[str, Any]) -> None:
-        partial, final = self.folder / f".{name}.partial", self.folder / name
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    def _write(self, final: Path, row: int, explanation: Explanation, result: dict[str, Any]) -> None:
+        partial = empty_twin(final)
         result |= self._numbers(explanation, row)
         arrays, curves = _saliency_arrays(explanation, row), _curves(explanation, row)
         probed = _probe_arrays(explanation, row)
@@ -92,8 +90,7 @@ class ExplanationWriter(BasePredictionWriter):
         if variants is not None:
             write_bytes(partial / "variants.npz", _npz(variants))
         write_json(partial / "result.json", result)
-        shutil.rmtree(final, ignore_errors=True)
-        partial.replace(final)
+        replace_folder(final, partial)
 
     def _numbers(self, explanation: Explanation, row: int) -> dict[str, Any]:
         scores, target = explanation.scores[row], int(explanation.targets[row])

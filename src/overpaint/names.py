@@ -1,0 +1,52 @@
+"""File names for images and classes of any name."""
+
+import hashlib
+import re
+from pathlib import Path
+
+LONGEST = 80
+"""Characters of a name that its file name keeps at most; with the sign of a class and four bytes each they fit into the
+255 bytes that file systems allow."""
+
+
+OURS = re.compile(r"\.(csv|html|json|png|yaml)", re.IGNORECASE)
+"""How files end that stand beside the images' folders."""
+
+
+def safe_file_name(name: str) -> str:
+    """Returns a file name for any text: one component of a path, visible, never ``.`` or ``..``.
+
+    Letters and digits of any alphabet, ``_``, ``-`` and single dots inside stay; ``/`` becomes ``-``, and everything
+    else ``_``. Where this changes or shortens the name, or it ends as a file of ours, eight digits of its hash are
+    added, so that different names have different file names.
+
+    Args:
+        name: The name of an image or a class.
+    """
+    readable = re.sub(r"[^\w.-]+", "_", re.sub(r"[/\\]+", "-", name))
+    readable = re.sub(r"\.{2,}", "_", readable).strip(".")
+    readable = readable.encode("utf-8", "replace").decode()[:LONGEST].lstrip("-") or "_"
+    if readable == name and len(readable.encode()) <= 2 * LONGEST and not OURS.fullmatch(Path(name).suffix):
+        return name
+    digits = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return f"{readable.encode()[: 2 * LONGEST].decode(errors='ignore')}-{digits}"
+
+
+def row_name(image: str, class_name: str | None) -> str:
+    """Names a row of an explanation: as its image, followed by its class where the image has several.
+
+    Args:
+        image: The image's name.
+        class_name: The class's name; None where the image has one target.
+    """
+    return image if class_name is None else f"{image}@{class_name}"
+
+
+def row_folder(image: str, class_name: str | None) -> str:
+    """Returns the folder's name of a row; different rows have different ones.
+
+    Args:
+        image: The image's name.
+        class_name: The class's name; None where the image has one target.
+    """
+    return row_name(safe_file_name(image), None if class_name is None else safe_file_name(class_name))
