@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from overpaint.app.console import run
-from overpaint.app.explain import explain
+from overpaint.cli.console import run
+from overpaint.cli.explain import explain
 
 if __name__ == "__main__":
     run(explain, Path(__file__).resolve().parent / "configs", sys.argv[1:])

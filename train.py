@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from overpaint.app.console import run
-from overpaint.app.train import train
+from overpaint.cli.console import run
+from overpaint.cli.train import train
 
 if __name__ == "__main__":
     run(train, Path(__file__).resolve().parent / "configs", sys.argv[1:])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
-from overpaint.data.reading import Box, Fit
+from overpaint.data.reading import Box, ResizeMode
 
 TURNED = {
     3: Image.Transpose.ROTATE_180,
@@ -93,6 +93,11 @@ FORMATS: dict[str, Callable[[Path, Path, int, int, Box], Path]] = {
 
 
 def read(
-    source: Path, paths: Sequence[Path], names: Sequence[str] = NAMES, size: int = 24, fit: Fit = "stretch", **more: str
+    source: Path,
+    paths: Sequence[Path],
+    names: Sequence[str] = NAMES,
+    size: int = 24,
+    resize_mode: ResizeMode = "stretch",
+    **more: str,
 ) -> list[BoxObjects | MaskObjects]:
-    return read_annotations(AnnotationOptions(str(source), **more), names, paths, size, fit)  # type: ignore[arg-type, return-value]
+    return read_annotations(AnnotationOptions(str(source), **more), names, paths, size, resize_mode)  # type: ignore[arg-type, return-value]

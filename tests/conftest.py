@@ -21,7 +21,7 @@ from wandb.proto import wandb_internal_pb2
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.networks.residual import ResidualNetwork
-from overpaint.report import drawing
+from overpaint.report.plots import style
 
 
 class FunctionClassifier:
@@ -138,7 +138,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         figures.append(figure)
         return FigureCanvasAgg(figure)
 
-    monkeypatch.setattr(drawing, "FigureCanvasAgg", keep)
+    monkeypatch.setattr(style, "FigureCanvasAgg", keep)
     return figures
 
 

@@ -10,7 +10,8 @@ from scipy import stats
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.inpainting.region import RegionRule
 from overpaint.metrics.agreement import (
     RegionAgreement,
     SpearmanAgreement,
@@ -20,8 +21,7 @@ from overpaint.metrics.agreement import (
     ssim,
     top_k,
 )
-from overpaint.metrics.rows import Evidence, MapMetric
-from overpaint.region import RegionRule
+from overpaint.metrics.base import MapMetric, MetricInputs
 
 ALL: dict[str, Callable[[], MapMetric]] = {
     "spearman": SpearmanAgreement,
@@ -36,17 +36,17 @@ def _noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _evidence(repeats: Tensor) -> Evidence:
-    """Evidence of (seed, row, *space) maps."""
+def _evidence(repeats: Tensor) -> MetricInputs:
+    """MetricInputs of (seed, row, *space) maps."""
     regions = torch.stack([RegionRule().salient_region(maps) for maps in repeats])
     images = torch.zeros(repeats.shape[1], 1, *repeats.shape[2:])
     targets = torch.zeros(repeats.shape[1]).long()
-    return Evidence(images, targets, repeats[0], regions[0], repeats=repeats, repeated_regions=regions)
+    return MetricInputs(images, targets, repeats[0], regions[0], repeats=repeats, repeated_regions=regions)
 
 
-def _rows(name: str, evidence: Evidence) -> Tensor:
+def _rows(name: str, inputs: MetricInputs) -> Tensor:
     metric = ALL[name]()
-    metric.update(evidence)
+    metric.update(inputs)
     return torch.cat(metric.values)
 
 
@@ -145,10 +145,10 @@ def test_regions_agree_by_their_overlap() -> None:
     regions = torch.zeros(2, 2, 8, 8, dtype=torch.bool)
     regions[0, 0, :4], regions[1, 0, 2:6] = True, True  # the other row is empty in both
     maps = _noise(2, 2, 8, 8)
-    evidence = Evidence(
+    inputs = MetricInputs(
         torch.zeros(2, 1, 8, 8), torch.zeros(2).long(), maps[0], regions[0], repeats=maps, repeated_regions=regions
     )
-    assert _rows("region", evidence).tolist() == [pytest.approx(1 / 3), 0.0]
+    assert _rows("region", inputs).tolist() == [pytest.approx(1 / 3), 0.0]
 
 
 @every_metric
@@ -172,21 +172,21 @@ def test_contrast_only_below_the_resolution_is_none() -> None:
 
 @every_metric
 def test_without_repeats_nothing_is_measured(name: str) -> None:
-    evidence = _evidence(_noise(2, 3, 16, 16))
+    inputs = _evidence(_noise(2, 3, 16, 16))
     single = _evidence(_noise(1, 3, 16, 16))
-    none = Evidence(evidence.images, evidence.targets, evidence.maps, evidence.regions)
+    none = MetricInputs(inputs.images, inputs.targets, inputs.maps, inputs.regions)
     for unmeasured in (single, none):
         assert _rows(name, unmeasured).isnan().tolist() == [True] * 3
 
 
 @every_metric
 def test_a_row_does_not_depend_on_the_others(name: str) -> None:
-    evidence = _evidence(_noise(3, 4, 32, 32))
-    apart = torch.cat([_rows(name, evidence.rows([row])) for row in range(4)])
-    torch.testing.assert_close(_rows(name, evidence), apart)
+    inputs = _evidence(_noise(3, 4, 32, 32))
+    apart = torch.cat([_rows(name, inputs.rows([row])) for row in range(4)])
+    torch.testing.assert_close(_rows(name, inputs), apart)
 
 
 def test_a_share_out_of_range_is_refused() -> None:
     for share in (0.0, 1.5):
-        with pytest.raises(OverpaintError, match=r"agreement_top_k: share=.* must lie in \(0, 1\]"):
-            TopKAgreement(share=share)
+        with pytest.raises(OverpaintError, match=r"agreement_top_k: fraction=.* must lie in \(0, 1\]"):
+            TopKAgreement(fraction=share)

@@ -12,27 +12,27 @@ from annotated import FORMATS, NAMES, coco, read, write, write_image
 from PIL import Image
 from torch import Tensor
 
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import GroundTruthObjects
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
 from overpaint.data.folder import FolderData, read_files
-from overpaint.data.reading import Box, Fit, find_images, read_image
-from overpaint.errors import OverpaintError
-from overpaint.types import ImageObjects
+from overpaint.data.reading import Box, ResizeMode, find_images, read_image
 
 
-@pytest.mark.parametrize("fit", ["crop", "stretch"])
+@pytest.mark.parametrize("resize_mode", ["crop", "stretch"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_object_is_where_the_image_shows_it(
-    tmp_path: Path, name: str, wide: bool, orientation: int, fit: Fit
+    tmp_path: Path, name: str, wide: bool, orientation: int, resize_mode: ResizeMode
 ) -> None:
     width, height, box = (96, 48, (36, 12, 64, 32)) if wide else (48, 96, (12, 36, 32, 64))
     image = write_image(tmp_path / "photos" / "a.jpg", width, height, box, orientation)
     source = FORMATS[name](tmp_path / "notes", image, width, height, box)
-    (objects,) = read(source, [image], fit=fit)
-    assert isinstance(objects, ImageObjects)
-    white = read_image(image, 24, 1, fit)[0] > 127
+    (objects,) = read(source, [image], resize_mode=resize_mode)
+    assert isinstance(objects, GroundTruthObjects)
+    white = read_image(image, 24, 1, resize_mode)[0] > 127
     assert 0 < int(white.sum()) < 24 * 24 / 2
     assert torch.equal(objects.of_class(1), white)
     if name == "masks":
@@ -100,7 +100,9 @@ def test_a_mask_is_resized_by_its_nearest_pixels(tmp_path: Path) -> None:
     values = (torch.rand(21, 36, generator=torch.Generator().manual_seed(0)) < 0.5).numpy()
     Image.fromarray(values).save(tmp_path / "a.png")
     image = write_image(tmp_path / "photos" / "a.png", 36, 21)
-    (cropped,), (stretched,) = (read(tmp_path / "a.png", [image], size=7, fit=fit) for fit in ("crop", "stretch"))
+    (cropped,), (stretched,) = (
+        read(tmp_path / "a.png", [image], size=7, resize_mode=resize_mode) for resize_mode in ("crop", "stretch")
+    )
     middles = 3 * np.arange(7) + 1
     assert np.array_equal(cropped.of_class(0).numpy(), values[middles][:, (7.5 + 3 * np.arange(7) + 1.5).astype(int)])
     columns = ((np.arange(7) + 0.5) * 36 / 7).astype(int)
@@ -233,13 +235,13 @@ def test_the_data_know_the_files_of_their_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif("OVERPAINT_DATA" not in os.environ, reason="OVERPAINT_DATA names no folder of photographs")
-@pytest.mark.parametrize("fit", ["crop", "stretch"])
-def test_the_photographs_annotations_are_read_whole(fit: Fit) -> None:
+@pytest.mark.parametrize("resize_mode", ["crop", "stretch"])
+def test_the_photographs_annotations_are_read_whole(resize_mode: ResizeMode) -> None:
     data = Path(os.environ["OVERPAINT_DATA"])
     names = (data / "imagenet_classes.txt").read_text().splitlines()
     truth = json.loads((data / "photos" / "annotations.json").read_text())
     paths = find_images(data / "photos")
-    found = read(data / "photos" / "annotations.json", paths, names, 224, fit)
+    found = read(data / "photos" / "annotations.json", paths, names, 224, resize_mode)
     assert len(found) == 69
     boxes = {(a["image_id"], a["category_id"], i) for i, a in enumerate(truth["annotations"])}
     assert sum(len(of) for objects in found if isinstance(objects, BoxObjects) for of in objects.of.values()) == 122
@@ -248,5 +250,5 @@ def test_the_photographs_annotations_are_read_whole(fit: Fit) -> None:
         classes = {category for image, category, _ in boxes if image == ids[path.name]}
         assert isinstance(objects, BoxObjects)
         assert set(objects.of) == classes
-        if fit == "stretch":
+        if resize_mode == "stretch":
             assert all(objects.of_class(category).any() for category in classes)

@@ -10,8 +10,8 @@ import pytest
 from annotated import FORMATS, NAMES, read, voc_object, voc_text, write, write_image
 from PIL import Image
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
-from overpaint.errors import OverpaintError
 
 HEADER = "image,class,left,top,right,bottom\n"
 

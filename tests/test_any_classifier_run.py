@@ -13,12 +13,12 @@ import torch
 from foreign import SIDE, reference
 from PIL import Image
 
-from overpaint.app.explain import explain
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions
+from overpaint.cli.explain import explain
+from overpaint.core.errors import OverpaintError
+from overpaint.core.files import read_arrays
 from overpaint.data.folder import read_files
-from overpaint.errors import OverpaintError
-from overpaint.report.files import read_arrays
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 QUICK = [

@@ -10,20 +10,20 @@ from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.metrics.average_drop import AverageDrop, Increase, unit_range
-from overpaint.metrics.rows import Evidence, QueryMetric
+from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.perturbation.engine import Engine
 
 LEFT_HALF = torch.arange(8).expand(8, 8) < 4
 
 
-def _evidence(images: Tensor, maps: Tensor, target: int = 1) -> Evidence:
-    return Evidence(images, torch.full((len(maps),), target), maps, torch.zeros_like(maps, dtype=torch.bool))
+def _evidence(images: Tensor, maps: Tensor, target: int = 1) -> MetricInputs:
+    return MetricInputs(images, torch.full((len(maps),), target), maps, torch.zeros_like(maps, dtype=torch.bool))
 
 
-def _values(metric: QueryMetric, classifier: Any, evidence: Evidence) -> list[float]:
+def _values(metric: QueryMetric, classifier: Any, inputs: MetricInputs) -> list[float]:
     engine = Engine(classifier)
-    asked = [metric.question(evidence, row, engine) for row in range(len(evidence.maps))]
-    return [measured.value for measured in engine.hold(asked)]
+    asked = [metric.query_task(inputs, row, engine) for row in range(len(inputs.maps))]
+    return [measured.value for measured in engine.run(asked)]
 
 
 def _left_less_right() -> FunctionClassifier:
@@ -40,17 +40,17 @@ def test_a_linear_classifier_has_known_values() -> None:
     """White over black: Y = .6; the left alone has .8, the right alone .3, and the whole at half strength .55."""
     left = LEFT_HALF.float()
     spread = torch.where(torch.arange(8).expand(8, 8) % 2 == 0, 1.0, 0.0)
-    evidence = _evidence(torch.ones(3, 1, 8, 8), torch.stack([left, -3 * left, 5 * spread - 9]))
-    drops, increases = (_values(metric, _left_less_right(), evidence) for metric in (AverageDrop(), Increase()))
+    inputs = _evidence(torch.ones(3, 1, 8, 8), torch.stack([left, -3 * left, 5 * spread - 9]))
+    drops, increases = (_values(metric, _left_less_right(), inputs) for metric in (AverageDrop(), Increase()))
     assert drops == pytest.approx([0, 0.3 / 0.6, 0.05 / 0.6], abs=1e-6)
     assert increases == [1, 0, 0]
 
 
 def test_the_mean_over_rows_is_the_papers_rate() -> None:
     left = LEFT_HALF.float()
-    evidence, engine = _evidence(torch.ones(2, 1, 8, 8), torch.stack([left, -left])), Engine(_left_less_right())
+    inputs, engine = _evidence(torch.ones(2, 1, 8, 8), torch.stack([left, -left])), Engine(_left_less_right())
     for metric, expected in ((AverageDrop(), 0.25), (Increase(), 0.5)):
-        metric.update(evidence, engine)
+        metric.update(inputs, engine)
         assert float(metric.compute()) == pytest.approx(expected)
 
 
@@ -89,20 +89,20 @@ def test_a_flat_or_broken_map_leaves_nothing_and_is_no_increase() -> None:
     brightness = FunctionClassifier(lambda images: images[:, 0].mean((1, 2)))
     broken = LEFT_HALF.float()
     broken[0, 0] = torch.inf
-    evidence = _evidence(torch.ones(2, 1, 8, 8), torch.stack([torch.full((8, 8), 0.4), broken]))
-    assert _values(AverageDrop(), brightness, evidence) == [1, 1]
-    assert _values(Increase(), brightness, evidence) == [0, 0]
-    assert _values(Increase(), darkness, evidence) == [0, 0]
+    inputs = _evidence(torch.ones(2, 1, 8, 8), torch.stack([torch.full((8, 8), 0.4), broken]))
+    assert _values(AverageDrop(), brightness, inputs) == [1, 1]
+    assert _values(Increase(), brightness, inputs) == [0, 0]
+    assert _values(Increase(), darkness, inputs) == [0, 0]
     assert _values(Increase(), darkness, _evidence(torch.ones(1, 1, 8, 8), LEFT_HALF.float()[None])) == [1]
 
 
 def test_a_score_of_nothing_can_not_drop() -> None:
     blind = FunctionClassifier(lambda images: torch.zeros(len(images)))
-    evidence = _evidence(torch.ones(1, 1, 8, 8), LEFT_HALF.float()[None])
-    assert math.isnan(_values(AverageDrop(), blind, evidence)[0])
-    assert _values(Increase(), blind, evidence) == [0]
+    inputs = _evidence(torch.ones(1, 1, 8, 8), LEFT_HALF.float()[None])
+    assert math.isnan(_values(AverageDrop(), blind, inputs)[0])
+    assert _values(Increase(), blind, inputs) == [0]
     metric, engine = AverageDrop(), Engine(_left_less_right())
-    metric.update(evidence, Engine(blind))
+    metric.update(inputs, Engine(blind))
     metric.update(_evidence(torch.ones(1, 1, 8, 8), -LEFT_HALF.float()[None]), engine)
     assert float(metric.compute()) == pytest.approx(0.5)  # the row that can't be measured is left out
 
@@ -115,6 +115,6 @@ def test_one_dimension_works() -> None:
 
 
 def test_a_baseline_of_noise_has_a_seed(network: NetworkClassifier) -> None:
-    evidence = _evidence(noise_images(1, 32, 3), torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(0)))
-    one, again, other = (_values(AverageDrop("noise", seed=s), network, evidence) for s in (1, 1, 2))
+    inputs = _evidence(noise_images(1, 32, 3), torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(0)))
+    one, again, other = (_values(AverageDrop("noise", seed=s), network, inputs) for s in (1, 1, 2))
     assert one == again != other

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from overpaint.blending import blend_into
+from overpaint.inpainting.blending import blend_into
 
 BLENDS = ["paste", "feather", "poisson"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from overpaint.metrics.bootstrap import Bootstrap
+from overpaint.metrics.statistics.bootstrap import Bootstrap
 
 
 def test_interval_of_a_normal_sample_is_that_of_the_normal_distribution() -> None:
@@ -88,5 +88,5 @@ def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None
     first = Bootstrap().interval(values)
     np.testing.assert_array_equal(first, Bootstrap().interval(values))
     assert (first.low != Bootstrap(seed=1).interval(values).low).all()
-    monkeypatch.setattr("overpaint.metrics.bootstrap.BLOCK", 100)  # three resamples at once
+    monkeypatch.setattr("overpaint.metrics.statistics.bootstrap.BLOCK", 100)  # three resamples at once
     np.testing.assert_allclose(first, Bootstrap().interval(values), rtol=1e-12)

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from overpaint.metrics.base import MetricInputs
 from overpaint.metrics.calibration import Calibration
-from overpaint.metrics.rows import Evidence
 
 
 def _rows(repeats: Tensor | None, errors: Tensor | None, rows: int = 3) -> Tensor:
     maps = torch.rand(rows, 16, 16, generator=torch.Generator().manual_seed(0)) if repeats is None else repeats[0]
     regions = torch.zeros_like(maps, dtype=torch.bool)
-    evidence = Evidence(
+    inputs = MetricInputs(
         torch.zeros(rows, 1, 16, 16),
         torch.zeros(rows).long(),
         maps,
@@ -21,7 +21,7 @@ def _rows(repeats: Tensor | None, errors: Tensor | None, rows: int = 3) -> Tenso
         repeated_regions=None if repeats is None else regions.expand(len(repeats), -1, -1, -1),
     )
     metric = Calibration()
-    metric.update(evidence)
+    metric.update(inputs)
     return torch.cat(metric.values)
 
 

@@ -6,7 +6,7 @@ import torch
 from conftest import LogitModule, assert_same, noise_images, planted, torchvision_classifier
 from test_gradient import linear_classifier
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.saliency.captum_method import CaptumMethod
 
 TARGETS = torch.tensor([[3], [1]])

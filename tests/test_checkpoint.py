@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from overpaint.classifiers.network import classifier_from_settings, load_classifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.networks.checkpoint import FORMAT_KEY, load_dcgan
 
 

@@ -8,14 +8,14 @@ import torch
 from conftest import FunctionClassifier, noise_images
 from torch import Tensor
 
-from overpaint.checks import check_images
-from overpaint.errors import OverpaintError
-from overpaint.explanation import Plan, explain
-from overpaint.inversion import LatentSearch
+from overpaint.core.checks import check_images
+from overpaint.core.errors import OverpaintError
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.region import RegionRule
 from overpaint.networks.dcgan import Discriminator, Generator
-from overpaint.region import RegionRule
+from overpaint.pipeline.runner import Plan, explain
 from overpaint.saliency.rise import Rise
-from overpaint.variants import VariantMaker
 
 BAD = {
     "255": (lambda images: 255 * images, r"go from 0 to 255: use images / 255"),
@@ -31,9 +31,9 @@ def _images() -> Tensor:
     return images
 
 
-def _maker() -> VariantMaker:
+def _maker() -> Inpainter:
     generator, discriminator = Generator(32, 1, 4, 2).eval(), Discriminator(32, 1, 2).eval()
-    return VariantMaker(generator, discriminator, LatentSearch(count=1, steps=0, starts=0), RegionRule())
+    return Inpainter(generator, discriminator, LatentSearch(num_variants=1, steps=0, num_candidates=0), RegionRule())
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -41,13 +41,13 @@ def _maker() -> VariantMaker:
 def test_other_ranges_are_refused(kind: str, entry: str) -> None:
     change, message = BAD[kind]
     images, region = change(_images()), torch.ones(1, 32, 32, dtype=torch.bool)
-    maker, classifier = _maker(), FunctionClassifier(lambda rows: rows.mean((1, 2, 3)))
+    inpainter, classifier = _maker(), FunctionClassifier(lambda rows: rows.mean((1, 2, 3)))
     entries: dict[str, Callable[[], Any]] = {
         "explain": lambda: explain(
-            classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, maker=maker)
+            classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, inpainter=inpainter)
         ),
-        "maker": lambda: maker(classifier, images, torch.tensor([1]), region),
-        "search": lambda: maker.search(maker.generator, maker.discriminator, images, region.float()),
+        "maker": lambda: inpainter(classifier, images, torch.tensor([1]), region),
+        "search": lambda: inpainter.search(inpainter.generator, inpainter.discriminator, images, region.float()),
     }
     with pytest.raises(OverpaintError, match=f"images must lie in .0, 1., but these {message}"):
         entries[entry]()

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY
-from overpaint.types import Classifier
 
 
 @pytest.fixture

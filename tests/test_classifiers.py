@@ -11,15 +11,15 @@ import torchvision
 from foreign import CLASSES, MEAN, SIDE, STD, TRANSFORM, SmallNetwork, reference
 from torch import Tensor, nn
 
-from overpaint.classifiers.answers import in_passes
 from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.network import NetworkClassifier, classifier_from_settings
 from overpaint.classifiers.options import ClassifierOptions, content_of
-from overpaint.errors import OverpaintError
+from overpaint.classifiers.output import in_batches
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.saliency.grad_cam import GradCam
-from overpaint.types import Classifier
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_passes_of_a_fixed_size_change_nothing(rows: int | None) -> None:
         return images.sum(1)
 
     images = torch.rand(7, 2)
-    assert torch.equal(in_passes(ask, images, rows), images.sum(1))
+    assert torch.equal(in_batches(ask, images, rows), images.sum(1))
     assert sizes == {None: [7], 1: [1] * 7, 3: [3] * 3, 7: [7]}[rows]
 
 

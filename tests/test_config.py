@@ -10,23 +10,23 @@ import lightning as L
 import pytest
 from omegaconf import OmegaConf
 
-from overpaint.app.build import build, checked_arguments
 from overpaint.classifiers.options import ClassifierOptions
-from overpaint.config import Settings, load_settings, save_settings
+from overpaint.cli.config import Settings, load_settings, save_settings
+from overpaint.cli.instantiate import build, checked_arguments
+from overpaint.core.errors import OverpaintError
 from overpaint.data.digits import DigitsData
 from overpaint.data.folder import FolderData
-from overpaint.errors import OverpaintError
-from overpaint.inversion import LatentSearch
-from overpaint.region import RegionRule
-from overpaint.report.tracking import start_run
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.region import RegionRule
+from overpaint.report.wandb.run import start_run
 from overpaint.saliency.rise import Rise
-from overpaint.variants import VariantMaker
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 USED_ELSEWHERE = {
     "data": {"name", "target"},
-    "model": {"target", "max_epochs", "batch_size", "judge_every"},
+    "model": {"target", "max_epochs", "batch_size", "evaluate_every_n_epochs"},
     "saliency": {"target"},
     "metrics": {"target"},
     "probes": {"target"},
@@ -191,8 +191,8 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, message: str) -> None
 
 
 def test_explaining_takes_the_data_of_the_run(tmp_path: Path) -> None:
-    save_settings(_train("data=folder", "data.root=photos", "data.fit=stretch"), tmp_path / "config.yaml")
-    trained = {"name": "folder", "root": "photos", "fit": "stretch"}
+    save_settings(_train("data=folder", "data.root=photos", "data.resize_mode=stretch"), tmp_path / "config.yaml")
+    trained = {"name": "folder", "root": "photos", "resize_mode": "stretch"}
     for words, expected in (
         ([], trained),
         (["data=folder"], trained),
@@ -319,7 +319,7 @@ def test_every_file_can_be_chosen(group: str, name: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("section", "target"),
-    [("region", RegionRule), ("search", LatentSearch), ("variants", VariantMaker), ("logger", start_run)],
+    [("region", RegionRule), ("search", LatentSearch), ("variants", Inpainter), ("logger", start_run)],
 )
 def test_sections_of_explaining_are_arguments(tmp_path: Path, section: str, target: Any) -> None:
     own = _explain(tmp_path)[section]

@@ -8,22 +8,31 @@ from collections.abc import Callable
 import pytest
 import torch
 from conftest import FunctionClassifier
-from painted import MAP, REGION, SIDE, bright_region, grey_maker, painting_of, same_probed, small_painting
+from probe_inputs import (
+    MAP,
+    REGION,
+    SIDE,
+    bright_region,
+    grey_inpainter,
+    probe_inputs_of,
+    same_probed,
+    small_probe_inputs,
+)
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.probes.base import ProbeInputs
 from overpaint.probes.controls import Controls, decisive, verdict
 from overpaint.probes.fills import other_images, smoothed_surroundings
-from overpaint.probes.painting import Painting
 
 BLACK = torch.zeros(1, 1, SIDE, SIDE)
 
 
-def _painting(searched: list[float], unsearched: list[float], around: float = 0.0) -> Painting:
+def _painting(searched: list[float], unsearched: list[float], around: float = 0.0) -> ProbeInputs:
     """The region is 0.8 in an even image; the variants are of other levels than what unsearched latents paint."""
     image = torch.where(REGION, 0.8, around)[None, None]
-    painting = painting_of(grey_maker(searched), bright_region(), image, MAP[None], [1])
-    return dataclasses.replace(painting, maker=grey_maker(unsearched))
+    inputs = probe_inputs_of(grey_inpainter(searched), bright_region(), image, MAP[None], [1])
+    return dataclasses.replace(inputs, inpainter=grey_inpainter(unsearched))
 
 
 def _others(*levels: float) -> Tensor:
@@ -31,8 +40,8 @@ def _others(*levels: float) -> Tensor:
 
 
 def test_each_control_by_hand() -> None:
-    painting = _painting([0.9, 0.8, 0.6, 0.4], [0.7, 0.3, 0.2, 0.1, 0.105], around=0.2)
-    (found,) = Controls(draws=64, others=_others(0.2, 0.4, 0.8, 0.2))(painting)
+    inputs = _painting([0.9, 0.8, 0.6, 0.4], [0.7, 0.3, 0.2, 0.1, 0.105], around=0.2)
+    (found,) = Controls(draws=64, others=_others(0.2, 0.4, 0.8, 0.2))(inputs)
     numbers = found.numbers
     assert numbers["acceptance_rate_searched"] == 3 / 4
     assert numbers["score_searched"] == pytest.approx(0.675)
@@ -58,10 +67,10 @@ def test_each_control_by_hand() -> None:
 
 
 def test_a_classifier_that_looks_elsewhere_makes_the_region_not_decisive() -> None:
-    painting = _painting([0.9, 0.8], [0.9, 0.8])
+    inputs = _painting([0.9, 0.8], [0.9, 0.8])
     classifier = FunctionClassifier(lambda images: 1 - images[:, 0, 0, 0])
-    painting = painting_of(painting.maker, classifier, painting.images, MAP[None], [1])
-    (found,) = Controls(others=_others(1.0, 1.0))(painting)
+    inputs = probe_inputs_of(inputs.inpainter, classifier, inputs.images, MAP[None], [1])
+    (found,) = Controls(others=_others(1.0, 1.0))(inputs)
     for name in ("searched", "unsearched", "mean", "blur", "noise", "patch"):
         assert found.numbers[f"acceptance_rate_{name}"] == 1
     assert found.numbers["decisive"] == 0
@@ -98,8 +107,8 @@ def test_the_verdict(changes: dict[str, float], expected: float, words: str) -> 
 
 
 def test_a_flat_map_has_no_controls() -> None:
-    painting = painting_of(grey_maker([0.9, 0.1]), bright_region(), BLACK, torch.ones(1, SIDE, SIDE), [1])
-    (found,) = Controls(others=_others(0.1))(painting)
+    inputs = probe_inputs_of(grey_inpainter([0.9, 0.1]), bright_region(), BLACK, torch.ones(1, SIDE, SIDE), [1])
+    (found,) = Controls(others=_others(0.1))(inputs)
     assert all(math.isnan(number) for number in found.numbers.values())
     assert "no salient region" in verdict(found.numbers)
 
@@ -112,11 +121,11 @@ def test_without_other_images_there_is_no_patch() -> None:
 
 
 def test_a_row_does_not_see_its_batch() -> None:
-    painting = small_painting()
-    probe = Controls(draws=3, others=(255 * painting.images).round().to(torch.uint8))
-    together = probe(painting)
+    inputs = small_probe_inputs()
+    probe = Controls(draws=3, others=(255 * inputs.images).round().to(torch.uint8))
+    together = probe(inputs)
     for row in range(3):
-        assert same_probed(probe(painting.rows([row]))[0], together[row])
+        assert same_probed(probe(inputs.rows([row]))[0], together[row])
 
 
 def test_a_control_without_draws_is_refused() -> None:

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits, load_sample_images
 from torch import Tensor
 
 import overpaint.data.digits
+from overpaint.core.errors import OverpaintError
 from overpaint.data.base import channel_statistics
 from overpaint.data.digits import (
     GLYPH_SHARES,
@@ -22,7 +23,6 @@ from overpaint.data.digits import (
     ink,
     photographs,
 )
-from overpaint.errors import OverpaintError
 
 STYLE = DigitStyle(
     smallest=0.6, largest=0.9, least_saturation=0.3, most_saturation=0.8, brightness=0.4, photo_scale=1.0

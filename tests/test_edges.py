@@ -5,7 +5,7 @@ import torch
 from conftest import noise_images, planted
 from scipy import ndimage
 
-from overpaint.region import is_flat
+from overpaint.inpainting.region import is_flat
 from overpaint.saliency.edges import Edges
 
 CLASSIFIER = planted(lambda share: share)

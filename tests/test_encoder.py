@@ -7,18 +7,17 @@ import torch
 from conftest import planted
 from torch import Tensor, nn
 
-from overpaint.app.train import train
-from overpaint.errors import OverpaintError
-from overpaint.explanation import Plan
-from overpaint.inversion import LatentSearch
-from overpaint.inversion.search import GUESSES
-from overpaint.modules.encoding import SHARES, encoder_loss, random_regions
-from overpaint.modules.explainer import ExplainerModule
+from overpaint.cli.train import train
+from overpaint.core.errors import OverpaintError
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.latent_search import GUESSES, LatentSearch
+from overpaint.inpainting.region import RegionRule
 from overpaint.networks.checkpoint import load_dcgan
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.encoder import Encoder
-from overpaint.region import RegionRule
-from overpaint.variants import VariantMaker
+from overpaint.pipeline.lightning import ExplainerModule
+from overpaint.pipeline.runner import Plan
+from overpaint.training.encoder_loss import SHARES, encoder_loss, random_regions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -140,7 +139,7 @@ def test_the_search_starts_from_guesses() -> None:
     images, regions, rings = _scene()
     mean = torch.linspace(-0.5, 0.5, 6)[None]
     asked = (*_networks(), images, rings, regions)
-    found = LatentSearch(count=3, steps=0)(*asked, encoder=Fixed(mean, -6.0))
+    found = LatentSearch(num_variants=3, steps=0)(*asked, encoder=Fixed(mean, -6.0))
     away = (found.latents - mean).abs()
     assert 0 < float(away.max()) < 5 * float(torch.tensor(-3.0).exp())
     seen: list[int] = []
@@ -154,16 +153,16 @@ def test_the_search_starts_from_guesses() -> None:
     encoder.guesses = counted  # type: ignore[method-assign]
     settings = (
         {},
-        {"starts": 7},
-        {"starts": 0},
-        {"diversity": 0.1, "starts": 0},
+        {"num_candidates": 7},
+        {"num_candidates": 0},
+        {"diversity": 0.1, "num_candidates": 0},
         {"encoder": False},
         {"recipe": "authors"},
     )
-    results = [LatentSearch(count=3, steps=0, **own)(*asked, encoder=encoder) for own in settings]  # type: ignore[arg-type]
+    results = [LatentSearch(num_variants=3, steps=0, **own)(*asked, encoder=encoder) for own in settings]  # type: ignore[arg-type]
     assert seen == [GUESSES] * 2 + [7] * 2 + [3] * 2 + [6] * 2
     for own, result in zip(settings[-2:], results[-2:], strict=True):
-        assert torch.equal(result.latents, LatentSearch(count=3, steps=0, **own)(*asked).latents)  # type: ignore[arg-type]
+        assert torch.equal(result.latents, LatentSearch(num_variants=3, steps=0, **own)(*asked).latents)  # type: ignore[arg-type]
 
 
 def test_it_must_be_in_eval_mode_where_a_batch_does_not_tie_its_images() -> None:
@@ -175,18 +174,18 @@ def test_it_must_be_in_eval_mode_where_a_batch_does_not_tie_its_images() -> None
 def test_the_trainer_moves_it_with_the_other_networks() -> None:
     generator, discriminator = _networks()
     parts = (generator, discriminator, LatentSearch(), RegionRule())
-    plan = Plan({}, maker=VariantMaker(*parts, encoder=_encoder()))
+    plan = Plan({}, inpainter=Inpainter(*parts, encoder=_encoder()))
     module = ExplainerModule(planted(lambda share: share), plan, "predicted").to(torch.float64)
-    assert plan.maker is not None
-    assert {p.dtype for n in (generator, discriminator, plan.maker.encoder) if n for p in n.parameters()} == {
+    assert plan.inpainter is not None
+    assert {p.dtype for n in (generator, discriminator, plan.inpainter.encoder) if n for p in n.parameters()} == {
         torch.float64
     }
-    assert module.encoder is plan.maker.encoder
+    assert module.encoder is plan.inpainter.encoder
 
 
 def test_an_image_does_not_see_its_batch() -> None:
     images, regions, rings = _scene()
-    search, encoder = LatentSearch(count=3, steps=2), _encoder()
+    search, encoder = LatentSearch(num_variants=3, steps=2), _encoder()
     together = search(*_networks(), images, rings, regions, encoder=encoder)
     for i in range(2):
         own = slice(i, i + 1)
@@ -217,9 +216,9 @@ def test_training_with_it_leaves_the_generator_as_it_is_and_explaining_uses_it(t
     assert "dcgan/encoder_loss" in (tmp_path / "true" / "metrics.csv").read_text()
     images, regions, _ = _scene()
     images = images.expand(-1, 3, -1, -1)
-    search, rule = LatentSearch(count=2, steps=0), RegionRule()
+    search, rule = LatentSearch(num_variants=2, steps=0), RegionRule()
     makers = [
-        VariantMaker(own.generator, own.discriminator, search, rule, encoder=own.encoder) for own in (without, dcgan)
+        Inpainter(own.generator, own.discriminator, search, rule, encoder=own.encoder) for own in (without, dcgan)
     ]
-    latents = [maker.search_latents(images, regions).latents for maker in makers]
+    latents = [inpainter.search_latents(images, regions).latents for inpainter in makers]
     assert not torch.equal(*latents)

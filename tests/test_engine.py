@@ -9,14 +9,14 @@ from conftest import FunctionClassifier, noise_images, planted
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import SaliencyMaps
 from overpaint.perturbation.baselines import baseline_image
+from overpaint.perturbation.batching import FIRST_BATCH_SIZE, ROWS, BatchSizeTuner, bfloat16_agreement
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.passes import FIRST, ROWS, Growth, bfloat16_agreement
-from overpaint.perturbation.proposals import PerturbationMethod, SegmentMasks, WindowMasks, relative_errors
+from overpaint.perturbation.method import PerturbationMethod, SegmentMasks, WindowMasks, relative_errors
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise
-from overpaint.types import SaliencyMaps
 
 METHODS: dict[str, PerturbationMethod] = {
     "rise": Rise(queries=150),
@@ -35,12 +35,12 @@ def _same(one: SaliencyMaps, other: SaliencyMaps, rows: slice = slice(None)) -> 
 
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
     images, targets = noise_images(3, 32, 3), torch.tensor([[0, 2], [1, 3], [2, 0]])
-    together = Engine(network, chunk=64).run(METHODS, images, targets)
-    for chunk in (8, 40, 256):
-        for name, maps in Engine(network, chunk=chunk).run(METHODS, images, targets).items():
+    together = Engine(network, batch_size=64).run_methods(METHODS, images, targets)
+    for batch_size in (8, 40, 256):
+        for name, maps in Engine(network, batch_size=batch_size).run_methods(METHODS, images, targets).items():
             _same(maps, together[name])
     order = [2, 0, 1]
-    for name, maps in Engine(network).run(METHODS, images[order], targets[order]).items():
+    for name, maps in Engine(network).run_methods(METHODS, images[order], targets[order]).items():
         for place, i in enumerate(order):
             alone = METHODS[name](network, images[i : i + 1], targets[i : i + 1])  # type: ignore[operator]
             _same(alone, maps, slice(2 * place, 2 * place + 2))
@@ -49,40 +49,40 @@ def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: Net
 
 def test_a_map_does_not_depend_on_the_other_targets(network: NetworkClassifier) -> None:
     images = noise_images(1, 32, 3)
-    several = Engine(network).run(METHODS, images, torch.tensor([[3, 1]]))
-    for name, maps in Engine(network).run(METHODS, images, torch.tensor([[1]])).items():
+    several = Engine(network).run_methods(METHODS, images, torch.tensor([[3, 1]]))
+    for name, maps in Engine(network).run_methods(METHODS, images, torch.tensor([[1]])).items():
         _same(maps, several[name], slice(1, 2))
 
 
 def test_several_targets_cost_the_queries_of_one(white_images: Tensor) -> None:
     classifier = planted(lambda share: share)
-    Engine(classifier, chunk=25).run({"rise": Rise(queries=100)}, white_images, torch.tensor([[0, 1]]))
+    Engine(classifier, batch_size=25).run_methods({"rise": Rise(queries=100)}, white_images, torch.tensor([[0, 1]]))
     assert sum(classifier.rows) == 100
 
 
 def test_a_given_chunk_makes_every_pass_of_that_size(white_images: Tensor) -> None:
     classifier = planted(lambda share: share)
-    Engine(classifier, chunk=24).run(METHODS, white_images, torch.tensor([[1]]))
+    Engine(classifier, batch_size=24).run_methods(METHODS, white_images, torch.tensor([[1]]))
     assert set(classifier.rows) == {24}
 
 
 def test_a_found_chunk_makes_passes_of_whole_eights_and_wastes_none(white_images: Tensor) -> None:
     classifier = planted(lambda share: share)
     engine = Engine(classifier)
-    engine.run({"rise": Rise(queries=4096)}, white_images, torch.tensor([[1]]))
+    engine.run_methods({"rise": Rise(queries=4096)}, white_images, torch.tensor([[1]]))
     assert all(rows % ROWS == 0 for rows in classifier.rows)
-    assert engine.row_difference == 0
+    assert engine.batch_size_difference == 0
     assert sum(classifier.rows) == 4096 + ROWS  # those that are compared are asked again
     before = len(classifier.rows)
-    engine.run({"rise": Rise(queries=64)}, white_images, torch.tensor([[1]]))
+    engine.run_methods({"rise": Rise(queries=64)}, white_images, torch.tensor([[1]]))
     assert sum(classifier.rows[before:]) == 64
 
 
 def test_passes_grow_for_as_long_as_that_gains_speed() -> None:
-    device, growth = torch.device("cpu"), Growth()
+    device, growth = torch.device("cpu"), BatchSizeTuner()
 
     def grown(seconds: Callable[[int], float]) -> int:
-        growth, size = Growth(), FIRST
+        growth, size = BatchSizeTuner(), FIRST_BATCH_SIZE
         for _ in range(100):
             found = growth.next_size(size, seconds(size), device)
             if found is None:
@@ -90,20 +90,23 @@ def test_passes_grow_for_as_long_as_that_gains_speed() -> None:
             size = found
         raise AssertionError
 
-    assert grown(lambda rows: rows * 0.1) == FIRST
+    assert grown(lambda rows: rows * 0.1) == FIRST_BATCH_SIZE
     assert grown(lambda rows: 1.0 + rows * 0.01 + 1e-4 * rows**2) == 128
     assert grown(lambda rows: 9.0 + rows if rows != 64 else 99.0) == 256  # a disturbed size does not end it
-    assert growth.next_size(FIRST, 9.0, device) == FIRST  # the first pass warms up
-    assert [growth.next_size(FIRST, t, device) for t in (1.0, 2.0)] == [FIRST, 2 * FIRST]
-    assert growth.next_size(ROWS, 0.1, device) == 2 * FIRST  # too few queries waited: nothing is learnt
-    assert growth.best == FIRST
+    assert growth.next_size(FIRST_BATCH_SIZE, 9.0, device) == FIRST_BATCH_SIZE  # the first pass warms up
+    assert [growth.next_size(FIRST_BATCH_SIZE, t, device) for t in (1.0, 2.0)] == [
+        FIRST_BATCH_SIZE,
+        2 * FIRST_BATCH_SIZE,
+    ]
+    assert growth.next_size(ROWS, 0.1, device) == 2 * FIRST_BATCH_SIZE  # too few queries waited: nothing is learnt
+    assert growth.best == FIRST_BATCH_SIZE
 
 
 def test_a_difference_between_sizes_is_told(white_images: Tensor) -> None:
     classifier = planted(lambda share: share + 1e-6 * (len(share) > ROWS))
     engine = Engine(classifier)
-    engine.run({"rise": Rise(queries=4096)}, white_images, torch.tensor([[1]]))
-    assert engine.row_difference == pytest.approx(1e-6, rel=0.2)
+    engine.run_methods({"rise": Rise(queries=4096)}, white_images, torch.tensor([[1]]))
+    assert engine.batch_size_difference == pytest.approx(1e-6, rel=0.2)
     assert "differ by up to 1e-06 with the size of a pass" in engine.notes[0]
 
 
@@ -122,28 +125,30 @@ class _Small(FunctionClassifier):
 
 def test_out_of_memory_halves_the_pass_and_loses_nothing(white_images: Tensor) -> None:
     targets = torch.tensor([[1]])
-    engine = Engine(_Small(20), chunk=64)
-    found = engine.run(METHODS, white_images, targets)
-    assert engine.chunk == 16
-    wanted = Engine(_Small(64), chunk=64).run(METHODS, white_images, targets)
+    engine = Engine(_Small(20), batch_size=64)
+    found = engine.run_methods(METHODS, white_images, targets)
+    assert engine.batch_size == 16
+    wanted = Engine(_Small(64), batch_size=64).run_methods(METHODS, white_images, targets)
     for name in METHODS:
         _same(found[name], wanted[name])
     with pytest.raises(OverpaintError, match="not enough memory for a single image"):
-        Engine(_Small(0), chunk=2).run(METHODS, white_images, targets)
+        Engine(_Small(0), batch_size=2).run_methods(METHODS, white_images, targets)
 
 
 def test_progress_counts_every_query_once(white_images: Tensor) -> None:
-    told: list[tuple[int, int]] = []
-    engine = Engine(planted(lambda share: share), on_answers=lambda count, planned: told.append((count, planned)))
-    engine.run(METHODS, white_images, torch.tensor([[1]]))
-    assert sum(count for count, _ in told) == 150 + 150 + 128
-    assert {planned for _, planned in told} == {428}
+    output_geometry: list[tuple[int, int]] = []
+    engine = Engine(
+        planted(lambda share: share), on_batch=lambda count, planned: output_geometry.append((count, planned))
+    )
+    engine.run_methods(METHODS, white_images, torch.tensor([[1]]))
+    assert sum(count for count, _ in output_geometry) == 150 + 150 + 128
+    assert {planned for _, planned in output_geometry} == {428}
 
 
 @pytest.mark.parametrize("method", [Rise(queries=4000, stop_at=0.05), MaskEstimation(queries=4000, stop_at=0.05)])
 def test_sampling_ends_at_the_wanted_error(method: Any, white_images: Tensor) -> None:
     classifier = planted(lambda share: share)
-    found = Engine(classifier, chunk=32).run({"": method}, white_images, torch.tensor([[1]]))[""]
+    found = Engine(classifier, batch_size=32).run_methods({"": method}, white_images, torch.tensor([[1]]))[""]
     spent = int(found.queries[0])
     assert 0 < spent < 4000
     assert spent == sum(classifier.rows)
@@ -203,7 +208,9 @@ def test_given_bfloat16_is_used(network: NetworkClassifier) -> None:
     seen: list[torch.dtype] = []
     handle = network.network.get_submodule("stem.0").register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
     try:
-        Engine(network, chunk=32, precision="bfloat16").run(METHODS, noise_images(1, 32, 3), torch.tensor([[0]]))
+        Engine(network, batch_size=32, precision="bfloat16").run_methods(
+            METHODS, noise_images(1, 32, 3), torch.tensor([[0]])
+        )
     finally:
         handle.remove()
     assert set(seen) == {torch.bfloat16}
@@ -221,16 +228,16 @@ def test_compile_translates_the_network_once_and_leaves_the_classifier(
     monkeypatch.setattr(torch, "compile", translate)
     inner, engine = network.network, Engine(network, compile=True)
     images, targets = noise_images(1, 32, 3), torch.tensor([[0]])
-    found = [engine.run({"": Rise(queries=100)}, images, targets)[""] for _ in range(2)]
+    found = [engine.run_methods({"": Rise(queries=100)}, images, targets)[""] for _ in range(2)]
     assert translated == [inner]
     assert network.network is inner
-    wanted = Engine(network, chunk=32).run({"": Rise(queries=100)}, images, targets)[""]
+    wanted = Engine(network, batch_size=32).run_methods({"": Rise(queries=100)}, images, targets)[""]
     for maps in found:
         _same(maps, wanted)
 
 
 def test_settings_out_of_range_are_refused(network: NetworkClassifier) -> None:
-    with pytest.raises(OverpaintError, match="chunk=0 must be auto or at least 1"):
-        Engine(network, chunk=0)
+    with pytest.raises(OverpaintError, match="batch_size=0 must be auto or at least 1"):
+        Engine(network, batch_size=0)
     with pytest.raises(OverpaintError, match="compile=true needs a classifier that is a network"):
         Engine(planted(lambda share: share), compile=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from overpaint.report import files
-from overpaint.report.files import (
+from overpaint.core import files
+from overpaint.core.files import (
     empty_twin,
     read_csv,
     replace_folder,

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from overpaint.data.base import UNLABELLED, ImagePart
+from overpaint.core.errors import OverpaintError
+from overpaint.core.names import row_folder
+from overpaint.data.base import UNLABELLED, ImageSplit
 from overpaint.data.folder import FolderData, read_files
-from overpaint.data.reading import Fit, read_image
-from overpaint.errors import OverpaintError
-from overpaint.names import row_folder
+from overpaint.data.reading import ResizeMode, read_image
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -29,8 +29,10 @@ def _numbered(folder: Path, count: int) -> None:
         _plain(folder / f"{index}.png", (index, index, index))
 
 
-def _set_up(root: Path, fit: Fit = "crop", size: int = 16, channels: int = 3, seed: int = 0) -> FolderData:
-    data = FolderData(str(root), fit, size, channels, seed=seed)
+def _set_up(
+    root: Path, resize_mode: ResizeMode = "crop", size: int = 16, channels: int = 3, seed: int = 0
+) -> FolderData:
+    data = FolderData(str(root), resize_mode, size, channels, seed=seed)
     data.setup()
     return data
 
@@ -123,7 +125,7 @@ def test_crop_takes_the_middle_and_stretch_takes_all(tmp_path: Path, wide: bool)
     values = np.zeros((16, 48, 3), np.uint8)
     values[:, :16], values[:, 16:32], values[:, 32:] = RED, GREEN, BLUE
     Image.fromarray(values if wide else values.transpose(1, 0, 2).copy()).save(tmp_path / "a.png")
-    crop, stretch = (read_image(tmp_path / "a.png", 12, 3, fit) for fit in ("crop", "stretch"))
+    crop, stretch = (read_image(tmp_path / "a.png", 12, 3, resize_mode) for resize_mode in ("crop", "stretch"))
     if not wide:
         crop, stretch = crop.transpose(1, 2), stretch.transpose(1, 2)
     assert torch.equal(crop[:, :, 1:-1], torch.tensor(GREEN).byte()[:, None, None].expand(3, 12, 10))
@@ -222,7 +224,7 @@ def test_the_split_is_seeded_and_covers_everything_once(tmp_path: Path) -> None:
         assert int(image[0, 8, 8]) == int(Path(name).stem)
 
 
-def _names(part: ImagePart) -> list[str]:
+def _names(part: ImageSplit) -> list[str]:
     return sorted(part.names)
 
 

@@ -19,7 +19,7 @@ from test_layers import AUTO, TokenNetwork
 from torch import Tensor, nn
 from torchcam.methods import GradCAM as TorchcamGradCAM
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.saliency.grad_cam import GradCam
 
 TARGETS = torch.tensor([3, 1])
@@ -59,7 +59,7 @@ def test_it_is_captums(name: str) -> None:
     count = 1 if name == "vit_b_16" else 2
     classifier = torchvision_classifier(name)
     images, targets = noise_images(count, SIZES[name], 3), TARGETS[:count]
-    found = GradCam(rows=count)(classifier, images, targets[:, None])
+    found = GradCam(batch_size=count)(classifier, images, targets[:, None])
     layer = classifier.network.get_submodule(AUTO[name][0])
     if name == "vit_b_16":
         classifier = copy.deepcopy(classifier)
@@ -75,7 +75,7 @@ def test_it_is_captums(name: str) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "mobilenet_v3_small", "squeezenet1_1", "swin_t"])
 def test_it_is_torchcams(name: str) -> None:
     classifier, images = torchvision_classifier(name), noise_images(2, SIZES[name], 3)
-    found = GradCam(rows=2)(classifier, images, TARGETS[:, None])
+    found = GradCam(batch_size=2)(classifier, images, TARGETS[:, None])
     with TorchcamGradCAM(classifier.network, AUTO[name][0]) as extractor:
         scores = classifier.logits(images.clone().requires_grad_())
         (maps,) = extractor(TARGETS.tolist(), scores, normalized=False)

@@ -49,11 +49,11 @@ def test_it_is_right_where_squared_gradients_underflow() -> None:
     """MobileNetV3 with random weights has gradients near 1e-12; scaling its head by 1e-20 scales the map alone."""
     classifier, images = torchvision_classifier("mobilenet_v3_small"), noise_images(2, 64, 3)
     targets = torch.tensor([[3], [1]])
-    plain = GradCamPlusPlus(rows=2)(classifier, images, targets).maps
+    plain = GradCamPlusPlus(batch_size=2)(classifier, images, targets).maps
     head: nn.Linear = classifier.network.classifier[-1]
     before = head.weight.data
     try:
         head.weight.data = before * 1e-20
-        assert_same(GradCamPlusPlus(rows=2)(classifier, images, targets).maps * 1e20, plain, 0.01)
+        assert_same(GradCamPlusPlus(batch_size=2)(classifier, images, targets).maps * 1e20, plain, 0.01)
     finally:
         head.weight.data = before

@@ -32,7 +32,7 @@ def test_of_a_linear_network_it_is_the_weights_over_the_transforms_scale() -> No
 def test_it_is_captums(name: str) -> None:
     count = 1 if name == "vit_b_16" else 2
     classifier, images, targets = torchvision_classifier(name), noise_images(count, SIZES[name], 3), TARGETS[:count]
-    found = Gradient(rows=count)(classifier, images, targets[:, None])
+    found = Gradient(batch_size=count)(classifier, images, targets[:, None])
     inputs = images.clone().requires_grad_()
     expected = Saliency(LogitModule(classifier)).attribute(inputs, target=targets).amax(1)
     assert_same(found.maps, expected)

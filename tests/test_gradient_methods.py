@@ -12,10 +12,11 @@ from conftest import PooledNetwork, frozen_classifier, noise_images, planted
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
-from overpaint.explanation import Plan
-from overpaint.modules.explainer import ExplainerModule
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Batch
 from overpaint.networks.residual import build_classifier_network
+from overpaint.pipeline.lightning import ExplainerModule
+from overpaint.pipeline.runner import Plan
 from overpaint.saliency.captum_method import CaptumMethod
 from overpaint.saliency.deconvnet import Deconvnet
 from overpaint.saliency.grad_cam import GradCam
@@ -25,17 +26,16 @@ from overpaint.saliency.guided_backprop import GuidedBackprop
 from overpaint.saliency.guided_grad_cam import GuidedGradCam
 from overpaint.saliency.integrated_gradients import IntegratedGradients
 from overpaint.saliency.smooth_grad import SmoothGrad
-from overpaint.types import Batch
 
 METHODS: dict[str, Callable[..., Any]] = {
-    "gradient": Gradient(rows=2),
+    "gradient": Gradient(batch_size=2),
     "smooth_grad": SmoothGrad(samples=4),
     "integrated_gradients": IntegratedGradients(steps=64),
-    "guided_backprop": GuidedBackprop(rows=2),
-    "deconvnet": Deconvnet(rows=2),
-    "grad_cam": GradCam(rows=2),
-    "grad_cam_plus_plus": GradCamPlusPlus(rows=2),
-    "guided_grad_cam": GuidedGradCam(rows=2),
+    "guided_backprop": GuidedBackprop(batch_size=2),
+    "deconvnet": Deconvnet(batch_size=2),
+    "grad_cam": GradCam(batch_size=2),
+    "grad_cam_plus_plus": GradCamPlusPlus(batch_size=2),
+    "guided_grad_cam": GuidedGradCam(batch_size=2),
     "captum": CaptumMethod("DeepLift", {"baselines": "mean"}),
     "captum_random": CaptumMethod("GradientShap", {"baselines": "mean", "n_samples": 3, "stdevs": 0.1}),
 }
@@ -175,7 +175,7 @@ def test_too_little_memory_halves_the_pass(name: str, monkeypatch: pytest.Monkey
     """A device that holds three images: the same maps, from smaller passes; on one that holds none, an error."""
     classifier, rows = _mixed(), []
     images, targets = noise_images(5, 16), torch.tensor([[0], [1], [2], [0], [1]])
-    method = type(METHODS[name])(rows=8)
+    method = type(METHODS[name])(batch_size=8)
     expected = method(classifier, images, targets).maps
     logits, limit = classifier.logits, 3
 
@@ -197,7 +197,12 @@ def test_too_little_memory_halves_the_pass(name: str, monkeypatch: pytest.Monkey
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    for method in (Gradient(rows=0), SmoothGrad(rows=0), IntegratedGradients(rows=-1), GradCam(rows=0)):
+    for method in (
+        Gradient(batch_size=0),
+        SmoothGrad(batch_size=0),
+        IntegratedGradients(batch_size=-1),
+        GradCam(batch_size=0),
+    ):
         with pytest.raises(OverpaintError, match="must be at least 1"):
             method(_mixed(), noise_images(1, 16), torch.tensor([[0]]))
     with pytest.raises(OverpaintError, match="samples=1 must be at least 2"):

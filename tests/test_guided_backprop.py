@@ -1,11 +1,11 @@
-"""Guided backpropagation against captum, and on the ReLUs that captum misses."""
+"""GuidedSearch backpropagation against captum, and on the ReLUs that captum misses."""
 
 import pytest
 import torch
 from captum.attr import GuidedBackprop as Captums
 from conftest import SIZES, LogitModule, assert_same, noise_images, torchvision_classifier
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.saliency.gradient import Gradient
 from overpaint.saliency.guided_backprop import GuidedBackprop
 
@@ -16,7 +16,7 @@ TARGETS = torch.tensor([3, 1])
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "mobilenet_v3_small", "squeezenet1_1"])
 def test_it_is_captums(name: str) -> None:
     classifier, images = torchvision_classifier(name), noise_images(2, SIZES[name], 3)
-    found = GuidedBackprop(rows=2, sign="signed")(classifier, images, TARGETS[:, None])
+    found = GuidedBackprop(batch_size=2, sign="signed")(classifier, images, TARGETS[:, None])
     expected = Captums(LogitModule(classifier)).attribute(images.clone().requires_grad_(), target=TARGETS)
     assert_same(found.maps, expected.sum(1))
     plain = Gradient(sign="signed")(classifier, images, TARGETS[:, None]).maps
@@ -26,4 +26,4 @@ def test_it_is_captums(name: str) -> None:
 @pytest.mark.parametrize("name", ["vit_b_16", "swin_t"])
 def test_a_network_without_relus_is_refused(name: str) -> None:
     with pytest.raises(OverpaintError, match="network has none, so its map would be the plain gradient; use gradient"):
-        GuidedBackprop(rows=1)(torchvision_classifier(name), noise_images(1, SIZES[name], 3), TARGETS[:1, None])
+        GuidedBackprop(batch_size=1)(torchvision_classifier(name), noise_images(1, SIZES[name], 3), TARGETS[:1, None])

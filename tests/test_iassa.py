@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from conftest import SATURATED, FunctionClassifier, noise_images, planted
 from torch import Tensor, nn
 
-from overpaint.app.parts import make_method
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.cli.parts import make_method
+from overpaint.core.errors import OverpaintError
+from overpaint.inpainting.region import is_flat
 from overpaint.networks.dcgan import Discriminator
 from overpaint.perturbation.attention import SHARPNESS, attention, colour_and_place, network_levels
 from overpaint.perturbation.engine import Engine
-from overpaint.region import is_flat
 from overpaint.saliency.iassa import Iassa
 
 TARGET = torch.tensor([[1]])
@@ -155,7 +155,7 @@ def test_its_rounds_are_those_of_a_loop_over_windows() -> None:
         region = adjusted > adjusted.min() + 0.3 * (adjusted.max() - adjusted.min())
     torch.testing.assert_close(found.maps[0], adjusted, rtol=1e-4, atol=1e-6)
     assert found.queries.tolist() == [asked]
-    assert asked < settings.most_queries((16, 16), 1)
+    assert asked < settings.max_queries((16, 16), 1)
 
 
 @pytest.mark.parametrize("shape", SATURATED)
@@ -182,7 +182,7 @@ def test_finer_rounds_narrow_the_map(white_images: Tensor) -> None:
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
     images, targets, method = noise_images(2, 32, 3), torch.tensor([[0, 2], [1, 3]]), Iassa(rounds=3, overlap=2)
     together = method(network, images, targets)
-    again = Engine(network, chunk=40).run({"": method}, images, targets)[""]
+    again = Engine(network, batch_size=40).run_methods({"": method}, images, targets)[""]
     assert torch.equal(again.maps, together.maps)
     for row, (i, j) in enumerate(product(range(2), repeat=2)):
         alone = method(network, images[i : i + 1], targets[i : i + 1, j : j + 1])
@@ -203,9 +203,9 @@ def test_a_place_that_disturbs_does_not_widen_the_region(white_images: Tensor) -
 def test_targets_share_the_coarse_round(white_images: Tensor) -> None:
     classifier = planted(lambda share: share)
     method = Iassa(rounds=2)
-    found = Engine(classifier, chunk=1).run({"": method}, white_images, torch.tensor([[1, 0]]))[""]
+    found = Engine(classifier, batch_size=1).run_methods({"": method}, white_images, torch.tensor([[1, 0]]))[""]
     coarse = 1 + 20 * 20
-    assert sum(classifier.rows) == int(found.queries.sum()) - coarse <= method.most_queries((32, 32), 2)
+    assert sum(classifier.rows) == int(found.queries.sum()) - coarse <= method.max_queries((32, 32), 2)
     assert int(found.queries[0]) != int(found.queries[1])
 
 

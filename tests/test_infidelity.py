@@ -9,9 +9,9 @@ from conftest import FunctionClassifier, noise_images
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.metrics.base import MetricContext, MetricInputs
 from overpaint.metrics.infidelity import Infidelity
-from overpaint.metrics.rows import Evidence, Subject
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.saliency.rise import Rise
@@ -21,13 +21,15 @@ LINEAR = FunctionClassifier(lambda images: (images[:, 0] * WEIGHTS).sum((1, 2)))
 IMAGE = noise_images(1, 16)
 
 
-def _evidence(images: Tensor, targets: list[int], maps: Tensor) -> Evidence:
-    return Evidence(images, torch.tensor(targets), maps, torch.zeros_like(maps, dtype=torch.bool))
+def _evidence(images: Tensor, targets: list[int], maps: Tensor) -> MetricInputs:
+    return MetricInputs(images, torch.tensor(targets), maps, torch.zeros_like(maps, dtype=torch.bool))
 
 
-def _values(metric: Infidelity, classifier: FunctionClassifier | NetworkClassifier, evidence: Evidence) -> list[float]:
-    subject = Subject(Rise(), classifier, Engine(classifier, chunk=8))
-    return [measured.value for measured in metric.measure(evidence, subject)]
+def _values(
+    metric: Infidelity, classifier: FunctionClassifier | NetworkClassifier, inputs: MetricInputs
+) -> list[float]:
+    context = MetricContext(Rise(), classifier, Engine(classifier, batch_size=8))
+    return [measured.value for measured in metric.measure(inputs, context)]
 
 
 def _written_out(metric: Infidelity, classifier: NetworkClassifier, image: Tensor, target: int, own: Tensor) -> float:

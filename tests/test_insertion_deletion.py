@@ -14,25 +14,25 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import MetricResult
+from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.metrics.insertion_deletion import Deletion, Insertion, area_under, pixels_a_step
-from overpaint.metrics.ranks import RankMasks, saliency_ranks
-from overpaint.metrics.rows import Evidence, QueryMetric
+from overpaint.metrics.rank_masks import RankMasks, saliency_ranks
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.saliency.rise import Rise
-from overpaint.types import Measured
 
 KINDS: dict[str, Callable[..., QueryMetric]] = {"ins": Insertion, "del": Deletion}
 
 
-def _evidence(images: Tensor, targets: Tensor, maps: Tensor) -> Evidence:
-    return Evidence(images, targets, maps, torch.zeros_like(maps, dtype=torch.bool))
+def _evidence(images: Tensor, targets: Tensor, maps: Tensor) -> MetricInputs:
+    return MetricInputs(images, targets, maps, torch.zeros_like(maps, dtype=torch.bool))
 
 
-def _measured(metric: QueryMetric, classifier: Any, evidence: Evidence, **engine: Any) -> list[Measured]:
+def _measured(metric: QueryMetric, classifier: Any, inputs: MetricInputs, **engine: Any) -> list[MetricResult]:
     asks = Engine(classifier, **engine)
-    return asks.hold([metric.question(evidence, row, asks) for row in range(len(evidence.maps))])
+    return asks.run([metric.query_task(inputs, row, asks) for row in range(len(inputs.maps))])
 
 
 def _shuffled_map(*size: int, seed: int = 0) -> Tensor:
@@ -72,8 +72,8 @@ def test_a_linear_classifier_has_a_known_area(size: tuple[int, ...], step: Any, 
 
 def test_the_last_step_is_what_is_left() -> None:
     patch = _patch((5, 5), 5)
-    evidence = _evidence(torch.ones(1, 1, 5, 5), torch.tensor([1]), patch[None])
-    (measured,) = _measured(Insertion("black", 10), _linear(patch), evidence)
+    inputs = _evidence(torch.ones(1, 1, 5, 5), torch.tensor([1]), patch[None])
+    (measured,) = _measured(Insertion("black", 10), _linear(patch), inputs)
     assert measured.curve is not None
     assert measured.places is not None
     assert measured.curve.tolist() == pytest.approx([0, 1, 1, 1])
@@ -220,8 +220,8 @@ def test_a_method_takes_the_blur_too(network: NetworkClassifier) -> None:
 def test_only_the_order_of_the_pixels_matters(kind: str, network: NetworkClassifier) -> None:
     saliency = _shuffled_map(32, 32) / 1024 - 0.5
     maps = torch.stack([saliency, 100 * saliency + 3, saliency.double().mul(8).exp().float(), saliency**3])
-    evidence = _evidence(noise_images(1, 32, 3).expand(4, -1, -1, -1), torch.zeros(4, dtype=torch.long), maps)
-    first, *others = _measured(KINDS[kind](), network, evidence, chunk=64)
+    inputs = _evidence(noise_images(1, 32, 3).expand(4, -1, -1, -1), torch.zeros(4, dtype=torch.long), maps)
+    first, *others = _measured(KINDS[kind](), network, inputs, batch_size=64)
     for other in others:
         assert other.value == first.value
 
@@ -233,8 +233,8 @@ def test_equal_pixels_and_flat_or_broken_maps_come_in_reading_order(kind: str, n
     broken = torch.full((32, 32), 0.3)
     broken[4, 5] = torch.nan
     maps = torch.stack([reading, torch.full((32, 32), 0.7), broken, coarse, coarse * 2000 + reading])
-    evidence = _evidence(noise_images(1, 32, 3).expand(5, -1, -1, -1), torch.ones(5, dtype=torch.long), maps)
-    values = [m.value for m in _measured(KINDS[kind](), network, evidence, chunk=64)]
+    inputs = _evidence(noise_images(1, 32, 3).expand(5, -1, -1, -1), torch.ones(5, dtype=torch.long), maps)
+    values = [m.value for m in _measured(KINDS[kind](), network, inputs, batch_size=64)]
     assert values[0] == values[1] == values[2]
     assert values[3] == values[4] != values[0]
 
@@ -242,23 +242,23 @@ def test_equal_pixels_and_flat_or_broken_maps_come_in_reading_order(kind: str, n
 def test_a_value_does_not_depend_on_what_is_asked_beside_it(network: NetworkClassifier) -> None:
     images, targets = noise_images(3, 32, 3), torch.tensor([0, 3, 1])
     maps = torch.stack([_shuffled_map(32, 32, seed=s) for s in range(3)])
-    evidence, engine = _evidence(images, targets, maps), Engine(network, chunk=40)
+    inputs, engine = _evidence(images, targets, maps), Engine(network, batch_size=40)
     metrics = [Insertion(), Deletion("noise", step=100, seed=3)]
-    together = engine.hold([m.question(evidence, row, engine) for m in metrics for row in range(3)])
+    together = engine.run([m.query_task(inputs, row, engine) for m in metrics for row in range(3)])
     for place, metric in enumerate(metrics):
         for row in (2, 0, 1):
-            (alone,) = _measured(metric, network, evidence.rows([row]), chunk=16)
+            (alone,) = _measured(metric, network, inputs.rows([row]), batch_size=16)
             assert alone.value == together[3 * place + row].value
-        metric.update(evidence, engine)
+        metric.update(inputs, engine)
         assert float(metric.compute()) == pytest.approx(sum(m.value for m in together[3 * place : 3 * place + 3]) / 3)
 
 
 def test_the_queries_are_those_of_the_curve(network: NetworkClassifier) -> None:
-    evidence = _evidence(noise_images(1, 32, 3), torch.tensor([0]), _shuffled_map(32, 32)[None])
-    told: list[tuple[int, int]] = []
-    engine = Engine(network, on_answers=lambda count, planned: told.append((count, planned)))
-    engine.hold([Insertion(step=100).question(evidence, 0, engine)])
-    assert told == [(12, 12)]
+    inputs = _evidence(noise_images(1, 32, 3), torch.tensor([0]), _shuffled_map(32, 32)[None])
+    output_geometry: list[tuple[int, int]] = []
+    engine = Engine(network, on_batch=lambda count, planned: output_geometry.append((count, planned)))
+    engine.run([Insertion(step=100).query_task(inputs, 0, engine)])
+    assert output_geometry == [(12, 12)]
 
 
 def test_the_area_is_the_trapezoids() -> None:
@@ -274,6 +274,6 @@ def test_steps_out_of_range_are_refused(kind: str, step: Any) -> None:
 
 
 def test_a_step_beyond_the_image_is_refused(network: NetworkClassifier) -> None:
-    evidence = _evidence(noise_images(1, 32, 3), torch.tensor([0]), _shuffled_map(32, 32)[None])
+    inputs = _evidence(noise_images(1, 32, 3), torch.tensor([0]), _shuffled_map(32, 32)[None])
     with pytest.raises(OverpaintError, match=r"step=1025 exceeds the pixels of an image of \(32, 32\)"):
-        Insertion(step=1025).update(evidence, Engine(network))
+        Insertion(step=1025).update(inputs, Engine(network))

@@ -7,7 +7,7 @@ from conftest import LogitModule, assert_same, frozen_classifier, noise_images, 
 from test_gradient import linear_classifier
 from torch import Tensor, nn
 
-from overpaint.errors import OverpaintWarning
+from overpaint.core.errors import OverpaintWarning
 from overpaint.saliency.integrated_gradients import IntegratedGradients
 
 
@@ -51,7 +51,7 @@ def test_it_is_captums_in_passes_of_any_size() -> None:
     start = torch.full_like(images, 0.5)
     expected, delta = method.attribute(images, start, torch.tensor([3, 1]), n_steps=12, return_convergence_delta=True)
     for rows in (12, 5):
-        found = IntegratedGradients(steps=12, rows=rows)(classifier, images, torch.tensor([[3], [1]]))
+        found = IntegratedGradients(steps=12, batch_size=rows)(classifier, images, torch.tensor([[3], [1]]))
         assert_same(found.maps, expected.sum(1))
         torch.testing.assert_close(found.measures["convergence_delta"], delta.float(), rtol=1e-3, atol=1e-5)
 

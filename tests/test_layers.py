@@ -7,10 +7,10 @@ import torch
 from conftest import SIZES, PooledNetwork, frozen_classifier, noise_images, torchvision_classifier
 from torch import Tensor, nn
 
-from overpaint.attribution.guard import untouched
 from overpaint.attribution.layers import Layout, LayoutReader, choose_layer, spatial_layers
+from overpaint.attribution.state import preserve_state
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.networks.residual import build_classifier_network
 
 AUTO = {
@@ -24,7 +24,7 @@ AUTO = {
 
 
 def _auto(classifier: NetworkClassifier, images: Tensor) -> str:
-    with untouched(classifier, "a test"):
+    with preserve_state(classifier, "a test"):
         return choose_layer(classifier, images, "auto", "a test")
 
 

@@ -10,19 +10,19 @@ from jinja2 import Environment, PackageLoader
 from numpy.typing import NDArray
 from rich.console import Console
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.bootstrap import Bootstrap
+from overpaint.core.errors import OverpaintError
+from overpaint.core.files import read_csv
 from overpaint.metrics.insertion_deletion import Insertion
-from overpaint.metrics.leaderboard import Comparison, Standing, comparisons, standings
-from overpaint.report.files import read_csv
-from overpaint.report.leaderboard import (
+from overpaint.metrics.statistics.bootstrap import Bootstrap
+from overpaint.metrics.statistics.ranking import Comparison, Standing, comparisons, standings
+from overpaint.report.tables.leaderboard import (
     leaderboard_table,
     leaderboard_view,
     value_with_error,
     wandb_leaderboard,
     write_leaderboard,
 )
-from overpaint.report.scoreboard import Scoreboard
+from overpaint.report.tables.scoreboard import Scoreboard
 
 
 def _noise(seed: int, rows: int = 80) -> NDArray[np.float64]:
@@ -176,9 +176,9 @@ def test_files_hold_what_was_found_and_leave_empty_what_was_not(tmp_path: Path) 
     rows = read_csv(tmp_path / "leaderboard.csv")
     assert [(row["metric"], row["method"]) for row in rows] == [(s.metric, s.method) for s in found]
     assert float(rows[0]["mean"]) == found[0].mean
-    told = ("rank", "rows", "beats_controls", "higher_is_better", "control", "label")
-    assert [rows[0][name] for name in told] == ["1", "40", "True", "True", "False", LABELS["insertion"]]
-    assert [rows[3][name] for name in told] == ["", "40", "", "", "False", ""]
+    output_geometry = ("rank", "rows", "beats_controls", "higher_is_better", "control", "label")
+    assert [rows[0][name] for name in output_geometry] == ["1", "40", "True", "True", "False", LABELS["insertion"]]
+    assert [rows[3][name] for name in output_geometry] == ["", "40", "", "", "False", ""]
     assert (rows[4]["mean"], rows[4]["rank"], rows[4]["rows"]) == ("", "", "0")
     differences = read_csv(tmp_path / "pairs.csv")
     assert list(differences[0]) == ["metric", "first", "second", "difference", "low", "high", "rows"]
@@ -237,7 +237,7 @@ def test_many_metrics_are_spread_over_tables_that_fit(width: int) -> None:
 
 def test_the_page_shows_means_intervals_and_ranks() -> None:
     found, _ = _example()
-    environment = Environment(loader=PackageLoader("overpaint.report", "."), autoescape=True)
+    environment = Environment(loader=PackageLoader("overpaint.report.html", "."), autoescape=True)
     html = environment.get_template("leaderboard.html.j2").render(leaderboard=leaderboard_view(found, LABELS))
     first = found[0]
     assert f"<b>{value_with_error(first.mean, first.low, first.high).split(' ')[0]}</b>" in html

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.proposals import relative_errors
-from overpaint.perturbation.randomness import image_rng
+from overpaint.perturbation.method import relative_errors
 from overpaint.perturbation.segments import segments_of
-from overpaint.region import is_flat
 from overpaint.saliency.lime import Lime, similarity
 
 TARGET = torch.tensor([[1]])
@@ -65,7 +65,7 @@ def test_a_linear_classifier_gives_the_sums_of_its_segments(white_images: Tensor
     """For f = Σ w x on white over black the score is linear in the kept segments: β = the segment's sum of w."""
     weights = torch.rand(32, 32, generator=torch.Generator().manual_seed(0)) / 1000
     classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
-    found = Lime(queries=256, segments="grid", count=16, ridge=1e-6)(classifier, white_images, TARGET)
+    found = Lime(queries=256, segments="grid", num_segments=16, ridge=1e-6)(classifier, white_images, TARGET)
     expected = torch.nn.functional.avg_pool2d(weights[None], 8)[0] * 64
     torch.testing.assert_close(found.maps[0, ::8, ::8], expected, rtol=1e-4, atol=1e-6)
     assert float(found.standard_errors.max()) < 1e-6  # type: ignore[union-attr]
@@ -92,7 +92,7 @@ def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str,
 @pytest.mark.parametrize("shape", ["linear", "sure only with 80 % of it"])
 def test_standard_error_predicts_the_spread_over_seeds(shape: str, white_images: Tensor) -> None:
     classifier = planted(SATURATED[shape])
-    runs = [Lime(queries=256, count=16, segments="grid", seed=s) for s in range(20)]
+    runs = [Lime(queries=256, num_segments=16, segments="grid", seed=s) for s in range(20)]
     found = [run(classifier, white_images, TARGET) for run in runs]
     maps = torch.stack([f.maps[0] for f in found])
     errors = torch.stack([f.standard_errors[0] for f in found])  # type: ignore[index]
@@ -101,7 +101,9 @@ def test_standard_error_predicts_the_spread_over_seeds(shape: str, white_images:
 
 def test_sampling_ends_at_the_wanted_error(white_images: Tensor) -> None:
     classifier = planted(SATURATED["sure only with 80 % of it"])
-    found = Engine(classifier, chunk=32).run({"": Lime(queries=4000, stop_at=0.05)}, white_images, TARGET)[""]
+    found = Engine(classifier, batch_size=32).run_methods({"": Lime(queries=4000, stop_at=0.05)}, white_images, TARGET)[
+        ""
+    ]
     spent = int(found.queries[0])
     assert spent == sum(classifier.rows) < 4000
     assert found.standard_errors is not None
@@ -112,7 +114,7 @@ def test_sampling_ends_at_the_wanted_error(white_images: Tensor) -> None:
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
     images, targets, method = noise_images(3, 32, 3), torch.tensor([[0, 2], [1, 3], [2, 0]]), Lime(queries=100)
     together = method(network, images, targets)
-    again = Engine(network, chunk=40).run({"": method}, images, targets)[""]
+    again = Engine(network, batch_size=40).run_methods({"": method}, images, targets)[""]
     assert torch.equal(again.maps, together.maps)
     for i in range(3):
         alone = method(network, images[i : i + 1], targets[i : i + 1])
@@ -161,7 +163,7 @@ def test_one_dimension_works_on_a_grid_and_slic_says_so() -> None:
     ("settings", "message"),
     [
         ({"queries": 63}, "queries=63 must be at least 64"),
-        ({"count": 1}, "count=1 at least 2"),
+        ({"num_segments": 1}, "num_segments=1 at least 2"),
         ({"ridge": 0.0}, "ridge=0.0 must be above 0"),
     ],
 )

@@ -8,7 +8,9 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.inpainting.region import RegionRule
+from overpaint.metrics.base import MapMetric, MetricInputs
 from overpaint.metrics.localisation import (
     BestIou,
     EnergyInside,
@@ -21,8 +23,6 @@ from overpaint.metrics.localisation import (
     iou,
     pointing_game,
 )
-from overpaint.metrics.rows import Evidence, MapMetric
-from overpaint.region import RegionRule
 
 ALL: dict[str, Callable[[], MapMetric]] = {
     "pointing_game": PointingGame,
@@ -40,10 +40,10 @@ def _box(top: int, left: int, height: int = 8, width: int = 8, side: int = 32) -
     return box
 
 
-def _evidence(maps: Tensor, objects: Tensor | None, rule: RegionRule | None = None) -> Evidence:
+def _evidence(maps: Tensor, objects: Tensor | None, rule: RegionRule | None = None) -> MetricInputs:
     regions = (rule or RegionRule(fraction=64 / 1024)).salient_region(maps)
     rows, space = len(maps), maps.shape[1:]
-    return Evidence(torch.zeros(rows, 1, *space), torch.zeros(rows).long(), maps, regions, objects=objects)
+    return MetricInputs(torch.zeros(rows, 1, *space), torch.zeros(rows).long(), maps, regions, objects=objects)
 
 
 def _value(name: str, maps: Tensor, objects: Tensor | None) -> float:
@@ -214,7 +214,7 @@ def test_the_functions_know_pointless_maps_by_themselves() -> None:
 
 def test_a_region_of_a_flat_map_is_no_hit() -> None:
     metric, box = Iou(), _box(0, 0)
-    metric.update(Evidence(torch.zeros(1, 1, 32, 32), torch.tensor([0]), torch.ones(1, 32, 32), box, objects=box))
+    metric.update(MetricInputs(torch.zeros(1, 1, 32, 32), torch.tensor([0]), torch.ones(1, 32, 32), box, objects=box))
     assert float(metric.compute()) == 0.0
 
 

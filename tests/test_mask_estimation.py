@@ -5,10 +5,10 @@ import torch
 from conftest import SATURATED, FunctionClassifier, planted
 from torchmetrics.functional import spearman_corrcoef
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.randomness import image_rng
-from overpaint.region import is_flat
 from overpaint.saliency.mask_estimation import MaskEstimation, rank_in, total_variation_gradient
 
 TARGET = torch.tensor([[1]])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from skimage.transform import resize
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.perturbation.masks import MaskGeometry
 
 

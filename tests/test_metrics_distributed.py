@@ -14,23 +14,23 @@ from omegaconf import OmegaConf
 from torchmetrics.utilities import dim_zero_cat
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.inversion import LatentSearch
-from overpaint.metrics.rows import Evidence, MapMetric, QueryMetric, RowMetric, Subject
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.region import RegionRule
+from overpaint.metrics.base import MapMetric, MetricContext, MetricInputs, QueryMetric, SaliencyMetric
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.perturbation.engine import Engine
-from overpaint.region import RegionRule
 from overpaint.saliency.rise import Rise
-from overpaint.variants import VariantMaker
 
 FILES = sorted((Path(__file__).parents[1] / "configs" / "metrics").glob("*.yaml"))
 ROWS, HALVES = 5, (range(3), range(3, 5))
 
 
-def _metric(file: Path) -> RowMetric:
+def _metric(file: Path) -> SaliencyMetric:
     whole: Any = OmegaConf.to_container(OmegaConf.create({"seed": 0, "metric": OmegaConf.load(file)}), resolve=True)
     settings = whole["metric"]
     module, _, name = settings.pop("target").rpartition(".")
-    metric: RowMetric = getattr(importlib.import_module(module), name)(**settings)
+    metric: SaliencyMetric = getattr(importlib.import_module(module), name)(**settings)
     return metric
 
 
@@ -39,20 +39,20 @@ def _classifier() -> NetworkClassifier:
     return frozen_classifier(PooledNetwork())
 
 
-def _maker() -> VariantMaker:
+def _maker() -> Inpainter:
     torch.manual_seed(0)
     generator, discriminator = Generator(32, 1, 4, 2).eval(), Discriminator(32, 1, 2).eval()
-    return VariantMaker(generator, discriminator, LatentSearch(count=4, steps=1, starts=0), RegionRule())
+    return Inpainter(generator, discriminator, LatentSearch(num_variants=4, steps=1, num_candidates=0), RegionRule())
 
 
-def _evidence() -> Evidence:
+def _evidence() -> MetricInputs:
     """Rows of which every metric can measure some in each half; in the last nothing is annotated."""
     rng = torch.Generator().manual_seed(0)
     repeats = torch.rand(ROWS, 16, 16, generator=rng) + 0.5 * torch.rand(3, ROWS, 16, 16, generator=rng)
     regions = torch.stack([RegionRule().salient_region(maps) for maps in repeats])
     objects = torch.zeros(ROWS, 16, 16, dtype=torch.bool)
     objects[:4, 3:12, 5:14] = True
-    return Evidence(
+    return MetricInputs(
         noise_images(ROWS, 16),
         torch.arange(ROWS) % 3,
         repeats[0],
@@ -66,13 +66,13 @@ def _evidence() -> Evidence:
 
 def _measured(file: Path, rows: range) -> list[float]:
     """Returns the metric's value, and those of the rows of all processes."""
-    metric, evidence, classifier = _metric(file), _evidence().rows(rows), _classifier()
+    metric, inputs, classifier = _metric(file), _evidence().rows(rows), _classifier()
     if isinstance(metric, MapMetric):
-        metric.update(evidence)
+        metric.update(inputs)
     elif isinstance(metric, QueryMetric):
-        metric.update(evidence, Engine(classifier, chunk=8))
+        metric.update(inputs, Engine(classifier, batch_size=8))
     else:
-        metric.update(evidence, Subject(Rise(queries=16), classifier, Engine(classifier, chunk=8), _maker()))
+        metric.update(inputs, MetricContext(Rise(queries=16), classifier, Engine(classifier, batch_size=8), _maker()))
     with metric.sync_context():
         values = dim_zero_cat(metric.values).tolist()
     return [float(metric.compute()), *values]

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from overpaint.names import row_folder, row_name, safe_file_name
+from overpaint.core.names import row_folder, row_name, safe_file_name
 
 AWKWARD = (
     *(".", "..", "...", "", " ", "/", "../..", "a/..", "..\\x", "/etc/passwd", "a/b", "a-b", "a_b", "a b", "-rf", "~"),

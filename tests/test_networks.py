@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier, classifier_from_settings, load_classifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY, load_dcgan, read_checkpoint
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
 from overpaint.networks.residual import RepeatGrey, ResidualBlock, ResidualNetwork, build_classifier_network
-from overpaint.types import Classifier
 
 
 @pytest.fixture(autouse=True)
@@ -114,12 +114,12 @@ def test_latents_have_the_distribution_that_was_asked_for(distribution: Any) -> 
 def test_the_way_between_normal_latents_is_an_arc() -> None:
     generator = Generator(latent_dim=64)
     start, end = generator.sample_latents(10, torch.Generator().manual_seed(0)).chunk(2)
-    way = generator.latents_between(start, end, 5)
+    way = generator.interpolate_latents(start, end, 5)
     assert way.shape == (5, 5, 64)
     torch.testing.assert_close(way[0], start)
     torch.testing.assert_close(way[-1], end)
     angles = torch.stack([torch.cosine_similarity(a, b).acos() for a, b in pairwise(way)])
-    unit = generator.latents_between(start / start.norm(dim=1)[:, None], end / end.norm(dim=1)[:, None], 5)
+    unit = generator.interpolate_latents(start / start.norm(dim=1)[:, None], end / end.norm(dim=1)[:, None], 5)
     torch.testing.assert_close(unit.norm(dim=2), torch.ones(5, 5))
     torch.testing.assert_close(
         torch.stack([torch.cosine_similarity(a, b).acos() for a, b in pairwise(unit)]),
@@ -127,7 +127,7 @@ def test_the_way_between_normal_latents_is_an_arc() -> None:
     )
     assert bool((angles > 0).all())
     # A quarter of a circle by hand: its middle is at 45 degrees.
-    middle = generator.latents_between(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 3)[1, 0]
+    middle = generator.interpolate_latents(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 3)[1, 0]
     assert middle.tolist() == pytest.approx([math.sqrt(0.5)] * 2)
 
 
@@ -135,14 +135,14 @@ def test_the_way_between_normal_latents_is_an_arc() -> None:
 def test_latents_of_one_or_opposite_directions_have_a_straight_way(factor: float) -> None:
     generator = Generator(latent_dim=8)
     start = generator.sample_latents(3, torch.Generator().manual_seed(0))
-    way = generator.latents_between(start, factor * start, 3)
+    way = generator.interpolate_latents(start, factor * start, 3)
     torch.testing.assert_close(way[1], (1 + factor) / 2 * start)
 
 
 def test_the_way_between_uniform_latents_is_straight() -> None:
     generator = Generator(latent_dim=8, latent_distribution="uniform")
     start, end = generator.sample_latents(6, torch.Generator().manual_seed(0)).chunk(2)
-    torch.testing.assert_close(generator.latents_between(start, end, 3)[1], (start + end) / 2)
+    torch.testing.assert_close(generator.interpolate_latents(start, end, 3)[1], (start + end) / 2)
 
 
 @pytest.mark.parametrize("deviation", [0.02, 0.5])

@@ -9,10 +9,10 @@ from conftest import SATURATED, FunctionClassifier, noise_images, planted
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.windows import Windows, pixels
-from overpaint.region import is_flat
 from overpaint.saliency.occlusion import Occlusion
 
 TARGET = torch.tensor([[1]])
@@ -94,7 +94,9 @@ def test_the_other_class_has_the_opposite_map(white_images: Tensor) -> None:
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
     images, targets = noise_images(3, 32, 3), torch.tensor([[0, 2], [1, 3], [2, 0]])
     together = Occlusion()(network, images, targets).maps
-    assert torch.equal(Engine(network, chunk=40).run({"": Occlusion()}, images, targets)[""].maps, together)
+    assert torch.equal(
+        Engine(network, batch_size=40).run_methods({"": Occlusion()}, images, targets)[""].maps, together
+    )
     for i in range(3):
         assert torch.equal(Occlusion()(network, images[i : i + 1], targets[i : i + 1, 1:]).maps, together[[2 * i + 1]])
 

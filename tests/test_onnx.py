@@ -12,7 +12,7 @@ from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.onnx import OnnxFunction
 from overpaint.classifiers.options import ClassifierOptions
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.saliency.rise import Rise
 
 onnx = pytest.importorskip("onnx")

@@ -6,10 +6,19 @@ import math
 import pytest
 import torch
 from conftest import FunctionClassifier, frozen_classifier
-from painted import MAP, REGION, SIDE, bright_region, grey_maker, painting_of, same_probed, small_painting
+from probe_inputs import (
+    MAP,
+    REGION,
+    SIDE,
+    bright_region,
+    grey_inpainter,
+    probe_inputs_of,
+    same_probed,
+    small_probe_inputs,
+)
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.probes.oracle import Oracle
 
 IMAGE = torch.full((1, 1, SIDE, SIDE), 0.35)
@@ -33,8 +42,8 @@ def test_what_the_oracle_says_by_hand() -> None:
     """The first calls 0.3 to 0.6 middle, the oracle 0.4 to 0.8."""
     levels = [0.35, 0.45, 0.55, 0.65, 0.9, 0.1, 0.105]  # the last is a duplicate
     oracle = ThreeClasses(0.4, 0.8)
-    painting = painting_of(grey_maker(levels), ThreeClasses(0.3, 0.6), IMAGE, MAP[None], [1], oracle)
-    (found,) = Oracle()(painting)
+    inputs = probe_inputs_of(grey_inpainter(levels), ThreeClasses(0.3, 0.6), IMAGE, MAP[None], [1], oracle)
+    (found,) = Oracle()(inputs)
     assert found.numbers == pytest.approx(
         {
             "oracle_acceptance_rate": 3 / 6,  # 0.45, 0.55 and 0.65
@@ -51,23 +60,23 @@ def test_what_the_oracle_says_by_hand() -> None:
 
 
 def test_the_classifier_agrees_with_itself() -> None:
-    painting = painting_of(
-        grey_maker([0.9, 0.7, 0.2]), bright_region(), IMAGE + 0.3, MAP[None], [1], oracle=bright_region()
+    inputs = probe_inputs_of(
+        grey_inpainter([0.9, 0.7, 0.2]), bright_region(), IMAGE + 0.3, MAP[None], [1], oracle=bright_region()
     )
-    (found,) = Oracle()(painting)
-    assert found.numbers["oracle_acceptance_rate"] == pytest.approx(float(painting.variants.acceptance_rates[0]))
+    (found,) = Oracle()(inputs)
+    assert found.numbers["oracle_acceptance_rate"] == pytest.approx(float(inputs.variants.acceptance_rates[0]))
     assert found.numbers["oracle_agrees_on_accepted"] == found.numbers["oracle_agrees_on_flipped"] == 1
     assert found.numbers["oracle_keeps_class_on_flipped"] == 0
     assert found.numbers["oracle_agrees_on_image"] == 1
 
 
 def test_what_there_is_none_of_is_nan() -> None:
-    painting = painting_of(grey_maker([0.9, 0.7]), bright_region(), IMAGE, MAP[None], [1], oracle=bright_region())
-    (found,) = Oracle()(painting)
+    inputs = probe_inputs_of(grey_inpainter([0.9, 0.7]), bright_region(), IMAGE, MAP[None], [1], oracle=bright_region())
+    (found,) = Oracle()(inputs)
     assert math.isnan(found.numbers["oracle_agrees_on_flipped"])
     assert found.numbers["oracle_agrees_on_accepted"] == 1
-    flat = painting_of(
-        grey_maker([0.9, 0.7]), bright_region(), IMAGE, torch.ones(1, SIDE, SIDE), [1], oracle=bright_region()
+    flat = probe_inputs_of(
+        grey_inpainter([0.9, 0.7]), bright_region(), IMAGE, torch.ones(1, SIDE, SIDE), [1], oracle=bright_region()
     )
     (found,) = Oracle()(flat)
     assert math.isnan(found.numbers["oracle_acceptance_rate"])
@@ -76,9 +85,9 @@ def test_what_there_is_none_of_is_nan() -> None:
 
 
 def test_without_an_oracle_it_says_how_to_name_one() -> None:
-    painting = painting_of(grey_maker([0.9]), bright_region(), IMAGE, MAP[None], [1])
+    inputs = probe_inputs_of(grey_inpainter([0.9]), bright_region(), IMAGE, MAP[None], [1])
     with pytest.raises(OverpaintError, match=r"probes=oracle asks a second classifier.*oracle="):
-        Oracle()(painting)
+        Oracle()(inputs)
 
 
 def test_a_row_does_not_see_its_batch() -> None:
@@ -86,7 +95,7 @@ def test_a_row_does_not_see_its_batch() -> None:
         torch.manual_seed(5)
         network = torch.nn.Sequential(torch.nn.Conv2d(1, 5, 7, 5), torch.nn.ReLU(), torch.nn.Flatten())
         network.append(torch.nn.Linear(180, 3))
-    painting = dataclasses.replace(small_painting(), oracle=frozen_classifier(network, 32))
-    together = Oracle()(painting)
+    inputs = dataclasses.replace(small_probe_inputs(), oracle=frozen_classifier(network, 32))
+    together = Oracle()(inputs)
     for row in range(3):
-        assert same_probed(Oracle()(painting.rows([row]))[0], together[row])
+        assert same_probed(Oracle()(inputs.rows([row]))[0], together[row])

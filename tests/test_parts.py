@@ -4,10 +4,10 @@ import pytest
 from conftest import frozen_classifier
 from torch import nn
 
-from overpaint.app.parts import differences
+from overpaint.cli.parts import differences
+from overpaint.core.types import Classifier
 from overpaint.networks.checkpoint import Dcgan
 from overpaint.networks.dcgan import Discriminator, Generator
-from overpaint.types import Classifier
 
 
 def _classifier(size: int) -> Classifier:

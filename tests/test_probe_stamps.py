@@ -5,33 +5,33 @@ from pathlib import Path
 import pytest
 import torch
 
-from overpaint.app.build import build
-from overpaint.app.parts import with_others
-from overpaint.app.stamps import manners
-from overpaint.config import load_settings
-from overpaint.data.base import ImagePart
-from overpaint.explanation import Plan
+from overpaint.cli.config import load_settings
+from overpaint.cli.fingerprints import manners
+from overpaint.cli.instantiate import build
+from overpaint.cli.parts import with_others
+from overpaint.data.base import ImageSplit
 from overpaint.metrics.retention import Retention
+from overpaint.pipeline.runner import Plan
+from overpaint.probes.base import Probe
+from overpaint.probes.boundary_search import BoundarySearch
 from overpaint.probes.controls import Controls
 from overpaint.probes.diversity import Diversity
-from overpaint.probes.flip import Flip
-from overpaint.probes.guided import Guided
+from overpaint.probes.guided import GuidedSearch
 from overpaint.probes.oracle import Oracle
-from overpaint.probes.painting import Probe
-from overpaint.probes.sizes import Sizes
+from overpaint.probes.region_size_sweep import RegionSizeSweep
 from overpaint.probes.stability import Stability
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 WORDS = ["methods=[rise]", "metrics=[retention,insertion]", "probes=all"]
 
 
-def _bank(*levels: int) -> ImagePart:
+def _bank(*levels: int) -> ImageSplit:
     images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4).contiguous()
-    return ImagePart(images, torch.zeros(len(levels), dtype=torch.long), [str(level) for level in levels])
+    return ImageSplit(images, torch.zeros(len(levels), dtype=torch.long), [str(level) for level in levels])
 
 
 def _manners(
-    folder: Path, *words: str, generator: bytes = b"generator", bank: ImagePart | None = None
+    folder: Path, *words: str, generator: bytes = b"generator", bank: ImageSplit | None = None
 ) -> dict[str, str]:
     (folder / "classifier.ckpt").write_bytes(b"classifier")
     (folder / "dcgan.ckpt").write_bytes(generator)
@@ -46,16 +46,16 @@ def test_the_files_in_configs_describe_the_probes() -> None:
     assert built == {
         "controls": Controls(),
         "diversity": Diversity([0.0, 0.1, 0.5, 1.0, 2.0]),
-        "flip": Flip(),
-        "guided": Guided(),
+        "boundary_search": BoundarySearch(),
+        "guided": GuidedSearch(),
         "oracle": Oracle(),
-        "sizes": Sizes([0.5, 0.6, 0.7, 0.8, 0.9]),
+        "region_size_sweep": RegionSizeSweep([0.5, 0.6, 0.7, 0.8, 0.9]),
         "stability": Stability(),
     }
     assert all(isinstance(probe, Probe) for probe in built.values())
     retention = build(settings["metrics"]["retention"], "metrics.retention")
     assert isinstance(retention, Retention)
-    assert retention.count == 16
+    assert retention.num_variants == 16
 
 
 def test_only_the_controls_depend_on_the_other_images(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_only_the_controls_depend_on_the_other_images(tmp_path: Path) -> None:
 
 def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_not(tmp_path: Path) -> None:
     before, painted = _manners(tmp_path), {"metric_retention_rise", "variants"}
-    names = ("controls", "diversity", "flip", "guided", "oracle", "sizes", "stability")
+    names = ("controls", "diversity", "boundary_search", "guided", "oracle", "region_size_sweep", "stability")
     probes = {f"probe_{name}" for name in names}
     for after in (_manners(tmp_path, generator=b"other"), _manners(tmp_path, "search.steps=3")):
         assert {name for name in before if before[name] != after[name]} == painted | probes
@@ -74,12 +74,12 @@ def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_no
 @pytest.mark.parametrize(
     ("word", "piece"),
     [
-        ("probes.sizes.count=3", "probe_sizes"),
+        ("probes.region_size_sweep.num_variants=3", "probe_region_size_sweep"),
         ("probes.guided.weight=1", "probe_guided"),
         ("probes.diversity.values=[1.5]", "probe_diversity"),
-        ("probes.flip.into=3", "probe_flip"),
+        ("probes.boundary_search.into=3", "probe_boundary_search"),
         ("probes.stability.shear=3", "probe_stability"),
-        ("metrics.retention.count=3", "metric_retention_rise"),
+        ("metrics.retention.num_variants=3", "metric_retention_rise"),
     ],
 )
 def test_a_setting_touches_its_own_piece_alone(tmp_path: Path, word: str, piece: str) -> None:
@@ -88,10 +88,13 @@ def test_a_setting_touches_its_own_piece_alone(tmp_path: Path, word: str, piece:
 
 
 def test_probes_that_look_at_other_images_get_them() -> None:
-    plan, images = Plan({}, probes={"controls": Controls(draws=3), "sizes": Sizes()}), _bank(1, 2).images
+    plan, images = (
+        Plan({}, probes={"controls": Controls(draws=3), "region_size_sweep": RegionSizeSweep()}),
+        _bank(1, 2).images,
+    )
     given = with_others(plan, images).probes
     controls = given["controls"]
     assert isinstance(controls, Controls)
     assert controls.others is images
     assert controls.draws == 3
-    assert given["sizes"] == Sizes()
+    assert given["region_size_sweep"] == RegionSizeSweep()

@@ -8,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 
-from overpaint.app.progress import QueryProgress
+from overpaint.cli.progress import QueryProgress
 
 
 def test_the_bar_moves_with_queries_and_then_with_the_time_of_the_last_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import torch
 from conftest import noise_images, planted
 from scipy import stats
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.saliency.random import Random
 
 TARGETS = torch.tensor([[1, 0], [0, 1]])

@@ -13,14 +13,14 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier, MetricResult, SaliencyMaps, SaliencyMethod, TargetSets
 from overpaint.metrics.agreement import spearman
+from overpaint.metrics.base import MetricContext, MetricInputs
 from overpaint.metrics.randomisation import Randomisation, randomise
-from overpaint.metrics.rows import Evidence, Subject
-from overpaint.perturbation.engine import Engine, maps_of
+from overpaint.perturbation.engine import Engine, compute_maps
 from overpaint.saliency.gradient import Gradient
 from overpaint.saliency.rise import Rise
-from overpaint.types import Classifier, Measured, SaliencyMaps, SaliencyMethod, TargetSets
 
 IMAGES, TARGETS = noise_images(2, 32, 3), torch.tensor([[0, 3], [2, 1]])
 
@@ -36,12 +36,12 @@ class Edges:
 
 def _measured(
     metric: Randomisation, method: SaliencyMethod, classifier: Classifier, images: Tensor, targets: Tensor
-) -> list[Measured]:
-    subject = Subject(method, classifier, Engine(classifier, chunk=32))
-    maps = maps_of(method, classifier, images, targets, subject.engine).maps
+) -> list[MetricResult]:
+    context = MetricContext(method, classifier, Engine(classifier, batch_size=32))
+    maps = compute_maps(method, classifier, images, targets, context.engine).maps
     rows = images.repeat_interleave(targets.shape[1], 0)
-    evidence = Evidence(rows, targets.flatten(), maps, torch.zeros_like(maps, dtype=torch.bool))
-    return metric.measure(evidence, subject)
+    inputs = MetricInputs(rows, targets.flatten(), maps, torch.zeros_like(maps, dtype=torch.bool))
+    return metric.measure(inputs, context)
 
 
 def _all(stages: list[list[str]]) -> list[str]:

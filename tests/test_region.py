@@ -9,8 +9,8 @@ import torch
 from skimage.filters import threshold_otsu
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.region import RegionRule, bounding_box_of_largest, is_flat, moved_elsewhere
+from overpaint.core.errors import OverpaintError
+from overpaint.inpainting.region import RegionRule, bounding_box_of_largest, is_flat, moved_elsewhere
 
 METHODS = ["fraction", "threshold", "otsu"]
 
@@ -284,9 +284,9 @@ def test_a_share_of_the_box_counts_pixels_of_the_largest_components_box() -> Non
     rule = RegionRule(fraction=6 / 48)
     assert torch.equal(rule.salient_region(values[None])[0], values > 0)
     # The box is 3 by 3; half of its 9 pixels are 4 (rounded half to even), wherever the most salient ones lie.
-    assert torch.equal(rule.share_of_box(values[None], 0.5)[0], values > 6)
-    assert torch.equal(rule.share_of_box(values[None], 0.01)[0], values == 10)
-    sizes = [int(rule.share_of_box(values[None], share).sum()) for share in (0.2, 0.6, 0.9, 1.0)]
+    assert torch.equal(rule.fraction_of_box(values[None], 0.5)[0], values > 6)
+    assert torch.equal(rule.fraction_of_box(values[None], 0.01)[0], values == 10)
+    sizes = [int(rule.fraction_of_box(values[None], share).sum()) for share in (0.2, 0.6, 0.9, 1.0)]
     assert sizes == [2, 5, 8, 9]
 
 
@@ -296,7 +296,7 @@ def test_shares_of_the_box_lie_in_one_another(shape: tuple[int, ...]) -> None:
     places = torch.stack(torch.meshgrid(*map(torch.arange, shape), indexing="ij"))
     maps[0] = 0.01 * maps[0] - places.sub(4).square().sum(0)  # one hill
     maps[1] = 2.5
-    regions = [rule.share_of_box(maps, share) for share in (0.1, 0.5, 0.8, 1.0)]
+    regions = [rule.fraction_of_box(maps, share) for share in (0.1, 0.5, 0.8, 1.0)]
     for smaller, larger in itertools.pairwise(regions):
         assert not (smaller & ~larger).any()
         assert int(smaller[0].sum()) < int(larger[0].sum())

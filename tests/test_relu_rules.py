@@ -10,9 +10,9 @@ from captum.attr import Deconvolution, GuidedBackprop
 from conftest import frozen_classifier, noise_images
 from torch import Tensor, nn
 
-from overpaint.attribution.passes import input_gradients
+from overpaint.attribution.batches import input_gradients
 from overpaint.attribution.relu import Rule, relu_rule
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 
 TARGETS = torch.tensor([0, 2])
 

@@ -10,18 +10,18 @@ import torch
 from conftest import FunctionClassifier
 from PIL import Image
 
-from overpaint.explanation import Plan, explain
-from overpaint.inversion import LatentSearch
-from overpaint.modules.explainer import ExplainedBatch
+from overpaint.core.files import read_arrays
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.region import RegionRule
 from overpaint.networks.dcgan import Discriminator, Generator
-from overpaint.region import RegionRule
-from overpaint.report.figures import enlarge, map_picture, picture_grid, png, to_picture
-from overpaint.report.files import read_arrays
-from overpaint.report.store import finished_folders, read_result
-from overpaint.report.summary import summarise, terminal_table
-from overpaint.report.writer import ExplanationWriter
+from overpaint.pipeline.cache import finished_folders, read_result
+from overpaint.pipeline.lightning import ExplainedBatch
+from overpaint.pipeline.runner import Plan, explain
+from overpaint.pipeline.writer import ExplanationWriter
+from overpaint.report.plots.images import enlarge, map_picture, picture_grid, png, to_picture
+from overpaint.report.tables.summary import summarise, terminal_table
 from overpaint.saliency.rise import Rise
-from overpaint.variants import VariantMaker
 
 STAMPS = {"base": "one", "map_rise": "two", "variants": "three"}
 
@@ -30,9 +30,11 @@ def _written(folder: Path, classifier: FunctionClassifier) -> Path:
     """Explains one grey image and writes it."""
     torch.manual_seed(0)
     generator, discriminator = Generator(32, 1, 4, 2).eval(), Discriminator(32, 1, 2).eval()
-    maker = VariantMaker(generator, discriminator, LatentSearch(count=3, steps=1, starts=0), RegionRule())
+    inpainter = Inpainter(
+        generator, discriminator, LatentSearch(num_variants=3, steps=1, num_candidates=0), RegionRule()
+    )
     images = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = explain(classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, RegionRule(), maker))
+    found = explain(classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, RegionRule(), inpainter))
     writer = ExplanationWriter(folder, ["other", "wanted"], {"a": STAMPS})
     batch = ExplainedBatch(["a"], [None], [0], found)
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=folder)
@@ -45,7 +47,7 @@ def test_a_flat_map_has_no_region_and_no_rate(tmp_path: Path) -> None:
     folder = _written(tmp_path, blind)
     result = read_result(folder)
     assert result["flat_map"] is True
-    assert result["region_share"] == 0
+    assert result["region_fraction"] == 0
     assert result["acceptance_rate"] is None
     assert result["label"] == "other"
     variants, image = read_arrays(folder / "variants.npz")["images"], read_arrays(folder / "saliency.npz")["image"]

@@ -4,10 +4,10 @@ import pytest
 import torch
 from conftest import FunctionClassifier, planted
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.randomness import image_rng
-from overpaint.region import is_flat
 from overpaint.saliency.rise import Rise
 
 TARGET = torch.tensor([[1]])

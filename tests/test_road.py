@@ -11,23 +11,23 @@ from conftest import FunctionClassifier, noise_images
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
-from overpaint.metrics.ranks import saliency_ranks
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import MetricResult
+from overpaint.metrics.base import MetricInputs
+from overpaint.metrics.rank_masks import saliency_ranks
 from overpaint.metrics.road import Imputations, Road, imputed
-from overpaint.metrics.rows import Evidence
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.questions import Pictures
-from overpaint.perturbation.randomness import image_rng
-from overpaint.types import Measured
+from overpaint.perturbation.tasks import ImageBatch
 
 
-def _evidence(images: Tensor, maps: Tensor, target: int = 1) -> Evidence:
-    return Evidence(images, torch.full((len(maps),), target), maps, torch.zeros_like(maps, dtype=torch.bool))
+def _evidence(images: Tensor, maps: Tensor, target: int = 1) -> MetricInputs:
+    return MetricInputs(images, torch.full((len(maps),), target), maps, torch.zeros_like(maps, dtype=torch.bool))
 
 
-def _measured(metric: Road, classifier: Any, evidence: Evidence, **engine: Any) -> list[Measured]:
+def _measured(metric: Road, classifier: Any, inputs: MetricInputs, **engine: Any) -> list[MetricResult]:
     asks = Engine(classifier, **engine)
-    return asks.hold([metric.question(evidence, row, asks) for row in range(len(evidence.maps))])
+    return asks.run([metric.query_task(inputs, row, asks) for row in range(len(inputs.maps))])
 
 
 def _random_map(*size: int, seed: int = 0) -> Tensor:
@@ -87,7 +87,7 @@ def test_a_plane_is_imputed_as_it_was_in_any_number_of_dimensions(size: tuple[in
 def test_pictures_lack_the_most_and_the_least_salient_in_turn() -> None:
     image, ranks = noise_images(1, 8, 3)[0], saliency_ranks(_random_map(8, 8))
     pictures = Imputations(image, ranks, [0, 6, 48], noise=0.8, seed=4)
-    assert isinstance(pictures, Pictures)
+    assert isinstance(pictures, ImageBatch)
     noise = 0.8 * torch.randn(image.shape, generator=image_rng(image, 4, "road"))
     found = pictures.images(slice(0, 6))
     assert torch.equal(found[:2], image.expand(2, -1, -1, -1))
@@ -110,8 +110,8 @@ def test_planted_evidence_is_rewarded_and_its_inverse_punished() -> None:
     """Without the patch its hole is filled with black; without what is least salient it stands."""
     classifier, image = _planted()
     saliency = image[0, 0] + 0.1 * _random_map(16, 16)
-    evidence = _evidence(image.expand(2, -1, -1, -1), torch.stack([saliency, -saliency]))
-    right, wrong = _measured(Road([10, 50, 90], noise=0.0), classifier, evidence)
+    inputs = _evidence(image.expand(2, -1, -1, -1), torch.stack([saliency, -saliency]))
+    right, wrong = _measured(Road([10, 50, 90], noise=0.0), classifier, inputs)
     assert right.curve is not None
     assert right.places is not None
     assert right.curve.tolist() == pytest.approx([0.5, 0.5, 0.5], abs=0.02)
@@ -132,14 +132,14 @@ def test_is_the_mean_of_half_differences(network: NetworkClassifier) -> None:
 def test_only_the_order_of_the_pixels_and_the_seed_matter(network: NetworkClassifier) -> None:
     saliency = torch.randperm(1024, generator=torch.Generator().manual_seed(0)).reshape(32, 32).float()
     maps = torch.stack([saliency, saliency.square() / 100 - 7])
-    evidence = _evidence(noise_images(1, 32, 3).expand(2, -1, -1, -1), maps)
-    one, other = _measured(Road([30, 60], noise=0.1), network, evidence, chunk=8)
+    inputs = _evidence(noise_images(1, 32, 3).expand(2, -1, -1, -1), maps)
+    one, other = _measured(Road([30, 60], noise=0.1), network, inputs, batch_size=8)
     assert one.value == other.value
-    (alone,) = _measured(Road([30, 60], noise=0.1), network, evidence.rows([0]), chunk=32)
+    (alone,) = _measured(Road([30, 60], noise=0.1), network, inputs.rows([0]), batch_size=32)
     assert alone.value == one.value
-    (reseeded,) = _measured(Road([30, 60], noise=0.1, seed=1), network, evidence.rows([0]))
+    (reseeded,) = _measured(Road([30, 60], noise=0.1, seed=1), network, inputs.rows([0]))
     assert reseeded.value != one.value
-    ordered, turned = (_measured(Road(shares), network, evidence)[0] for shares in ([30, 60], [60, 30]))
+    ordered, turned = (_measured(Road(shares), network, inputs)[0] for shares in ([30, 60], [60, 30]))
     assert torch.equal(ordered.curve, turned.curve)  # type: ignore[arg-type]
     assert torch.equal(ordered.places, turned.places)  # type: ignore[arg-type]
 
@@ -148,12 +148,12 @@ def test_flat_and_broken_maps_are_at_0_and_ask_nothing() -> None:
     classifier, image = _planted()
     broken = _random_map(16, 16)
     broken[3, 3] = torch.nan
-    evidence = _evidence(image.expand(2, -1, -1, -1), torch.stack([torch.full((16, 16), 0.2), broken]))
+    inputs = _evidence(image.expand(2, -1, -1, -1), torch.stack([torch.full((16, 16), 0.2), broken]))
     metric, engine = Road(), Engine(classifier)
-    metric.update(evidence, engine)
+    metric.update(inputs, engine)
     assert metric.compute() == 0
     assert classifier.rows == []
-    (flat, _) = _measured(metric, classifier, evidence)
+    (flat, _) = _measured(metric, classifier, inputs)
     assert flat.curve is not None
     assert flat.curve.tolist() == [0] * 9
 

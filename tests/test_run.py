@@ -16,11 +16,11 @@ import torch
 from conftest import wandb_records
 from PIL import Image
 
-from overpaint.app.explain import explain
-from overpaint.app.train import train
-from overpaint.errors import OverpaintError
-from overpaint.modules.dcgan import DCGANModule
-from overpaint.report.files import read_arrays
+from overpaint.cli.explain import explain
+from overpaint.cli.train import train
+from overpaint.core.errors import OverpaintError
+from overpaint.core.files import read_arrays
+from overpaint.training.dcgan import DCGANModule
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
@@ -30,8 +30,8 @@ SMALL = [
     "data.val_count=128",
     "data.test_count=64",
 ]
-NARROW = ["model.dcgan.base_channels=8", "model.dcgan.batch_size=64", "model.dcgan.judge_every=1"]
-SEARCH = ["search.steps=6", "search.starts=64", "search.count=8"]
+NARROW = ["model.dcgan.base_channels=8", "model.dcgan.batch_size=64", "model.dcgan.evaluate_every_n_epochs=1"]
+SEARCH = ["search.steps=6", "search.num_candidates=64", "search.num_variants=8"]
 FAST = [*SEARCH, "saliency.mask_estimation.queries=128", "saliency.rise.queries=128"]
 
 
@@ -68,7 +68,7 @@ def test_training_leaves_checkpoints_metrics_and_samples(run_folder: Path) -> No
     assert {"dcgan/generator_loss", "dcgan/discriminator_loss", "dcgan/score_of_real", "dcgan/score_of_fake"} <= logged
     assert {
         "samples/confident",
-        "samples/least_share",
+        "samples/least_fraction",
         "samples/kid",
         "samples/fid_like",
         "samples/share_of_7",
@@ -76,7 +76,7 @@ def test_training_leaves_checkpoints_metrics_and_samples(run_folder: Path) -> No
         "samples/recall",
         "samples/coverage",
         "samples/coverage_of_7",
-        "dcgan/memorising",
+        "dcgan/memorization_ratio",
     } <= logged
     assert sum(float(rows[-1][f"samples/share_of_{digit}"]) for digit in range(10)) == pytest.approx(1, abs=1e-4)
     with Image.open(run_folder / "samples.png") as samples:
@@ -293,23 +293,25 @@ def test_an_image_named_as_the_folder_above_deletes_nothing(run_folder: Path, tm
 def test_probes_ask_about_the_variants(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoints = [f"classifier={run_folder}/classifier.ckpt", f"generator={run_folder}/dcgan.ckpt"]
     words = [*SEARCH, *QUIET, *checkpoints, f"output={tmp_path}", "methods=[center]", "metrics=[retention]", "limit=2"]
-    words += [f"oracle={run_folder}/classifier.ckpt", "probes=[sizes,controls,oracle]"]
+    words += [f"oracle={run_folder}/classifier.ckpt", "probes=[region_size_sweep,controls,oracle]"]
     explain(CONFIGS, words)
     folder = tmp_path / "explain"
     summary = json.loads((folder / "summary.json").read_text())
     for name in ("test-00000", "test-00001"):
         probed = json.loads((folder / name / "result.json").read_text())["probes"]
-        assert set(probed) == {"sizes", "controls", "oracle"}
+        assert set(probed) == {"region_size_sweep", "controls", "oracle"}
         assert probed["oracle"]["oracle_agrees_on_image"] == 1  # it is the same classifier
         assert {"acceptance_rate_searched", "acceptance_rate_mean", "decisive"} <= set(probed["controls"])
-        assert (folder / name / "probe_sizes.png").is_file()
+        assert (folder / name / "probe_region_size_sweep.png").is_file()
     assert 0 <= summary["controls"]["acceptance_rate_searched"] <= 1
-    assert {"chart_probe_sizes.png", "chart_probe_controls.png"} <= {path.name for path in folder.glob("*.png")}
+    assert {"chart_probe_region_size_sweep.png", "chart_probe_controls.png"} <= {
+        path.name for path in folder.glob("*.png")
+    }
     assert "The region was " in (folder / "report.html").read_text()
     capsys.readouterr()
     explain(CONFIGS, words)
     assert "2 of 2 images are explained already" in capsys.readouterr().out
-    with pytest.raises(OverpaintError, match=r"probes=\['sizes'.*generator=null makes none"):
+    with pytest.raises(OverpaintError, match=r"probes=\['region_size_sweep'.*generator=null makes none"):
         explain(CONFIGS, [*words, "generator=null"])
 
 
@@ -320,7 +322,7 @@ def test_a_baseline_is_an_image_file_and_the_explanation_depends_on_it(run_folde
     maps = []
     for level in (90, 200):
         Image.new("L", (50, 50), level).save(grey)
-        explain(CONFIGS, [*words, "engine.chunk=16"])
+        explain(CONFIGS, [*words, "engine.batch_size=16"])
         with np.load(tmp_path / "explain" / "test-00000" / "saliency.npz") as arrays:
             maps.append(arrays["map_rise"])
     assert not np.array_equal(*maps)
@@ -365,7 +367,7 @@ def test_a_stopped_run_ends_as_one_that_was_not_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr(L, "Trainer", stopping)
-        patch.setattr("overpaint.app.train.trainer_options", dict)
+        patch.setattr("overpaint.cli.train.trainer_options", dict)
         with pytest.raises(KeyboardInterrupt):
             train(CONFIGS, words)
     with pytest.raises(OverpaintError, match="'seed' differs"):
@@ -389,7 +391,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
         calls.append(1)
         return (fake - real).mean() * (float("nan") if len(calls) > 15 else 1.0)
 
-    monkeypatch.setattr("overpaint.modules.gan_recipes.relativistic_generator_loss", explodes)
+    monkeypatch.setattr("overpaint.training.recipes.relativistic_generator_loss", explodes)
     words = [*SMALL, *NARROW, *QUIET, "trainer.max_epochs=3", "model=dcgan", f"output={tmp_path}"]
     with pytest.raises(
         OverpaintError, match="the generator's loss is nan at step 15 in epoch 1; the checkpoint of the"
@@ -438,10 +440,10 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
         "search.recipe=sgd": "search.recipe=sgd is not of the right type",
         "logger.mode=cloud": "logger.mode=cloud is not of the right type",
         "limit=-1": "limit=-1 must not be negative",
-        "fit=crp": "fit=crp is not of the right type",
+        "resize_mode=crp": "resize_mode=crp is not of the right type",
         "images=nowhere/*.jpg": "matches no image file",
         "saliency.rise.baseline=no.png": "baseline=no.png is none of mean, blur, black, noise, rise_blur, nor a file",
-        "engine.chunk=0": "chunk=0 must be auto or at least 1",
+        "engine.batch_size=0": "batch_size=0 must be auto or at least 1",
         "engine.precision=half": "engine.precision=half is not of the right type",
     }.items():
         with pytest.raises(OverpaintError, match=message):

@@ -9,16 +9,16 @@ from conftest import FunctionClassifier, noise_images
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
-from overpaint.metrics.rows import Evidence, Subject
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.metrics.base import MetricContext, MetricInputs
 from overpaint.metrics.sensitivity import SensitivityMax
-from overpaint.perturbation.engine import Engine, maps_of
-from overpaint.perturbation.randomness import image_rng
+from overpaint.perturbation.engine import Engine, compute_maps
 from overpaint.saliency.gradient import Gradient
 from overpaint.saliency.lime import Lime
 from overpaint.saliency.rise import Rise
 from overpaint.saliency.smooth_grad import SmoothGrad
-from overpaint.types import Classifier, SaliencyMaps, SaliencyMethod, TargetSets
 
 BLIND = FunctionClassifier(lambda images: torch.full((len(images),), 0.6))
 
@@ -37,18 +37,18 @@ class Scaled:
         return SaliencyMaps(maps, None, torch.ones_like(targets.flatten()))
 
 
-def _subject(method: SaliencyMethod, classifier: Classifier) -> Subject:
-    return Subject(method, classifier, Engine(classifier, chunk=32))
+def _subject(method: SaliencyMethod, classifier: Classifier) -> MetricContext:
+    return MetricContext(method, classifier, Engine(classifier, batch_size=32))
 
 
-def _evidence(subject: Subject, images: Tensor, targets: Tensor) -> Evidence:
-    maps = maps_of(subject.method, subject.classifier, images, targets, subject.engine).maps
+def _evidence(context: MetricContext, images: Tensor, targets: Tensor) -> MetricInputs:
+    maps = compute_maps(context.method, context.classifier, images, targets, context.engine).maps
     rows = images.repeat_interleave(targets.shape[1], 0)
-    return Evidence(rows, targets.flatten(), maps, torch.zeros_like(maps, dtype=torch.bool))
+    return MetricInputs(rows, targets.flatten(), maps, torch.zeros_like(maps, dtype=torch.bool))
 
 
-def _values(metric: SensitivityMax, subject: Subject, images: Tensor, targets: Tensor) -> Tensor:
-    found = metric.measure(_evidence(subject, images, targets), subject)
+def _values(metric: SensitivityMax, context: MetricContext, images: Tensor, targets: Tensor) -> Tensor:
+    found = metric.measure(_evidence(context, images, targets), context)
     return torch.tensor([measured.value for measured in found])
 
 
@@ -77,9 +77,9 @@ def test_sampling_noise_does_not_count(method: SaliencyMethod) -> None:
     """A classifier that hardly changes with the image has maps that hardly change, whatever noise is in them."""
     weights = noise_images(1, 16, seed=4)[0, 0] / 256
     classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
-    subject, image, targets = _subject(method, classifier), noise_images(1, 16), torch.tensor([[1]])
-    found = float(_values(SensitivityMax(radius=1e-3, samples=3), subject, image, targets))
-    own, drawn_anew = (_evidence(subject, x, targets).maps for x in (image, (image + 1e-3).clamp(0, 1)))
+    context, image, targets = _subject(method, classifier), noise_images(1, 16), torch.tensor([[1]])
+    found = float(_values(SensitivityMax(radius=1e-3, samples=3), context, image, targets))
+    own, drawn_anew = (_evidence(context, x, targets).maps for x in (image, (image + 1e-3).clamp(0, 1)))
     assert 0 < found < 0.1 * float((drawn_anew - own).norm() / own.norm())
 
 
@@ -106,11 +106,11 @@ def test_changes_are_the_images_own_and_stay_in_range() -> None:
 
 
 def test_a_flat_map_has_none_and_leaves_its_neighbours() -> None:
-    subject, images, targets = _subject(Scaled(), BLIND), noise_images(2, 12), torch.tensor([[0, 1], [2, 0]])
-    found = _values(SensitivityMax(samples=2), subject, images, targets)
+    context, images, targets = _subject(Scaled(), BLIND), noise_images(2, 12), torch.tensor([[0, 1], [2, 0]])
+    found = _values(SensitivityMax(samples=2), context, images, targets)
     assert found.isnan().tolist() == [True, False, False, True]
     metric = SensitivityMax(samples=2)
-    metric.update(_evidence(subject, images, targets), subject)
+    metric.update(_evidence(context, images, targets), context)
     assert float(metric.compute()) == pytest.approx(float(found[1:3].mean()))
 
 

@@ -6,17 +6,17 @@ from captum.attr import NoiseTunnel, Saliency
 from conftest import LogitModule, assert_same, noise_images, torchvision_classifier
 from test_gradient import linear_classifier
 
-from overpaint.perturbation.randomness import image_rng
+from overpaint.core.rng import image_rng
+from overpaint.core.types import SaliencyMaps
 from overpaint.saliency.gradient import Gradient
 from overpaint.saliency.smooth_grad import SmoothGrad
-from overpaint.types import SaliencyMaps
 
 TARGET = torch.tensor([[3]])
 
 
 def test_it_is_captums_noise_tunnel_under_the_same_noise() -> None:
     classifier, images = torchvision_classifier("resnet18"), noise_images(1, 64, 3)
-    found = SmoothGrad(samples=6, noise=0.2, rows=6, seed=4)(classifier, images, TARGET)
+    found = SmoothGrad(samples=6, noise=0.2, batch_size=6, seed=4)(classifier, images, TARGET)
     with torch.random.fork_rng():
         torch.manual_seed(image_rng(images[0], 4, "smooth_grad").initial_seed())
         tunnel = NoiseTunnel(Saliency(LogitModule(classifier)))
@@ -49,7 +49,7 @@ def test_the_standard_error_predicts_the_spread_over_seeds(sign: str) -> None:
     classifier, images = torchvision_classifier("squeezenet1_1"), noise_images(1, 64, 3)
 
     def run(seed: int) -> SaliencyMaps:
-        return SmoothGrad(samples=24, sign=sign, seed=seed, rows=24)(classifier, images, TARGET)  # type: ignore[arg-type]
+        return SmoothGrad(samples=24, sign=sign, seed=seed, batch_size=24)(classifier, images, TARGET)  # type: ignore[arg-type]
 
     runs = [run(seed) for seed in range(12)]
     spread = torch.stack([r.maps for r in runs]).var(0).mean()

@@ -5,17 +5,26 @@ from typing import Any
 
 import pytest
 import torch
-from painted import MAP, REGION, SIDE, bright_region, grey_maker, painting_of, same_probed, small_painting
+from probe_inputs import (
+    MAP,
+    REGION,
+    SIDE,
+    bright_region,
+    grey_inpainter,
+    probe_inputs_of,
+    same_probed,
+    small_probe_inputs,
+)
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.probes.stability import TRANSFORMS, Stability, set_distance
 
 
 def test_a_copy_that_is_none_has_ratio_0() -> None:
-    painting = small_painting(2).rows([0])
-    painting.images.copy_((painting.images + painting.images.flip(-1)) / 2)
-    painting.regions.copy_(painting.regions | painting.regions.flip(-1))
-    (found,) = Stability(rotation=0.0, scaling=1.0, shear=0.0, unrelated=2)(painting)
+    inputs = small_probe_inputs(2).rows([0])
+    inputs.images.copy_((inputs.images + inputs.images.flip(-1)) / 2)
+    inputs.regions.copy_(inputs.regions | inputs.regions.flip(-1))
+    (found,) = Stability(rotation=0.0, scaling=1.0, shear=0.0, unrelated=2)(inputs)
     for name in TRANSFORMS:
         for key in ("latent", "picture", "best"):
             assert found.numbers[f"{key}_ratio_{name}"] == 0
@@ -25,10 +34,10 @@ def test_a_copy_that_is_none_has_ratio_0() -> None:
 
 def test_what_depends_on_the_brightness_alone_does_not_move() -> None:
     # Each search finds the grey of its surroundings: 0.3 for image and copies, a level for an unrelated sample.
-    maker = grey_maker([0.5, 0.9], steps=60, starts=0, recipe="adam", learning_rate=0.02)
+    inpainter = grey_inpainter([0.5, 0.9], steps=60, num_candidates=0, recipe="adam", learning_rate=0.02)
     image = torch.full((1, 1, SIDE, SIDE), 0.3)
-    painting = painting_of(maker, bright_region(), image, MAP[None], [0])
-    (found,) = Stability(unrelated=2)(painting)
+    inputs = probe_inputs_of(inpainter, bright_region(), image, MAP[None], [0])
+    (found,) = Stability(unrelated=2)(inputs)
     for name in TRANSFORMS:
         assert found.numbers[f"latent_ratio_{name}"] < 0.05
         assert found.numbers[f"picture_ratio_{name}"] < 0.05
@@ -70,21 +79,21 @@ def test_a_turn_of_an_oblong_picture_keeps_its_shapes() -> None:
 
 def test_a_flat_map_and_a_lost_region_are_not_measured() -> None:
     image = REGION[None, None].float()
-    painting = painting_of(grey_maker([0.9]), bright_region(), image, torch.ones(1, SIDE, SIDE), [1])
-    assert all(math.isnan(number) for number in Stability()(painting)[0].numbers.values())
+    inputs = probe_inputs_of(grey_inpainter([0.9]), bright_region(), image, torch.ones(1, SIDE, SIDE), [1])
+    assert all(math.isnan(number) for number in Stability()(inputs)[0].numbers.values())
     corner = MAP.roll((-2, -2), (0, 1))
-    painting = painting_of(grey_maker([0.9, 0.2]), bright_region(), image, corner[None], [1])
-    (found,) = Stability(scaling=10.0, unrelated=2)(painting)
+    inputs = probe_inputs_of(grey_inpainter([0.9, 0.2]), bright_region(), image, corner[None], [1])
+    (found,) = Stability(scaling=10.0, unrelated=2)(inputs)
     assert math.isnan(found.numbers["latent_ratio_scaling"])
     assert not math.isnan(found.numbers["latent_distance_rotation"])
 
 
 def test_a_row_does_not_see_its_batch() -> None:
-    painting, probe = small_painting(), Stability(unrelated=1)
-    together = probe(painting)
+    inputs, probe = small_probe_inputs(), Stability(unrelated=1)
+    together = probe(inputs)
     assert len({frozenset(one.numbers) for one in together}) == 1
     for row in range(3):
-        assert same_probed(probe(painting.rows([row]))[0], together[row])
+        assert same_probed(probe(inputs.rows([row]))[0], together[row])
 
 
 @pytest.mark.parametrize("setting", [{"rotation": 200.0}, {"scaling": 0.0}, {"shear": 90.0}, {"unrelated": 0}])

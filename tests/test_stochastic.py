@@ -10,12 +10,12 @@ from conftest import noise_images
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from overpaint.app.build import build
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintWarning
-from overpaint.perturbation.engine import Engine, maps_of
-from overpaint.perturbation.proposals import is_stochastic
-from overpaint.region import is_flat
+from overpaint.cli.instantiate import build
+from overpaint.core.errors import OverpaintWarning
+from overpaint.inpainting.region import is_flat
+from overpaint.perturbation.engine import Engine, compute_maps
+from overpaint.perturbation.method import is_stochastic
 from overpaint.saliency.captum_method import CaptumMethod
 
 FILES = sorted((Path(__file__).parents[1] / "configs" / "saliency").glob("*.yaml"))
@@ -33,10 +33,10 @@ def _section(file: Path, seed: int) -> dict[str, Any]:
 
 
 def _maps(method: Any, classifier: NetworkClassifier) -> Tensor:
-    engine = Engine(classifier, chunk=64)
+    engine = Engine(classifier, batch_size=64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OverpaintWarning)  # four steps are few for integrated gradients
-        maps = maps_of(method, classifier, IMAGES, torch.tensor([[1]]), engine).maps
+        maps = compute_maps(method, classifier, IMAGES, torch.tensor([[1]]), engine).maps
     assert not bool(is_flat(maps).any())
     return maps
 

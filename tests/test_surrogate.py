@@ -9,14 +9,14 @@ from conftest import SATURATED, FunctionClassifier, planted
 from sklearn.linear_model import Ridge
 from torchmetrics.functional import spearman_corrcoef
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import SaliencyMaps
+from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.randomness import image_rng
-from overpaint.region import is_flat
 from overpaint.saliency.rise import Rise
 from overpaint.saliency.surrogate import Surrogate
-from overpaint.types import SaliencyMaps
 
 TARGET = torch.tensor([[1]])
 
@@ -91,7 +91,9 @@ def test_standard_error_predicts_the_spread_over_seeds(queries: int, white_image
 
 def test_targets_share_queries_and_keep_their_maps(white_images: torch.Tensor) -> None:
     classifier = planted(lambda share: 0.1 + 0.8 * share)
-    both = Engine(classifier, chunk=32).run({"": Surrogate(queries=128)}, white_images, torch.tensor([[0, 1]]))[""]
+    both = Engine(classifier, batch_size=32).run_methods(
+        {"": Surrogate(queries=128)}, white_images, torch.tensor([[0, 1]])
+    )[""]
     assert sum(classifier.rows) == 128
     alone = Surrogate(queries=128)(classifier, white_images, TARGET)
     torch.testing.assert_close(both.maps[1], alone.maps[0])
@@ -102,9 +104,9 @@ def test_maps_do_not_depend_on_chunk_order_or_batch() -> None:
     images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     targets = TARGET.expand(3, 1)
 
-    def run(order: list[int], chunk: int) -> SaliencyMaps:
-        engine = Engine(planted(lambda share: share), chunk=chunk)
-        return engine.run({"": Surrogate(queries=130)}, images[order], targets)[""]
+    def run(order: list[int], batch_size: int) -> SaliencyMaps:
+        engine = Engine(planted(lambda share: share), batch_size=batch_size)
+        return engine.run_methods({"": Surrogate(queries=130)}, images[order], targets)[""]
 
     first, other = run([0, 1, 2], 64), run([2, 0, 1], 24)
     assert torch.equal(first.maps[[2, 0, 1]], other.maps)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from overpaint.classifiers.targets import choose_targets
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 
 SCORES = torch.tensor([[0.1, 0.6, 0.05, 0.25], [0.4, 0.1, 0.3, 0.2]])
 NAMES = ["cat", "dog", "0", "top2"]

@@ -11,8 +11,8 @@ import torchvision
 from PIL import Image
 from torch.utils.data import Dataset
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.torchvision_sets import WHERE, Name, TorchvisionData
-from overpaint.errors import OverpaintError
 
 CLASSES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "celeba": "CelebA"}
 

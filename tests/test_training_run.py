@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from overpaint.app.train import train
-from overpaint.data.base import ImageData, ImagePart
-from overpaint.errors import OverpaintError
-from overpaint.metrics.neighbours import nearest
-from overpaint.modules.dcgan import DCGANModule
-from overpaint.report import gallery
-from overpaint.report.gallery import GeneratorGallery
+from overpaint.cli.train import train
+from overpaint.core.errors import OverpaintError
+from overpaint.data.base import ImageData, ImageSplit
+from overpaint.report import generator_gallery
+from overpaint.report.generator_gallery import GeneratorGallery
+from overpaint.training.dcgan import DCGANModule
+from overpaint.training.precision_recall import nearest
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
@@ -35,7 +35,7 @@ def _last_row(folder: Path) -> dict[str, str]:
 def test_every_size_recipe_and_number_of_channels_trains(
     size: int, channels: int, recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gallery, "COMPARED", 24)
+    monkeypatch.setattr(generator_gallery, "COMPARED", 24)
     photos = tmp_path / "photos"
     photos.mkdir()
     rng = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def test_every_size_recipe_and_number_of_channels_trains(
     tensors = torch.load(tmp_path / "out" / "dcgan.ckpt", weights_only=True)["state_dict"]
     assert int(tensors["steps"]) == 2
     assert all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point())
-    assert float(_last_row(tmp_path / "out")["dcgan/memorising"]) > 0
+    assert float(_last_row(tmp_path / "out")["dcgan/memorization_ratio"]) > 0
     with Image.open(tmp_path / "out" / "interpolation.png") as picture:
         assert picture.size[0] >= 10 * size + 9 * 2
     assert (tmp_path / "out" / "neighbours.png").is_file()
@@ -62,19 +62,36 @@ def test_every_size_recipe_and_number_of_channels_trains(
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_training_in_less_precision(precision: str, tmp_path: Path) -> None:
-    words = [*TINY, f"trainer.precision={precision}", "trainer.accelerator=cpu", "model.dcgan.judge_every=1"]
+    words = [
+        *TINY,
+        f"trainer.precision={precision}",
+        "trainer.accelerator=cpu",
+        "model.dcgan.evaluate_every_n_epochs=1",
+    ]
     words += ["model.dcgan.encoder=true"]
     train(CONFIGS, [*QUIET, *words, f"output={tmp_path}"])
     row = _last_row(tmp_path)
     assert row["model"] == "dcgan"
-    for name in ("dcgan/generator_loss", "dcgan/memorising", "samples/kid", "samples/precision", "samples/coverage"):
+    for name in (
+        "dcgan/generator_loss",
+        "dcgan/memorization_ratio",
+        "samples/kid",
+        "samples/precision",
+        "samples/coverage",
+    ):
         assert np.isfinite(float(row[name])), name
     assert all((tmp_path / name).is_file() for name in PICTURES)
 
 
 def test_two_devices_train_one_model(tmp_path: Path) -> None:
     """With the strategy that Lightning chooses by itself; what is measured is written once."""
-    words = [*TINY, "trainer.accelerator=cpu", "trainer.devices=2", "model.dcgan.judge_every=1", f"output={tmp_path}"]
+    words = [
+        *TINY,
+        "trainer.accelerator=cpu",
+        "trainer.devices=2",
+        "model.dcgan.evaluate_every_n_epochs=1",
+        f"output={tmp_path}",
+    ]
     words += ["model.dcgan.encoder=true"]
     done = subprocess.run(
         [sys.executable, "train.py", *QUIET, *words], cwd=ROOT, capture_output=True, text=True, check=False
@@ -82,7 +99,7 @@ def test_two_devices_train_one_model(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     row = _last_row(tmp_path)
     assert (row["model"], row["epoch"]) == ("dcgan", "0")
-    assert {"samples/recall", "samples/coverage", "dcgan/memorising", "dcgan/score_of_real"} <= set(row)
+    assert {"samples/recall", "samples/coverage", "dcgan/memorization_ratio", "dcgan/score_of_real"} <= set(row)
     assert all((tmp_path / name).is_file() for name in PICTURES)
     tensors = torch.load(tmp_path / "last-dcgan.ckpt", weights_only=True)["state_dict"]
     assert int(tensors["steps"]) == 1  # 48 images and a batch of 32 on each device
@@ -120,7 +137,7 @@ def test_a_generator_that_copies_is_found_out(tmp_path: Path) -> None:
     images = torch.randint(0, 256, (300, 3, 32, 32), generator=rng, dtype=torch.uint8)
     data = ImageData(32, 3, 8, 0)
     parts = images.split([250, 50])
-    data.train, data.val = (ImagePart(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in parts)
+    data.train, data.val = (ImageSplit(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in parts)
     drawn = GeneratorGallery(tmp_path, data, None)
     figure, ratio = drawn._neighbours(_Copying(parts[0]))
     assert ratio == 0

@@ -70,17 +70,17 @@ from rich.table import Table
 from torch import Tensor
 from torchmetrics.functional import spearman_corrcoef
 
-from overpaint.app.memory import keep_freed_memory
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.network import load_classifier
 from overpaint.classifiers.options import ClassifierOptions
+from overpaint.cli.allocator import keep_freed_memory
+from overpaint.core.types import Classifier
 from overpaint.data.digits import DigitsData
 from overpaint.perturbation.baselines import BaselineWord, baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise
 from overpaint.saliency.surrogate import Surrogate
-from overpaint.types import Classifier
 
 STEPS = 32
 DIGITS: dict[str, tuple[Any, int]] = {
@@ -166,11 +166,11 @@ def needed(agreement: Tensor, queries: int, wanted: float = 0.95) -> float:
     return high
 
 
-def row(subjects: Subjects, method: Any, seeds: int) -> list[str]:
+def row(contexts: Subjects, method: Any, seeds: int) -> list[str]:
     """Returns the figures of a method."""
-    classifier, images, targets, objects = subjects
+    classifier, images, targets, objects = contexts
     engine = Engine(classifier)
-    runs = [engine.run({"": replace(method, seed=s)}, images, targets[:, None])[""] for s in range(seeds)]
+    runs = [engine.run_methods({"": replace(method, seed=s)}, images, targets[:, None])[""] for s in range(seeds)]
     maps = torch.stack([run.maps for run in runs])
     agreement, ratio = agreements(maps), "-"
     if runs[0].standard_errors is not None:
@@ -194,11 +194,11 @@ def main() -> None:
     keep_freed_memory()
     which = sys.argv[1] if len(sys.argv) > 1 else "digits"
     path = Path(sys.argv[2] if len(sys.argv) > 2 else "outputs/digits/classifier.ckpt")
-    subjects = digits(path) if which == "digits" else photos(Path(os.environ["OVERPAINT_DATA"]))
+    contexts = digits(path) if which == "digits" else photos(Path(os.environ["OVERPAINT_DATA"]))
     columns = ("queries", "agreement", "spread / error", "on object", "insertion", "deletion", "for .95")
     table, console = Table("method", *columns), Console(width=130)
     for name, (method, seeds) in (DIGITS if which == "digits" else PHOTOS).items():
-        figures = row(subjects, method, seeds)
+        figures = row(contexts, method, seeds)
         table.add_row(name, *figures)
         console.print(name, *figures)
         console.file.flush()  # a row takes minutes

@@ -11,7 +11,7 @@ Each peer runs twice: in a process of its own as its users run it (the network a
 allocator as it is), and, marked "here", in this process, where it gets our allocator's setting and channels_last
 weights for nothing.
 
-- bare: forward passes of the network on inputs that are ready in memory, at the best of the batch sizes tried;
+- despine_axes: forward passes of the network on inputs that are ready in memory, at the best of the batch sizes tried;
 - efficiency: time of the bare passes over that of the method with as many queries, everything included: the search for
   the pass's size, masks, blending, normalisation, softmax, sums, standard error;
 - memory: how much more a process has at its peak when it runs RISE with 8000 queries than when it runs the classifier
@@ -42,10 +42,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from overpaint.app.memory import keep_freed_memory
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.classifiers.options import ClassifierOptions
+from overpaint.cli.allocator import keep_freed_memory
 from overpaint.data.digits import DigitsData
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.segments import segments_of
@@ -86,7 +86,7 @@ def digits(path: Path) -> tuple[NetworkClassifier, Tensor]:
     return load_classifier(path), data.test.images.float() / 255
 
 
-def bare(classifier: NetworkClassifier, image: Tensor, queries: int) -> tuple[Callable[[], object], int]:
+def despine_axes(classifier: NetworkClassifier, image: Tensor, queries: int) -> tuple[Callable[[], object], int]:
     """Returns what runs ``queries`` forward passes at the best batch size, and that size."""
 
     def passes(size: int, count: int) -> None:
@@ -167,12 +167,12 @@ def compare(name: str, path: Path, queries: int, rounds: int) -> None:
     samples = min(queries, MOST_SAMPLES)
 
     def ours(method: Any) -> Callable[[], object]:
-        return lambda: Engine(classifier).run({"": method}, image, target)
+        return lambda: Engine(classifier).run_methods({"": method}, image, target)
 
-    basis, size = bare(classifier, image, queries)
-    engine.run({"": Rise(queries=8)}, image, target)
+    basis, size = despine_axes(classifier, image, queries)
+    engine.run_methods({"": Rise(queries=8)}, image, target)
     entries: dict[str, Callable[[], object]] = {
-        f"bare passes of {size}": basis,
+        f"despine_axes passes of {size}": basis,
         "rise": ours(Rise(queries=queries)),
         "surrogate": ours(Surrogate(queries=queries)),
         "mask_estimation": ours(MaskEstimation(queries=queries)),
@@ -188,10 +188,10 @@ def compare(name: str, path: Path, queries: int, rounds: int) -> None:
             entry()
             spent[key].append(time.perf_counter() - start)
     middle = {key: statistics.median(values) for key, values in spent.items()}
-    basis_time = middle[f"bare passes of {size}"]
+    basis_time = middle[f"despine_axes passes of {size}"]
     middle |= {key: alone(["peer", name, str(path), key, str(queries)], rounds) for key in theirs}
     table = Table(
-        "entry", "queries", "time, s", "efficiency", "against ours", title=f"{name}, passes of {engine.chunk}"
+        "entry", "queries", "time, s", "efficiency", "against ours", title=f"{name}, passes of {engine.batch_size}"
     )
     asked = int(Occlusion()(classifier, image, target).queries[0])
     for key, value in middle.items():
@@ -219,15 +219,17 @@ def run_peer(name: str, path: Path, key: str, queries: int) -> None:
     print(time.perf_counter() - start)  # noqa: T201
 
 
-def run_peak(which: str, chunk: int) -> None:
+def run_peak(which: str, batch_size: int) -> None:
     """Runs the classifier alone, or RISE's map, and prints the process's peak memory in MB."""
     keep_freed_memory()
     classifier, image = opened(NAMES[1], Path())
-    if which == "bare":
+    if which == "despine_axes":
         for _ in range(50):
-            classifier.scores(image.expand(chunk, -1, -1, -1).contiguous())
+            classifier.scores(image.expand(batch_size, -1, -1, -1).contiguous())
     else:
-        Engine(classifier, chunk=chunk).run({"": Rise(queries=MEMORY_QUERIES)}, image, torch.tensor([[0]]))
+        Engine(classifier, batch_size=batch_size).run_methods(
+            {"": Rise(queries=MEMORY_QUERIES)}, image, torch.tensor([[0]])
+        )
     # Not getrusage: what it calls the peak includes the parent's memory before the program was loaded.
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) / 1024)  # noqa: T201
@@ -248,7 +250,7 @@ def main() -> None:
         console.print("SqueezeNet and the photographs are not there (OVERPAINT_DATA)")
         return None
     compare(NAMES[1], path, queries, rounds)
-    more = alone(["peak", "rise", "32"]) - alone(["peak", "bare", "32"])
+    more = alone(["peak", "rise", "32"]) - alone(["peak", "despine_axes", "32"])
     console.print(f"memory above the classifier's own, {MEMORY_QUERIES} queries in passes of 32: {more:.0f} MB")
     return None
 

@@ -7,7 +7,7 @@ deletion of several maps of one image at RISE's protocol, a row of pixels a step
 entries are run in turn, round after round, in one process, where RISE's code gets our allocator's setting and
 channels_last weights for nothing; the medians are compared.
 
-- bare: as many forward passes on inputs that are ready in memory, at the best of the batch sizes tried;
+- despine_axes: as many forward passes on inputs that are ready in memory, at the best of the batch sizes tried;
 - efficiency: time of the bare passes over that of the entry, everything included: the blurred image, the order of the
   pixels, masks, blending, the search for the pass's size, softmax, areas;
 - single_run: RISE's code for one map, called for one after the other; evaluate: its code for batches, all maps in one.
@@ -25,15 +25,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from engine import NAMES, bare, console, opened
+from engine import NAMES, console, despine_axes, opened
 from rich.table import Table
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from overpaint.app.memory import keep_freed_memory
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.cli.allocator import keep_freed_memory
+from overpaint.metrics.base import MetricInputs, MetricResult
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
-from overpaint.metrics.rows import Evidence, Measured
 from overpaint.perturbation.engine import Engine
 
 OURS, AGREEMENT = "insertion and deletion", 1e-4
@@ -45,11 +45,11 @@ def smooth_maps(count: int, side: int) -> Tensor:
     return torch.from_numpy(noise).flatten(1).argsort(1).argsort(1).float().reshape(count, side, side)
 
 
-def ours(classifier: NetworkClassifier, image: Tensor, target: int, maps: Tensor) -> list[Measured]:
+def ours(classifier: NetworkClassifier, image: Tensor, target: int, maps: Tensor) -> list[MetricResult]:
     """Measures all maps, insertion first, with an engine that has not found its pass's size yet."""
     images, targets = image.expand(len(maps), -1, -1, -1), torch.full((len(maps),), target)
-    evidence, engine = Evidence(images, targets, maps, torch.zeros_like(maps, dtype=torch.bool)), Engine(classifier)
-    return engine.hold([m.question(evidence, i, engine) for m in (Insertion(), Deletion()) for i in range(len(maps))])
+    inputs, engine = MetricInputs(images, targets, maps, torch.zeros_like(maps, dtype=torch.bool)), Engine(classifier)
+    return engine.run([m.query_task(inputs, i, engine) for m in (Insertion(), Deletion()) for i in range(len(maps))])
 
 
 def rises(classifier: NetworkClassifier, image: Tensor, maps: Tensor) -> dict[str, Callable[[], np.ndarray]]:
@@ -93,10 +93,10 @@ def compare(name: str, path: Path, count: int, rounds: int) -> None:
     image, target = image[:1], int(classifier.scores(image[:1]).argmax())
     maps = smooth_maps(count, image.shape[2])
     queries = 2 * count * (image.shape[2] + 1)
-    basis, size = bare(classifier, image, queries)
+    basis, size = despine_axes(classifier, image, queries)
     theirs = rises(classifier, image, maps)
     found = torch.stack([m.curve for m in ours(classifier, image, target, maps) if m.curve is not None]).numpy()
-    bare_passes = f"bare passes of {size}"
+    bare_passes = f"despine_axes passes of {size}"
     entries: dict[str, Callable[[], object]] = {
         bare_passes: basis,
         OURS: lambda: ours(classifier, image, target, maps),

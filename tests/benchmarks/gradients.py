@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from overpaint.app.memory import keep_freed_memory
-from overpaint.attribution.guard import untouched
 from overpaint.attribution.layers import choose_layer
+from overpaint.attribution.state import preserve_state
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.cli.allocator import keep_freed_memory
 from overpaint.saliency.grad_cam import GradCam
 from overpaint.saliency.integrated_gradients import IntegratedGradients
 
@@ -52,7 +52,7 @@ def in_chunks(compute: Callable[[Tensor, Tensor], Tensor], images: Tensor, targe
 
 def grad_cams(classifier: NetworkClassifier, images: Tensor, targets: Tensor) -> dict[str, Callable[[], Tensor]]:
     """Returns the ways to a Grad-CAM map that can be run here."""
-    with untouched(classifier, "grad_cam"):
+    with preserve_state(classifier, "grad_cam"):
         name = choose_layer(classifier, images, "auto", "grad_cam")
     layer, module, size = classifier.network.get_submodule(name), Module(classifier), tuple(images.shape[2:])
     entries = {

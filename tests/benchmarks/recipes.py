@@ -34,10 +34,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from overpaint.app.memory import keep_freed_memory
-from overpaint.app.train import train
-from overpaint.modules.gan_recipes import RECIPES
-from overpaint.report.files import read_csv
+from overpaint.cli.allocator import keep_freed_memory
+from overpaint.cli.train import train
+from overpaint.core.files import read_csv
+from overpaint.training.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +59,7 @@ def main() -> None:
         spent = time.perf_counter() - start
         unit = unit or spent
         last = [row for row in read_csv(output / "metrics.csv") if row.get("samples/kid")][-1]
-        names = ("confident", "least_share", "kid", "fid_like")
+        names = ("confident", "least_fraction", "kid", "fid_like")
         table.add_row(recipe, *[f"{float(last[f'samples/{n}']):.3g}" for n in names], f"{spent / unit:.2f}")
     Console(width=100).print(table)
 

@@ -25,14 +25,14 @@ from torch import Tensor
 
 from overpaint.classifiers.loading import load_classifier
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.types import Variants
 from overpaint.data.digits import DigitsData
-from overpaint.inversion import LatentSearch
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.region import RegionRule
 from overpaint.networks.checkpoint import load_dcgan
 from overpaint.perturbation.engine import ask
-from overpaint.region import RegionRule
 from overpaint.saliency.surrogate import Surrogate
-from overpaint.types import Variants
-from overpaint.variants import VariantMaker
 
 IMAGES = 6
 PASSES = (20, 30, 50, 75, 100, 150, 200, 250, 300, 400, 500, 1000, 2000, 3000)
@@ -67,9 +67,9 @@ class Bench:
         self.passes, self.curve = 0, []
         search = replace(search, on_step=self._note)
         parts = {"generator": self.generator, "discriminator": self.discriminator, "encoder": self.encoder}
-        maker = VariantMaker(**parts, search=search, rule=RegionRule(), blend=blend)  # type: ignore[arg-type]
+        inpainter = Inpainter(**parts, search=search, rule=RegionRule(), blend=blend)  # type: ignore[arg-type]
         start = time.process_time()
-        found = maker(self.classifier, self.images, self.targets, self.regions)
+        found = inpainter(self.classifier, self.images, self.targets, self.regions)
         return found, time.process_time() - start
 
 

@@ -33,17 +33,17 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from overpaint.app.memory import keep_freed_memory
 from overpaint.classifiers.network import load_classifier
+from overpaint.cli.allocator import keep_freed_memory
 from overpaint.data.digits import DigitsData
-from overpaint.metrics.generation import generation_metrics
-from overpaint.modules.dcgan import DCGANModule
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.training.dcgan import DCGANModule
+from overpaint.training.generation_metrics import generation_metrics
 
 LATENTS, SAMPLES = 64, 2000
 
 
-class Pictures(Dataset[Tensor]):
+class ImageBatch(Dataset[Tensor]):
     """The digits one by one, as pictures that are made to tensors when they are asked for."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ def plain_steps(generator: Generator, batch_size: int, workers: int) -> Iterator
     discriminator = Discriminator(normalisation="batch")
     initialise_normal(generator)
     initialise_normal(discriminator)
-    loader = DataLoader(Pictures(), batch_size=batch_size, shuffle=True, drop_last=True, num_workers=workers)
+    loader = DataLoader(ImageBatch(), batch_size=batch_size, shuffle=True, drop_last=True, num_workers=workers)
     criterion = nn.BCEWithLogitsLoss()
     for_discriminator = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
     for_generator = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
@@ -186,7 +186,7 @@ def main() -> None:
     module, turns, plain = train_both("stable", epochs, batch_size, workers, stretch, equal_time=True)
     data, judge = DigitsData(), load_classifier(Path("outputs/digits/classifier.ckpt"))
     data.setup("fit")
-    names = ("kid", "fid_like", "precision", "recall", "coverage", "confident", "least_share")
+    names = ("kid", "fid_like", "precision", "recall", "coverage", "confident", "least_fraction")
     quality = Table("after equal time", "seconds", "steps", *names)
     rows = {
         "plain loop": (turns.theirs, turns.their_steps, plain),

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from overpaint.attribution.guard import network_of
 from overpaint.attribution.layers import Layout, LayoutReader, impossible_layer, watched
-from overpaint.attribution.signs import Sign, with_sign
-from overpaint.types import Classifier, Images, Maps, Targets
+from overpaint.attribution.sign_reduction import Sign, reduce_sign
+from overpaint.attribution.state import network_of
+from overpaint.core.types import Classifier, Images, Maps, Targets
 
 LayerMaps = Float[Tensor, "row feature *cells"]
 
@@ -57,5 +57,5 @@ def class_activation_maps(
 ) -> Maps:
     """Returns ``Σ_k w_k A_k``, with the chosen sign, brought to ``size`` by linear interpolation."""
     weighted = weights.reshape(*weights.shape, *[1] * len(size)) * activations  # no einsum: autocast would round it
-    maps = with_sign(weighted.sum(1), sign)
+    maps = reduce_sign(weighted.sum(1), sign)
     return F.interpolate(maps[:, None], size, mode="linear" if len(size) == 1 else "bilinear")[:, 0]

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from overpaint.attribution.guard import network_of, untouched
-from overpaint.errors import OverpaintError
-from overpaint.types import Classifier
+from overpaint.attribution.state import network_of, preserve_state
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier
 
 MOST_EXTRA = 9
 """Tokens beside those of the patches that a transformer may have: a class token and up to eight registers."""
@@ -179,12 +179,12 @@ def spatial_layers(classifier: Classifier, images: Tensor) -> list[SpatialLayer]
     Raises:
         OverpaintError: If the classifier has no network.
     """
-    with untouched(classifier, "a layer's map") as network:
+    with preserve_state(classifier, "a layer's map") as network:
         return _Probe(classifier, network, images).reached()
 
 
 def choose_layer(classifier: Classifier, images: Tensor, layer: str, method: str) -> str:
-    """Returns the name of the layer to look at; called where the network is guarded, see `untouched`.
+    """Returns the name of the layer to look at; called where the network is guarded, see `preserve_state`.
 
     Args:
         classifier: The classifier.

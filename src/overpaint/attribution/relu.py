@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 
 Rule = Literal["guided", "deconvnet"]
 

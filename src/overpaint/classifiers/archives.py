@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from overpaint.classifiers.answers import in_passes
-from overpaint.errors import OverpaintError
+from overpaint.classifiers.output import in_batches
+from overpaint.core.errors import OverpaintError
 
 
 class Archive(nn.Module):
@@ -41,7 +41,7 @@ class Archive(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns the network's answer."""
-        return in_passes(self._hidden[0], images, self.rows)
+        return in_batches(self._hidden[0], images, self.rows)
 
 
 def load_torchscript(path: Path) -> Archive:

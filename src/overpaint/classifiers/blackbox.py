@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from overpaint.classifiers.answers import Output, OutputOption, as_scores, checked, fitted, output_kind
-from overpaint.errors import OverpaintError
-from overpaint.types import Images, Scores
+from overpaint.classifiers.output import Output, OutputOption, as_scores, output_kind, resize_to_input, validate_output
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Images, Scores
 
 ScoreFunction = Callable[[NDArray[np.float32]], Any]
 """Takes images ``(batch, channel, height, width)`` in ``[0, 1]``, returns scores ``(batch, class)``."""
@@ -70,7 +70,7 @@ class CallableClassifier:
             OverpaintError: If the images have another number of channels, or the function's answer is not one number
                 for each class and image.
         """
-        inputs = fitted(images.detach().float(), self.channels, self.image_size)
+        inputs = resize_to_input(images.detach().float(), self.channels, self.image_size)
         answer = self.function(inputs.contiguous().cpu().numpy())
         try:
             scores = torch.tensor(np.asarray(answer, dtype=np.float32))
@@ -78,7 +78,7 @@ class CallableClassifier:
             raise OverpaintError(
                 f"the classifier answered with a {type(answer).__name__}; one array of scores is needed"
             ) from error
-        return checked(scores, len(images), len(self.class_names)).to(images.device)
+        return validate_output(scores, len(images), len(self.class_names)).to(images.device)
 
     def logits(self, images: Images) -> Scores:
         """Has no answer.

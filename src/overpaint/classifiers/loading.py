@@ -9,15 +9,15 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from overpaint.classifiers.answers import probe_images
 from overpaint.classifiers.archives import load_exported, load_torchscript
 from overpaint.classifiers.blackbox import GREY, CallableClassifier, ScoreFunction, normalised
 from overpaint.classifiers.named import imported_network, torchvision_network
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.classifiers.onnx import OnnxFunction
 from overpaint.classifiers.options import ClassifierOptions, kind_of
-from overpaint.errors import OverpaintError
-from overpaint.types import Classifier
+from overpaint.classifiers.output import probe_images
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier
 
 
 def open_classifier(options: ClassifierOptions) -> Classifier:

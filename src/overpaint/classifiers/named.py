@@ -15,7 +15,7 @@ import torchvision
 from torch import nn
 
 from overpaint.classifiers.weights import count_classes, read_state_dict
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.networks.checkpoint import load_tensors
 from overpaint.networks.residual import build_classifier_network
 

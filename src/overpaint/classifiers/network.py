@@ -7,11 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from overpaint.classifiers.answers import Output, OutputOption, as_logits, as_scores, checked, fitted, output_kind
-from overpaint.errors import OverpaintError
+from overpaint.classifiers.output import (
+    Output,
+    OutputOption,
+    as_logits,
+    as_scores,
+    output_kind,
+    resize_to_input,
+    validate_output,
+)
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Images, Scores
 from overpaint.networks.checkpoint import checked_settings, load_part, read_checkpoint
 from overpaint.networks.residual import build_classifier_network
-from overpaint.types import Images, Scores
 
 
 class NetworkClassifier(nn.Module):
@@ -64,12 +72,12 @@ class NetworkClassifier(nn.Module):
             OverpaintError: If the images have another number of channels, or the network's answer is not one number
                 for each class and image.
         """
-        inputs = fitted(images, self.channels, self.image_size)
+        inputs = resize_to_input(images, self.channels, self.image_size)
         if self.std is not None:
             inputs = (inputs - self.mean) / self.std
         inputs = inputs.to(self.mean.dtype)  # that of a network in bf16, too
         # Not channels_last: a network that is made for it turns them itself, and one that is not may fail on them.
-        return checked(self.network(inputs.contiguous()), len(images), len(self.class_names))
+        return validate_output(self.network(inputs.contiguous()), len(images), len(self.class_names))
 
     def logits(self, images: Images) -> Scores:
         """Returns the class scores before the softmax, differentiable with respect to ``images``.

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from overpaint.classifiers.answers import in_passes
-from overpaint.errors import OverpaintError
+from overpaint.classifiers.output import in_batches
+from overpaint.core.errors import OverpaintError
 
 FLOATS = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
 COLOURS = (1, 3)
@@ -56,7 +56,7 @@ class OnnxFunction:
         inputs = torch.from_numpy(images)
         if self.channels_last:
             inputs = inputs.movedim(1, 3)
-        return in_passes(self._run, inputs.to(self.dtype), self.rows).numpy()
+        return in_batches(self._run, inputs.to(self.dtype), self.rows).numpy()
 
     def _run(self, inputs: Tensor) -> Tensor:
         (answer,) = self.session.run(None, {self.name: inputs.contiguous().numpy()})

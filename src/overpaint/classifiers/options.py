@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from overpaint.classifiers.answers import OutputOption
-from overpaint.errors import OverpaintError
+from overpaint.classifiers.output import OutputOption
+from overpaint.core.errors import OverpaintError
 
 Kind = Literal["checkpoint", "torchvision", "factory", "torchscript", "exported", "onnx"]
 

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.types import Scores
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Scores
 
 
 def choose_targets(

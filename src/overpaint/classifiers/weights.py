@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.networks.checkpoint import FORMAT_KEY, read_plain
 
 PREFIXES = ("module.", "model.", "network.")

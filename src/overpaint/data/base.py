@@ -11,14 +11,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from overpaint.errors import OverpaintError
-from overpaint.types import Batch, ImageObjects, Targets
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Batch, GroundTruthObjects, Targets
 
 UNLABELLED = -1
 
 
 @dataclass(frozen=True)
-class ImagePart(Dataset[Batch]):
+class ImageSplit(Dataset[Batch]):
     """One part of a data set, in memory.
 
     Attributes:
@@ -32,7 +32,7 @@ class ImagePart(Dataset[Batch]):
     images: UInt8[Tensor, "count channel height width"]
     labels: Targets
     names: Sequence[str]
-    objects: Sequence[ImageObjects] | None = None
+    objects: Sequence[GroundTruthObjects] | None = None
     paths: Sequence[Path] | None = None
 
     def __len__(self) -> int:
@@ -42,12 +42,12 @@ class ImagePart(Dataset[Batch]):
         """Returns a whole batch at once, its images in ``[0, 1]``; DataLoader calls this when it is there."""
         return Batch(self.images[indices].float() / 255, self.labels[indices], [self.names[i] for i in indices])
 
-    def chosen(self, indices: Sequence[int]) -> "ImagePart":
+    def chosen(self, indices: Sequence[int]) -> "ImageSplit":
         """Returns some of the images as a part of their own."""
         rows = list(indices)
         objects = None if self.objects is None else [self.objects[i] for i in rows]
         paths = None if self.paths is None else [self.paths[i] for i in rows]
-        return ImagePart(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects, paths)
+        return ImageSplit(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects, paths)
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class ImageData(L.LightningDataModule):
         OverpaintError: If the images can't be of that size or those channels.
     """
 
-    train: ImagePart
-    val: ImagePart
-    test: ImagePart
+    train: ImageSplit
+    val: ImageSplit
+    test: ImageSplit
 
     def __init__(self, image_size: int, channels: int, batch_size: int, seed: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class ImageData(L.LightningDataModule):
         self.skipped: list[Skipped] = []
         self.allow_zero_length_dataloader_with_multiple_devices = True
 
-    def _loader(self, part: ImagePart, shuffle: bool, drop_last: bool = False) -> DataLoader[Batch]:
+    def _loader(self, part: ImageSplit, shuffle: bool, drop_last: bool = False) -> DataLoader[Batch]:
         # Its order depends on (seed, epoch) alone, so that a resumed run sees what an uninterrupted one would have.
         world = self.trainer.world_size if self.trainer else 1
         rank = self.trainer.global_rank if self.trainer else 0
@@ -118,7 +118,7 @@ class ImageData(L.LightningDataModule):
         return self._loader(self.test, shuffle=False)
 
 
-class PartData(L.LightningDataModule):
+class PredictDataModule(L.LightningDataModule):
     """Images to be explained.
 
     Args:
@@ -126,7 +126,7 @@ class PartData(L.LightningDataModule):
         batch_size: Images that are explained together.
     """
 
-    def __init__(self, part: ImagePart, batch_size: int) -> None:
+    def __init__(self, part: ImageSplit, batch_size: int) -> None:
         super().__init__()
         self.part, self.batch_size = part, batch_size
 

@@ -15,10 +15,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 from sklearn.datasets import load_digits, load_sample_images
 from torch import Tensor
 
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import GroundTruthObjects, Targets
 from overpaint.data.annotations.objects import MaskObjects
-from overpaint.data.base import ImageData, ImagePart
-from overpaint.errors import OverpaintError
-from overpaint.types import ImageObjects, Targets
+from overpaint.data.base import ImageData, ImageSplit
 
 GLYPH_SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 """How the glyphs are shared out between the parts: no handwriting of one part is seen in another."""
@@ -149,7 +149,7 @@ def boxes(objects: Bool[Tensor, "count height width"]) -> Int[Tensor, "count 4"]
 
 
 @dataclass(frozen=True)
-class Strokes(Sequence[ImageObjects]):
+class Strokes(Sequence[GroundTruthObjects]):
     """The stroke of each digit as an object of its class, in one tensor.
 
     Attributes:
@@ -228,7 +228,7 @@ class DigitsData(ImageData):
             ]
             images, part_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))
             names = [f"{name}-{i:05d}" for i in range(len(images))]
-            setattr(self, name, ImagePart(images, part_labels, names, Strokes(objects, part_labels)))
+            setattr(self, name, ImageSplit(images, part_labels, names, Strokes(objects, part_labels)))
 
     def _as_bytes(self, images: Float[Tensor, "block 3 size size"]) -> UInt8[Tensor, "block channel size size"]:
         """Returns images from 0 to 255, in grey where there is one channel."""

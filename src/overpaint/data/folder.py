@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from overpaint.data.base import UNLABELLED, ImageData, ImagePart, Skipped
-from overpaint.data.reading import SUFFIXES, Fit, find_images, read_images
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.data.base import UNLABELLED, ImageData, ImageSplit, Skipped
+from overpaint.data.reading import SUFFIXES, ResizeMode, find_images, read_images
 
 PARTS = ("train", "val", "test")
 
@@ -25,7 +25,7 @@ class FolderData(ImageData):
 
     Args:
         root: The folder.
-        fit: How a picture becomes square: ``crop`` its middle, or ``stretch`` it.
+        resize_mode: How a picture becomes square: ``crop`` its middle, or ``stretch`` it.
         image_size: Side of the images.
         channels: 3 (RGB) or 1 (grey).
         batch_size: Images in a batch.
@@ -38,14 +38,14 @@ class FolderData(ImageData):
     def __init__(
         self,
         root: str,
-        fit: Fit = "crop",
+        resize_mode: ResizeMode = "crop",
         image_size: int | None = None,
         channels: int = 3,
         batch_size: int = 64,
         seed: int = 0,
     ) -> None:
         super().__init__(64 if image_size is None else image_size, channels, batch_size, seed)
-        self.root, self.fit = Path(root).expanduser(), fit
+        self.root, self.resize_mode = Path(root).expanduser(), resize_mode
 
     def setup(self, stage: str | None = None) -> None:
         """Reads all images into memory."""
@@ -63,19 +63,23 @@ class FolderData(ImageData):
             raise OverpaintError(f"data.root={self.root} holds no readable image{tried}")
         self._split(parts)
 
-    def _read(self, folder: Path) -> ImagePart:
+    def _read(self, folder: Path) -> ImageSplit:
         paths = find_images(folder)
         images, kept, skipped = read_images(
-            paths, self.image_size, self.channels, self.fit, lambda p: track(p, f"Reading {folder}", transient=True)
+            paths,
+            self.image_size,
+            self.channels,
+            self.resize_mode,
+            lambda p: track(p, f"Reading {folder}", transient=True),
         )
         self.skipped += skipped
         relative = [paths[i].relative_to(folder) for i in kept]
         index = {name: i for i, name in enumerate(self.class_names)}
         labels = [index.get(path.parts[0], UNLABELLED) if len(path.parts) > 1 else UNLABELLED for path in relative]
         names = [path.as_posix() for path in relative]
-        return ImagePart(images, torch.tensor(labels, dtype=torch.long), names, paths=[paths[i] for i in kept])
+        return ImageSplit(images, torch.tensor(labels, dtype=torch.long), names, paths=[paths[i] for i in kept])
 
-    def _split(self, parts: dict[str, ImagePart]) -> None:
+    def _split(self, parts: dict[str, ImageSplit]) -> None:
         missing = [name for name in ("val", "test") if name not in parts]
         pool = parts["train"]
         order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(self.seed)).tolist()
@@ -91,14 +95,16 @@ class FolderData(ImageData):
         self.train, self.val, self.test = (parts[name] for name in PARTS)
 
 
-def read_files(pattern: str, size: int, channels: int, fit: Fit, limit: int) -> tuple[ImagePart, list[Skipped]]:
+def read_files(
+    pattern: str, size: int, channels: int, resize_mode: ResizeMode, limit: int
+) -> tuple[ImageSplit, list[Skipped]]:
     """Reads the files that a pattern such as ``photos/*.jpg`` names, a folder, or one file.
 
     Args:
         pattern: The pattern; ``**`` goes through subfolders.
         size: Side of the images.
         channels: 1 or 3.
-        fit: ``crop`` or ``stretch``.
+        resize_mode: ``crop`` or ``stretch``.
         limit: How many files at most; 0 for all.
 
     Raises:
@@ -115,12 +121,14 @@ def read_files(pattern: str, size: int, channels: int, fit: Fit, limit: int) -> 
     if not paths:
         raise OverpaintError(f"images={pattern} matches no image file")
     paths = paths[: limit or None]
-    images, kept, skipped = read_images(paths, size, channels, fit, lambda p: track(p, "Reading", transient=True))
+    images, kept, skipped = read_images(
+        paths, size, channels, resize_mode, lambda p: track(p, "Reading", transient=True)
+    )
     if not kept:
         raise OverpaintError(f"images={pattern}: none of {len(paths)} files can be read ({skipped[0].reason})")
     labels = torch.full((len(kept),), UNLABELLED)
     files = [paths[i] for i in kept]
-    return ImagePart(images, labels, _short_names(files), paths=files), skipped
+    return ImageSplit(images, labels, _short_names(files), paths=files), skipped
 
 
 def _short_names(paths: list[Path]) -> list[str]:

@@ -16,16 +16,16 @@ from overpaint.data.base import Skipped
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 
-Fit = Literal["crop", "stretch"]
+ResizeMode = Literal["crop", "stretch"]
 """How a picture that is not square becomes one: its middle, or all of it, stretched."""
 
 Box = tuple[float, float, float, float]
 """The edges of a box: left, top, right, bottom. Pixel ``i`` of a row reaches from ``i`` to ``i + 1``."""
 
 
-def fitted_box(width: int, height: int, fit: Fit) -> Box:
+def resize_box(width: int, height: int, resize_mode: ResizeMode) -> Box:
     """Returns the box of a picture that becomes the square."""
-    if fit == "stretch":
+    if resize_mode == "stretch":
         return 0.0, 0.0, float(width), float(height)
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
@@ -57,7 +57,7 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, "channel size size"]:
+def read_image(path: Path, size: int, channels: int, resize_mode: ResizeMode) -> UInt8[Tensor, "channel size size"]:
     """Reads an image file.
 
     EXIF rotation is applied, transparency is laid over white, 16 bits are scaled to 8, the first frame is taken.
@@ -66,7 +66,7 @@ def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, 
         path: The file.
         size: Side of the result.
         channels: 1 or 3.
-        fit: ``crop`` or ``stretch``.
+        resize_mode: ``crop`` or ``stretch``.
 
     Raises:
         OSError: If the file can't be read (Pillow's other errors are turned into this one).
@@ -79,7 +79,7 @@ def read_image(path: Path, size: int, channels: int, fit: Fit) -> UInt8[Tensor, 
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             image = image.convert("RGB" if channels == 3 else "L")
-            box = fitted_box(image.width, image.height, fit)
+            box = resize_box(image.width, image.height, resize_mode)
             image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
     except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise OSError(str(error)) from error
@@ -111,7 +111,7 @@ def read_images(
     paths: Sequence[Path],
     size: int,
     channels: int,
-    fit: Fit,
+    resize_mode: ResizeMode,
     progress: Callable[[Iterable[Path]], Iterable[Path]],
 ) -> tuple[UInt8[Tensor, "count channel size size"], list[int], list[Skipped]]:
     """Reads many files, several at a time.
@@ -120,7 +120,7 @@ def read_images(
         paths: The files.
         size: Side of the images.
         channels: 1 or 3.
-        fit: ``crop`` or ``stretch``.
+        resize_mode: ``crop`` or ``stretch``.
         progress: Wraps the iteration, to show a progress bar.
 
     Returns:
@@ -129,7 +129,7 @@ def read_images(
 
     def read(path: Path) -> Tensor | Skipped:
         try:
-            return read_image(path, size, channels, fit)
+            return read_image(path, size, channels, resize_mode)
         except OSError as error:
             return Skipped(str(path), str(error) or type(error).__name__)
 

@@ -9,8 +9,8 @@ import torchvision
 from PIL import Image
 from torch.utils.data import Dataset
 
-from overpaint.data.base import ImageData, ImagePart
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.data.base import ImageData, ImageSplit
 
 Name = Literal["mnist", "fashion_mnist", "cifar10", "celeba"]
 
@@ -98,7 +98,7 @@ class TorchvisionData(ImageData):
         self.train = self._convert(training, labels, order[tenth:], "train")
         self.test = self._convert(testing, [int(label) for label in testing.targets], range(len(testing)), "test")
 
-    def _convert(self, source: Dataset[Any], labels: list[int], indices: Sequence[int], name: str) -> ImagePart:
+    def _convert(self, source: Dataset[Any], labels: list[int], indices: Sequence[int], name: str) -> ImageSplit:
         mode = "RGB" if self.channels == 3 else "L"
         images = torch.empty(len(indices), self.channels, self.image_size, self.image_size, dtype=torch.uint8)
         for row, index in enumerate(indices):
@@ -109,4 +109,4 @@ class TorchvisionData(ImageData):
             values = np.array(picture.resize((self.image_size,) * 2, Image.Resampling.BILINEAR, box=box))
             images[row] = torch.from_numpy(values.reshape(self.image_size, self.image_size, -1)).permute(2, 0, 1)
         chosen = torch.tensor([labels[index] for index in indices], dtype=torch.long)
-        return ImagePart(images, chosen, [f"{name}-{index:05d}" for index in indices])
+        return ImageSplit(images, chosen, [f"{name}-{index:05d}" for index in indices])

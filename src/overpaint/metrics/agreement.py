@@ -12,11 +12,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Maps
+from overpaint.inpainting.region import is_flat
+from overpaint.metrics.base import MapMetric, MetricInputs, RowValues
 from overpaint.metrics.localisation import overlap
-from overpaint.metrics.rows import Evidence, MapMetric, RowValues
-from overpaint.region import is_flat
-from overpaint.types import Maps
 
 SIDE = 56
 """Pixels along each axis, at most, of the maps whose ranks are compared."""
@@ -79,7 +79,7 @@ def _scaled(maps: Maps) -> Maps:
     return (maps - spans[0]) / (spans[1] - spans[0]).clamp(min=torch.finfo(maps.dtype).tiny)
 
 
-def top_k(first: Maps, second: Maps, share: float) -> RowValues:
+def top_k(first: Maps, second: Maps, fraction: float) -> RowValues:
     """Returns ``|T_k(A) ∩ T_k(B)| / k`` (Ghorbani, Abid & Zou, AAAI 2019), ``T_k`` the ``k`` most salient pixels.
 
     Ties are taken in reading order, so that of maps that are 0 nearly everywhere the zeros agree where fewer than
@@ -88,12 +88,12 @@ def top_k(first: Maps, second: Maps, share: float) -> RowValues:
     Args:
         first: Maps ``A``.
         second: Maps ``B``.
-        share: ``k`` as a share of the pixels, rounded, at least one pixel.
+        fraction: ``k`` as a share of the pixels, rounded, at least one pixel.
     """
     chosen = []
     for maps in (first, second):
         values = maps.flatten(1)
-        order = values.argsort(dim=1, descending=True, stable=True)[:, : max(1, round(share * values.shape[1]))]
+        order = values.argsort(dim=1, descending=True, stable=True)[:, : max(1, round(fraction * values.shape[1]))]
         chosen.append(torch.zeros_like(values).scatter_(1, order, 1.0))
     values = (chosen[0] * chosen[1]).sum(1) / chosen[0].sum(1)
     return values.masked_fill(is_flat(first) | is_flat(second), 0.0)
@@ -104,17 +104,19 @@ class _Agreement(MapMetric):
 
     higher_is_better = True
 
-    def measure(self, evidence: Evidence) -> RowValues:
+    def measure(self, inputs: MetricInputs) -> RowValues:
         """See `MapMetric.measure`."""
-        repeats = self.compared(evidence)
+        repeats = self.compared(inputs)
         if repeats is None or len(repeats) < 2:
-            return torch.full((len(evidence.maps),), torch.nan, device=evidence.maps.device)
+            return torch.full((len(inputs.maps),), torch.nan, device=inputs.maps.device)
         pairs = itertools.combinations(repeats, 2)
         return torch.stack([self.compare(first, second).double() for first, second in pairs]).mean(0)
 
-    def compared(self, evidence: Evidence) -> Float[Tensor, "seed row *space"] | Bool[Tensor, "seed row *space"] | None:
+    def compared(
+        self, inputs: MetricInputs
+    ) -> Float[Tensor, "seed row *space"] | Bool[Tensor, "seed row *space"] | None:
         """Returns what of the seeds is compared."""
-        return evidence.repeats
+        return inputs.repeats
 
     @abstractmethod
     def compare(self, first: Tensor, second: Tensor) -> RowValues:
@@ -147,7 +149,7 @@ class TopKAgreement(_Agreement):
     """See `top_k`.
 
     Args:
-        share: Share of the pixels that are compared; the default is the 1000 of 224 x 224 of the paper.
+        fraction: Share of the pixels that are compared; the default is the 1000 of 224 x 224 of the paper.
 
     Raises:
         OverpaintError: If it is not in (0, 1].
@@ -155,15 +157,15 @@ class TopKAgreement(_Agreement):
 
     label = "agreement of seeds, share of the top pixels"
 
-    def __init__(self, share: float = 0.02) -> None:
+    def __init__(self, fraction: float = 0.02) -> None:
         super().__init__()
-        if not 0 < share <= 1:
-            raise OverpaintError(f"agreement_top_k: share={share} must lie in (0, 1]")
-        self.share = share
+        if not 0 < fraction <= 1:
+            raise OverpaintError(f"agreement_top_k: fraction={fraction} must lie in (0, 1]")
+        self.fraction = fraction
 
     def compare(self, first: Tensor, second: Tensor) -> RowValues:
         """See `top_k`."""
-        return top_k(first, second, self.share)
+        return top_k(first, second, self.fraction)
 
 
 class RegionAgreement(_Agreement):
@@ -171,9 +173,9 @@ class RegionAgreement(_Agreement):
 
     label = "agreement of seeds, IoU of regions"
 
-    def compared(self, evidence: Evidence) -> Bool[Tensor, "seed row *space"] | None:
+    def compared(self, inputs: MetricInputs) -> Bool[Tensor, "seed row *space"] | None:
         """Returns the regions of the seeds."""
-        return evidence.repeated_regions
+        return inputs.repeated_regions
 
     def compare(self, first: Tensor, second: Tensor) -> RowValues:
         """See `overlap`."""

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.metrics.rows import Evidence, QueryMetric
+from overpaint.core.types import MetricResult
+from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.perturbation.baselines import Baseline, baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.masks import Masks
-from overpaint.perturbation.proposals import Answers
-from overpaint.perturbation.questions import Question
-from overpaint.types import Measured
+from overpaint.perturbation.method import TargetScores
+from overpaint.perturbation.tasks import QueryTask
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class GivenMasks:
         return len(self.keep)
 
     def masks(self, rows: slice) -> Masks:
-        """See `Proposal.masks`."""
+        """See `MaskBatch.masks`."""
         return self.keep[rows]
 
 
@@ -52,17 +52,17 @@ class _ExplanationScore(QueryMetric, ABC):
     def compared(self, image_score: float, left_score: float) -> float:
         """Returns the metric from the scores ``Y`` of the image and ``O`` of what is left of it."""
 
-    def question(self, evidence: Evidence, row: int, engine: Engine) -> Question[Measured]:
-        """See `QueryMetric.question`."""
-        image = evidence.images[row]
-        left = unit_range(evidence.maps[row]).to(image.device)
+    def query_task(self, inputs: MetricInputs, row: int, engine: Engine) -> QueryTask[MetricResult]:
+        """See `QueryMetric.query_task`."""
+        image = inputs.images[row]
+        left = unit_range(inputs.maps[row]).to(image.device)
         fill = baseline_image(self.baseline, engine.classifier, image, self.seed)
         masks = GivenMasks(torch.stack([torch.ones_like(left), left]))
-        return Question(image, evidence.targets[row : row + 1], fill, self._asked(masks), len(masks))
+        return QueryTask(image, inputs.targets[row : row + 1], fill, self._asked(masks), len(masks))
 
-    def _asked(self, masks: GivenMasks) -> Generator[GivenMasks, Answers, Measured]:
+    def _asked(self, masks: GivenMasks) -> Generator[GivenMasks, TargetScores, MetricResult]:
         image_score, left_score = (yield masks)[:, 0].tolist()
-        return Measured(self.compared(image_score, left_score))
+        return MetricResult(self.compared(image_score, left_score))
 
 
 class AverageDrop(_ExplanationScore):
@@ -99,9 +99,9 @@ class Increase(_ExplanationScore):
     higher_is_better = True
     label = "increase (share of the images)"
 
-    def _asked(self, masks: GivenMasks) -> Generator[GivenMasks, Answers, Measured]:
+    def _asked(self, masks: GivenMasks) -> Generator[GivenMasks, TargetScores, MetricResult]:
         measured = yield from super()._asked(masks)
-        return measured if masks.keep[1].any() else Measured(0.0)
+        return measured if masks.keep[1].any() else MetricResult(0.0)
 
     def compared(self, image_score: float, left_score: float) -> float:
         """See the class."""

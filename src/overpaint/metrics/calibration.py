@@ -2,7 +2,7 @@
 
 import torch
 
-from overpaint.metrics.rows import Evidence, MapMetric, RowValues
+from overpaint.metrics.base import MapMetric, MetricInputs, RowValues
 
 
 class Calibration(MapMetric):
@@ -18,11 +18,11 @@ class Calibration(MapMetric):
     label = "spread over seeds / reported error"
     bounds = (0.0, float("inf"))
 
-    def measure(self, evidence: Evidence) -> RowValues:
+    def measure(self, inputs: MetricInputs) -> RowValues:
         """See `MapMetric.measure`."""
-        repeats, errors = evidence.repeats, evidence.standard_errors
+        repeats, errors = inputs.repeats, inputs.standard_errors
         if repeats is None or errors is None or len(repeats) < 2:
-            return torch.full((len(evidence.maps),), torch.nan, device=evidence.maps.device)
+            return torch.full((len(inputs.maps),), torch.nan, device=inputs.maps.device)
         spread = repeats.double().var(0).flatten(1).mean(1)
         reported = errors.double().square().flatten(1).mean(1)
         return torch.where(spread.isfinite() & reported.isfinite(), (spread / reported).sqrt(), torch.nan)

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.again import explained_again
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import MetricResult
+from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs, QueryMetric, RowValues
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
-from overpaint.metrics.rows import Evidence, MethodMetric, QueryMetric, RowValues, Subject
+from overpaint.metrics.rerun import rerun_method
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.proposals import PerturbationMethod
-from overpaint.types import Measured
+from overpaint.perturbation.method import PerturbationMethod
 
 STEP = 1 / 32
 """Share of the pixels that insertion and deletion change at a time: coarse, since every budget is judged."""
@@ -54,23 +54,21 @@ class Convergence(MethodMetric):
         self.insertion: QueryMetric = Insertion(step=STEP, seed=seed)
         self.deletion: QueryMetric = Deletion(step=STEP, seed=seed)
 
-    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+    def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`: a run of the method, an insertion and a deletion for each budget."""
-        method: Any = subject.method
+        method: Any = context.method
         if not isinstance(method, PerturbationMethod) or not isinstance(getattr(method, "queries", None), int):
-            return [Measured(math.nan)] * len(evidence.maps)
+            return [MetricResult(math.nan)] * len(inputs.maps)
         places, curves = [], []
         for smaller in self._smaller(method):
-            maps, spent = explained_again(
-                smaller, subject.classifier, evidence.images, evidence.targets, subject.engine
-            )
+            maps, spent = rerun_method(smaller, context.classifier, inputs.images, inputs.targets, context.engine)
             places.append(spent.float())
-            curves.append(self._quality(dataclasses.replace(evidence, maps=maps), subject.engine))
-        most = torch.full((len(evidence.maps),), method.most_queries(tuple(evidence.maps.shape[1:]), 1))
-        places.append((most if evidence.queries is None else evidence.queries).float())
-        curves.append(self._quality(evidence, subject.engine))
+            curves.append(self._quality(dataclasses.replace(inputs, maps=maps), context.engine))
+        most = torch.full((len(inputs.maps),), method.max_queries(tuple(inputs.maps.shape[1:]), 1))
+        places.append((most if inputs.queries is None else inputs.queries).float())
+        curves.append(self._quality(inputs, context.engine))
         pairs = zip(torch.stack(curves, 1), torch.stack([each.cpu() for each in places], 1), strict=True)
-        return [Measured(float(curve.mean()), curve, own) for curve, own in pairs]
+        return [MetricResult(float(curve.mean()), curve, own) for curve, own in pairs]
 
     def _smaller(self, method: Any) -> list[PerturbationMethod]:
         """Returns the method with each budget below its own that it allows."""
@@ -83,9 +81,9 @@ class Convergence(MethodMetric):
                     continue  # too few for its other settings, such as the number of chains
         return found
 
-    def _quality(self, evidence: Evidence, engine: Engine) -> RowValues:
-        rows = range(len(evidence.maps))
+    def _quality(self, inputs: MetricInputs, engine: Engine) -> RowValues:
+        rows = range(len(inputs.maps))
         judges = (self.insertion, self.deletion)
-        found = engine.hold([judge.question(evidence, row, engine) for judge in judges for row in rows])
+        found = engine.run([judge.query_task(inputs, row, engine) for judge in judges for row in rows])
         values = torch.tensor([measured.value for measured in found])
         return values[: len(rows)] - values[len(rows) :]

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.rows import Evidence, MethodMetric, Subject
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import MetricResult
+from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
 from overpaint.perturbation.baselines import BaselineWord, baseline_image
-from overpaint.perturbation.proposals import WindowMasks
-from overpaint.perturbation.randomness import image_rng
+from overpaint.perturbation.method import WindowMasks
 from overpaint.perturbation.windows import Length, pixels
-from overpaint.types import Measured
 
 
 class Infidelity(MethodMetric):
@@ -66,12 +66,12 @@ class Infidelity(MethodMetric):
         starts = (torch.rand(self.samples, len(size), generator=rng, dtype=torch.float64) * places).long()
         return WindowMasks(size, starts.to(image.device), (starts + chosen).to(image.device))
 
-    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+    def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`: ``samples`` queries a row."""
-        flat = evidence.flat.tolist()
+        flat = inputs.flat.tolist()
         return [
-            Measured(self._value(image, target, torch.zeros_like(own) if is_flat else own, subject))
-            for image, target, own, is_flat in zip(evidence.images, evidence.targets, evidence.maps, flat, strict=True)
+            MetricResult(self._value(image, target, torch.zeros_like(own) if is_flat else own, context))
+            for image, target, own, is_flat in zip(inputs.images, inputs.targets, inputs.maps, flat, strict=True)
         ]
 
     def _value(
@@ -79,9 +79,9 @@ class Infidelity(MethodMetric):
         image: Float[Tensor, "channel *space"],
         target: Int[Tensor, ""],
         own: Float[Tensor, "*space"],
-        subject: Subject,
+        context: MetricContext,
     ) -> float:
-        squares, taken, classifier = self.squares_of(image), 0, subject.classifier
+        squares, taken, classifier = self.squares_of(image), 0, context.classifier
         fill = baseline_image(self.baseline, classifier, image, self.seed)
 
         def remove(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ class Infidelity(MethodMetric):
             spread[None],
             target=target.reshape(1),
             n_perturb_samples=self.samples,
-            max_examples_per_batch=min(subject.engine.chunk, self.samples),
+            max_examples_per_batch=min(context.engine.batch_size, self.samples),
             normalize=True,
         )
         return float(found.clamp(min=0))

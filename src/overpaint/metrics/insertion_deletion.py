@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.ranks import RankMasks, saliency_ranks
-from overpaint.metrics.rows import Evidence, QueryMetric
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import MetricResult
+from overpaint.metrics.base import MetricInputs, QueryMetric
+from overpaint.metrics.rank_masks import RankMasks, saliency_ranks
 from overpaint.perturbation.baselines import Baseline, baseline_image
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.proposals import Answers
-from overpaint.perturbation.questions import Question
-from overpaint.types import Measured
+from overpaint.perturbation.method import TargetScores
+from overpaint.perturbation.tasks import QueryTask
 
 
 def area_under(scores: Float[Tensor, " point"]) -> float:
@@ -39,12 +39,12 @@ def pixels_a_step(step: int | float | None, size: tuple[int, ...]) -> int:
     return int(step) if step >= 1 else max(1, round(step * pixels))
 
 
-def score_curve(masks: RankMasks) -> Generator[RankMasks, Answers, Measured]:
+def score_curve(masks: RankMasks) -> Generator[RankMasks, TargetScores, MetricResult]:
     """Asks for the score under each mask, and measures the area under these scores."""
     scores = (yield masks)[:, 0]
     pixels = masks.ranks.numel()
     places = (masks.step * torch.arange(len(masks), device=scores.device)).clamp(max=pixels) / pixels
-    return Measured(area_under(scores), scores, places)
+    return MetricResult(area_under(scores), scores, places)
 
 
 class _ScoreCurve(QueryMetric, ABC):
@@ -65,13 +65,13 @@ class _ScoreCurve(QueryMetric, ABC):
             )
         self.baseline, self.step, self.seed = baseline, step, seed
 
-    def question(self, evidence: Evidence, row: int, engine: Engine) -> Question[Measured]:
-        """See `QueryMetric.question`."""
-        image, saliency_map = evidence.images[row], evidence.maps[row]
+    def query_task(self, inputs: MetricInputs, row: int, engine: Engine) -> QueryTask[MetricResult]:
+        """See `QueryMetric.query_task`."""
+        image, saliency_map = inputs.images[row], inputs.maps[row]
         step = pixels_a_step(self.step, tuple(saliency_map.shape))
         masks = RankMasks(saliency_ranks(saliency_map).to(image.device), step, self.growing)
         fill = baseline_image(self.baseline, engine.classifier, image, self.seed)
-        return Question(image, evidence.targets[row : row + 1], fill, score_curve(masks), len(masks))
+        return QueryTask(image, inputs.targets[row : row + 1], fill, score_curve(masks), len(masks))
 
 
 class Insertion(_ScoreCurve):

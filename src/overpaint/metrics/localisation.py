@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.rows import Evidence, MapMetric, RowValues
-from overpaint.region import is_flat
-from overpaint.types import Maps, Regions
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Maps, Regions
+from overpaint.inpainting.region import is_flat
+from overpaint.metrics.base import MapMetric, MetricInputs, RowValues
 
 
 def _settled(values: Float[Tensor, " row"], missed: Bool[Tensor, " row"], objects: Regions) -> RowValues:
@@ -98,14 +98,14 @@ class _Localisation(MapMetric):
 
     higher_is_better = True
 
-    def measure(self, evidence: Evidence) -> RowValues:
+    def measure(self, inputs: MetricInputs) -> RowValues:
         """See `MapMetric.measure`."""
-        if evidence.objects is None:
-            return torch.full((len(evidence.maps),), torch.nan, device=evidence.maps.device)
-        return self.compare(evidence, evidence.objects)
+        if inputs.objects is None:
+            return torch.full((len(inputs.maps),), torch.nan, device=inputs.maps.device)
+        return self.compare(inputs, inputs.objects)
 
     @abstractmethod
-    def compare(self, evidence: Evidence, objects: Regions) -> RowValues:
+    def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:
         """Returns the metric of each row."""
 
 
@@ -128,9 +128,9 @@ class PointingGame(_Localisation):
             raise OverpaintError(f"pointing_game: tolerance={tolerance} must not be negative")
         self.tolerance = tolerance
 
-    def compare(self, evidence: Evidence, objects: Regions) -> RowValues:
+    def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:
         """See `MapMetric.measure`."""
-        return pointing_game(evidence.maps, objects, self.tolerance)
+        return pointing_game(inputs.maps, objects, self.tolerance)
 
 
 class EnergyInside(_Localisation):
@@ -138,9 +138,9 @@ class EnergyInside(_Localisation):
 
     label = "energy inside the object, share"
 
-    def compare(self, evidence: Evidence, objects: Regions) -> RowValues:
+    def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:
         """See `MapMetric.measure`."""
-        return energy_inside(evidence.maps, objects)
+        return energy_inside(inputs.maps, objects)
 
 
 class Iou(_Localisation):
@@ -148,9 +148,9 @@ class Iou(_Localisation):
 
     label = "IoU of region and object"
 
-    def compare(self, evidence: Evidence, objects: Regions) -> RowValues:
+    def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:
         """See `MapMetric.measure`."""
-        return iou(evidence.regions, objects).masked_fill(evidence.flat & objects.flatten(1).any(1), 0.0)
+        return iou(inputs.regions, objects).masked_fill(inputs.flat & objects.flatten(1).any(1), 0.0)
 
 
 class BestIou(_Localisation):
@@ -158,9 +158,9 @@ class BestIou(_Localisation):
 
     label = "IoU at the best threshold"
 
-    def compare(self, evidence: Evidence, objects: Regions) -> RowValues:
+    def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:
         """See `MapMetric.measure`."""
-        return best_iou(evidence.maps, objects)
+        return best_iou(inputs.maps, objects)
 
 
 class EqualAreaIou(_Localisation):
@@ -168,6 +168,6 @@ class EqualAreaIou(_Localisation):
 
     label = "IoU at the object's area"
 
-    def compare(self, evidence: Evidence, objects: Regions) -> RowValues:
+    def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:
         """See `MapMetric.measure`."""
-        return equal_area_iou(evidence.maps, objects)
+        return equal_area_iou(inputs.maps, objects)

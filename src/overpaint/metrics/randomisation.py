@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.errors import OverpaintError
-from overpaint.metrics.again import explained_again
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier, MetricResult
 from overpaint.metrics.agreement import spearman
-from overpaint.metrics.rows import Evidence, MethodMetric, Subject
+from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
+from overpaint.metrics.rerun import rerun_method
 from overpaint.perturbation.engine import Engine
-from overpaint.types import Classifier, Measured
 
 
 class Randomisation(MethodMetric):
@@ -72,20 +72,20 @@ class Randomisation(MethodMetric):
         count = min(self.stages, len(names))
         return [names[k * len(names) // count : (k + 1) * len(names) // count] for k in range(count)]
 
-    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+    def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`: one run of the method for each stage."""
-        stages, count = self.stage_names(subject.classifier), len(evidence.maps)
-        if not isinstance(subject.classifier, NetworkClassifier) or not stages:
-            return [Measured(math.nan)] * count
-        precision, curves = subject.engine.precision or "auto", [torch.ones(count)]
-        for randomised in self._randomised(subject.classifier, stages):
-            engine = Engine(randomised, subject.engine.chunk, precision)
-            maps, _ = explained_again(subject.method, randomised, evidence.images, evidence.targets, engine)
-            curves.append(spearman(evidence.maps, maps).cpu().float())
+        stages, count = self.stage_names(context.classifier), len(inputs.maps)
+        if not isinstance(context.classifier, NetworkClassifier) or not stages:
+            return [MetricResult(math.nan)] * count
+        precision, curves = context.engine.precision or "auto", [torch.ones(count)]
+        for randomised in self._randomised(context.classifier, stages):
+            engine = Engine(randomised, context.engine.batch_size, precision)
+            maps, _ = rerun_method(context.method, randomised, inputs.images, inputs.targets, engine)
+            curves.append(spearman(inputs.maps, maps).cpu().float())
         places = torch.tensor([0, *(len(names) for names in stages)]).cumsum(0).float()
-        flat = evidence.flat.tolist()
+        flat = inputs.flat.tolist()
         return [
-            Measured(math.nan) if row_is_flat else Measured(float(curve[1:].abs().mean()), curve, places)
+            MetricResult(math.nan) if row_is_flat else MetricResult(float(curve[1:].abs().mean()), curve, places)
             for curve, row_is_flat in zip(torch.stack(curves, 1), flat, strict=True)
         ]
 

@@ -2,10 +2,10 @@
 
 import math
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.rows import Evidence, MethodMetric, Subject
-from overpaint.region import moved_elsewhere
-from overpaint.types import Measured, Variants
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import MetricResult, Variants
+from overpaint.inpainting.region import moved_elsewhere
+from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
 
 
 class Retention(MethodMetric):
@@ -20,7 +20,7 @@ class Retention(MethodMetric):
     without a generator and for maps without a region. It costs two latent searches a row.
 
     Args:
-        count: Variants in each of the two places.
+        num_variants: Variants in each of the two places.
 
     Raises:
         OverpaintError: If that is less than 1.
@@ -31,22 +31,25 @@ class Retention(MethodMetric):
     bounds = (0.0, math.inf)
     paints = True
 
-    def __init__(self, count: int = 16) -> None:
+    def __init__(self, num_variants: int = 16) -> None:
         super().__init__()
-        if count < 1:
-            raise OverpaintError(f"metrics.retention.count={count} must be at least 1")
-        self.count = count
+        if num_variants < 1:
+            raise OverpaintError(f"metrics.retention.num_variants={num_variants} must be at least 1")
+        self.num_variants = num_variants
 
-    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+    def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`."""
-        if subject.maker is None or not len(evidence.maps):
-            return [Measured(math.nan) for _ in evidence.maps]
-        maker, asked = subject.maker.with_search(count=self.count), (evidence.images, evidence.targets)
-        inside = maker(subject.classifier, *asked, evidence.regions)
-        outside = maker(subject.classifier, *asked, moved_elsewhere(evidence.regions, evidence.maps))
-        empty = (~evidence.regions.flatten(1).any(1)).tolist()
+        if context.inpainter is None or not len(inputs.maps):
+            return [MetricResult(math.nan) for _ in inputs.maps]
+        inpainter, asked = (
+            context.inpainter.with_search(num_variants=self.num_variants),
+            (inputs.images, inputs.targets),
+        )
+        inside = inpainter(context.classifier, *asked, inputs.regions)
+        outside = inpainter(context.classifier, *asked, moved_elsewhere(inputs.regions, inputs.maps))
+        empty = (~inputs.regions.flatten(1).any(1)).tolist()
         return [
-            Measured(math.nan if nothing else smoothed_rate(inside, row) / smoothed_rate(outside, row))
+            MetricResult(math.nan if nothing else smoothed_rate(inside, row) / smoothed_rate(outside, row))
             for row, nothing in enumerate(empty)
         ]
 

@@ -12,15 +12,15 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.ranks import Ranks, saliency_ranks
-from overpaint.metrics.rows import Evidence, QueryMetric
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Images, MetricResult
+from overpaint.inpainting.region import is_flat
+from overpaint.metrics.base import MetricInputs, QueryMetric
+from overpaint.metrics.rank_masks import Ranks, saliency_ranks
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.proposals import Answers
-from overpaint.perturbation.questions import Question
-from overpaint.perturbation.randomness import image_rng
-from overpaint.region import is_flat
-from overpaint.types import Images, Measured
+from overpaint.perturbation.method import TargetScores
+from overpaint.perturbation.tasks import QueryTask
 
 Image = Float[Tensor, "channel *space"]
 
@@ -84,7 +84,7 @@ class Imputations:
         return 2 * len(self.counts)
 
     def images(self, rows: slice) -> Images:
-        """See `Pictures.images`."""
+        """See `ImageBatch.images`."""
         rng = image_rng(self.image, self.seed, "road")
         noise = self.noise * torch.randn(self.image.shape, generator=rng).to(self.image)
         pictures = self.image.repeat(rows.stop - rows.start, *[1] * self.image.ndim)
@@ -95,14 +95,14 @@ class Imputations:
         return pictures
 
 
-def half_differences(pictures: Imputations, flat: bool) -> Generator[Imputations, Answers, Measured]:
+def half_differences(pictures: Imputations, flat: bool) -> Generator[Imputations, TargetScores, MetricResult]:
     """Asks for the scores, unless the map is flat, and takes half the difference for each count, and their mean."""
     places = torch.tensor(pictures.counts, device=pictures.image.device) / pictures.ranks.numel()
     if flat:
-        return Measured(0.0, torch.zeros_like(places), places)
+        return MetricResult(0.0, torch.zeros_like(places), places)
     most, least = (yield pictures)[:, 0].unflatten(0, (-1, 2)).unbind(1)
     curve = (least - most) / 2
-    return Measured(float(curve.double().mean()), curve, places)
+    return MetricResult(float(curve.double().mean()), curve, places)
 
 
 class Road(QueryMetric):
@@ -151,11 +151,11 @@ class Road(QueryMetric):
             raise OverpaintError(f"road: noise={noise} must not be negative")
         self.percentiles, self.noise, self.seed = tuple(sorted(percentiles)), noise, seed
 
-    def question(self, evidence: Evidence, row: int, engine: Engine) -> Question[Measured]:
-        """See `QueryMetric.question`."""
-        image, saliency_map = evidence.images[row], evidence.maps[row]
+    def query_task(self, inputs: MetricInputs, row: int, engine: Engine) -> QueryTask[MetricResult]:
+        """See `QueryMetric.query_task`."""
+        image, saliency_map = inputs.images[row], inputs.maps[row]
         counts = [int(q * saliency_map.numel() / 100) for q in self.percentiles]
         pictures = Imputations(image, saliency_ranks(saliency_map).to(image.device), counts, self.noise, self.seed)
         flat = bool(is_flat(saliency_map[None]))
-        dialogue, queries = half_differences(pictures, flat), 0 if flat else len(pictures)
-        return Question(image, evidence.targets[row : row + 1], image, dialogue, queries)
+        coroutine, queries = half_differences(pictures, flat), 0 if flat else len(pictures)
+        return QueryTask(image, inputs.targets[row : row + 1], image, coroutine, queries)

@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.metrics.again import rows_of_images
-from overpaint.metrics.rows import Evidence, MethodMetric, Subject, finite
-from overpaint.perturbation.engine import maps_of
-from overpaint.perturbation.randomness import drawing_as, image_rng
-from overpaint.types import Images, Maps, Measured, Targets
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import drawing_as, image_rng
+from overpaint.core.types import Images, Maps, MetricResult, Targets
+from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs, finite
+from overpaint.metrics.rerun import group_rows_by_image
+from overpaint.perturbation.engine import compute_maps
 
 
 class SensitivityMax(MethodMetric):
@@ -25,7 +25,7 @@ class SensitivityMax(MethodMetric):
     A method that draws at random draws for ``x + δ`` what it draws for ``x`` (`drawing_as`), or the metric would
     measure its sampling noise, which its standard error tells of. ``Φ(x)`` is the map that is judged, so the method
     must have its settings, seed and precision. A map of 0 stands for one that is not finite. A flat ``Φ(x)`` has no
-    relative change: NaN, and not infinity, which would be the mean of all rows; `Evidence.flat` tells of such rows.
+    relative change: NaN, and not infinity, which would be the mean of all rows; `MetricInputs.flat` tells of such rows.
 
     Args:
         radius: Greatest change of a value of the image.
@@ -52,17 +52,17 @@ class SensitivityMax(MethodMetric):
         draws = torch.rand(self.samples, *image.shape, generator=rng)
         return (image + self.radius * (2 * draws - 1).to(image)).clamp(0, 1)
 
-    def measure(self, evidence: Evidence, subject: Subject) -> list[Measured]:
+    def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`: ``samples`` runs of the method for each image."""
-        values, flat = torch.full((len(evidence.maps),), math.nan), evidence.flat.tolist()
-        for group in rows_of_images(evidence.images):
+        values, flat = torch.full((len(inputs.maps),), math.nan), inputs.flat.tolist()
+        for group in group_rows_by_image(inputs.images):
             if rows := [row for row in group if not flat[row]]:
-                own = evidence.rows(rows)
-                values[rows] = self._of_image(own.images[0], own.targets, own.maps, subject)
-        return [Measured(value) for value in values.tolist()]
+                own = inputs.rows(rows)
+                values[rows] = self._of_image(own.images[0], own.targets, own.maps, context)
+        return [MetricResult(value) for value in values.tolist()]
 
     def _of_image(
-        self, image: Float[Tensor, "channel *space"], targets: Targets, own: Maps, subject: Subject
+        self, image: Float[Tensor, "channel *space"], targets: Targets, own: Maps, context: MetricContext
     ) -> Float[Tensor, " row"]:
         """Returns the metric of an image's maps, a row for each target."""
         changed, count = self.changed(image), len(targets)
@@ -72,7 +72,7 @@ class SensitivityMax(MethodMetric):
                 return (own.double().contiguous(),)
             with drawing_as(image):
                 each = targets.expand(self.samples, count)
-                found = maps_of(subject.method, subject.classifier, changed, each, subject.engine)
+                found = compute_maps(context.method, context.classifier, changed, each, context.engine)
             maps = finite(found.maps).double()  # squares of small gradients would be 0 in float32
             return (maps.unflatten(0, (self.samples, count)).transpose(0, 1).flatten(0, 1),)
 

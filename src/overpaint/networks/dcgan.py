@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from overpaint.errors import OverpaintError
-from overpaint.types import Images, Latents
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Images, Latents
 
 LatentDistribution = Literal["normal", "uniform"]
 Normalisation = Literal["none", "batch", "spectral"]
@@ -100,7 +100,7 @@ class Generator(nn.Module):
             return 2 * torch.rand(count, self.latent_dim, generator=rng, device=rng.device) - 1
         return torch.randn(count, self.latent_dim, generator=rng, device=rng.device)
 
-    def latents_between(self, start: Latents, end: Latents, count: int) -> Float[Tensor, "count batch latent"]:
+    def interpolate_latents(self, start: Latents, end: Latents, count: int) -> Float[Tensor, "count batch latent"]:
         """Returns the latents on the way from ``start`` to ``end``, both included, where the distribution has its mass.
 
         Uniform latents: ``(1-t) start + t end``. Normal ones lie near a sphere, whose inside training never saw, so

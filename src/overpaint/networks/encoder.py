@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from overpaint.core.types import Images, Latents, Regions
 from overpaint.networks.dcgan import start_and_doublings
-from overpaint.types import Images, Latents, Regions
 
 LOG_VARIANCES = (-6.0, 1.0)
 """Between which the encoder's log variances are cut; a latent's own is 0 or, where it is uniform, -1.1."""

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 
 
 class ResidualBlock(nn.Module):

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.perturbation.randomness import image_rng
-from overpaint.types import Classifier
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier
 
 Image = Float[Tensor, "channel *space"]
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 
 Grids = Float[Tensor, "query *cells"]
 Shifts = Int[Tensor, "query dimension"]

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.perturbation.masks import Masks
-from overpaint.perturbation.proposals import Answers, Proposal
+from overpaint.perturbation.method import MaskBatch, TargetScores
 
 TargetMaps = Float[Tensor, "target *space"]
 
@@ -26,13 +26,13 @@ class MaskMoments:
         self.count = 0
         self._first: Tensor | None = None
 
-    def add(self, proposal: Proposal, answers: Answers, block: int = 64) -> None:
+    def add(self, mask_batch: MaskBatch, answers: TargetScores, block: int = 64) -> None:
         """Adds the answers to a proposal, so many at a time that the sums do not depend on how they were asked."""
         for start in range(0, len(answers), block):
             rows = slice(start, min(start + block, len(answers)))
-            self.update(answers[rows], proposal.masks(rows))
+            self.update(answers[rows], mask_batch.masks(rows))
 
-    def update(self, scores: Answers, masks: Masks) -> None:
+    def update(self, scores: TargetScores, masks: Masks) -> None:
         """Adds queries: their scores for each target, and their masks."""
         if self._first is None:
             self._first = scores[0].double()

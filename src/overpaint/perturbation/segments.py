@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from skimage.segmentation import slic
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 
 SMALLEST = 4
 """Pixels of a segment along each axis at least, on average: on small images there are fewer segments."""

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.perturbation.proposals import WindowMasks
+from overpaint.core.errors import OverpaintError
+from overpaint.perturbation.method import WindowMasks
 
 Length = int | float
 """A number of pixels, or, below 1, a share of the image's side."""

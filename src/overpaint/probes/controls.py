@@ -8,14 +8,14 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from overpaint.blending import blend_into
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Images, ProbeResult, Variants
+from overpaint.inpainting.blending import blend_into
+from overpaint.inpainting.region import moved_elsewhere
 from overpaint.perturbation.baselines import baseline_image
-from overpaint.perturbation.randomness import image_rng
+from overpaint.probes.base import ProbeInputs
 from overpaint.probes.fills import other_images, smoothed_surroundings
-from overpaint.probes.painting import Painting
-from overpaint.region import moved_elsewhere
-from overpaint.types import Images, Probed, Variants
 
 SHOWN = 4
 """So many pictures of each control are kept to be drawn."""
@@ -73,41 +73,41 @@ class Controls:
         if self.draws < 1:
             raise OverpaintError(f"probes.controls.draws={self.draws} must be at least 1")
 
-    def __call__(self, painting: Painting) -> list[Probed]:
+    def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""
-        if not len(painting.images):
+        if not len(inputs.images):
             return []
-        asked = (painting.classifier, painting.images, painting.targets)
-        places = moved_elsewhere(painting.regions, painting.maps)
+        asked = (inputs.classifier, inputs.images, inputs.targets)
+        places = moved_elsewhere(inputs.regions, inputs.maps)
         generated = {
-            "searched": painting.variants,
-            "elsewhere": painting.maker(*asked, places),
-            "unsearched": painting.maker.with_search(steps=0, starts=0)(*asked, painting.regions),
+            "searched": inputs.variants,
+            "elsewhere": inputs.inpainter(*asked, places),
+            "unsearched": inputs.inpainter.with_search(steps=0, num_candidates=0)(*asked, inputs.regions),
         }
         probed = []
-        for row, region in enumerate(painting.regions):
+        for row, region in enumerate(inputs.regions):
             found = {name: _of_variants(variants, row) for name, variants in generated.items()}
-            for name, fills in self._fills(painting, row).items():
-                found[name] = _of_fills(painting, row, fills)
+            for name, fills in self._fills(inputs, row).items():
+                found[name] = _of_fills(inputs, row, fills)
             numbers: dict[str, float] = {}
             for name, (rate, score, _) in found.items():
                 numbers |= {f"acceptance_rate_{name}": rate, f"score_{name}": score}
             numbers["decisive"] = decisive(numbers)
             arrays = {f"images_{name}": shown[:SHOWN] for name, (_, _, shown) in found.items() if len(shown)}
             if region.any():
-                probed.append(Probed(numbers, arrays | {"elsewhere": places[row]}))
+                probed.append(ProbeResult(numbers, arrays | {"elsewhere": places[row]}))
             else:
-                probed.append(Probed(dict.fromkeys(numbers, math.nan)))
+                probed.append(ProbeResult(dict.fromkeys(numbers, math.nan)))
         return probed
 
-    def _fills(self, painting: Painting, row: int) -> dict[str, Images]:
+    def _fills(self, inputs: ProbeInputs, row: int) -> dict[str, Images]:
         """Returns what is put into the region of a row, by the controls' names."""
-        image, region, classifier = painting.images[row], painting.regions[row], painting.classifier
+        image, region, classifier = inputs.images[row], inputs.regions[row], inputs.classifier
         noise = torch.rand(self.draws, *image.shape, generator=image_rng(image, self.seed, "controls", "noise"))
         patches = image.new_zeros(0, *image.shape)
         if self.others is not None:
             rng = image_rng(image, self.seed, "controls", "patch")
-            patches = other_images(self.others, image, int(painting.targets[row]), self.draws, classifier, rng)
+            patches = other_images(self.others, image, int(inputs.targets[row]), self.draws, classifier, rng)
         mean = baseline_image("mean", classifier, image, self.seed)
         blur = torch.where(region.all(), mean, smoothed_surroundings(image, region))
         return {"mean": mean[None], "blur": blur[None], "noise": noise.to(image), "patch": patches}
@@ -119,12 +119,12 @@ def _of_variants(variants: Variants, row: int) -> tuple[float, float, Images]:
     return float(variants.acceptance_rates[row]), score, variants.images[row][different]
 
 
-def _of_fills(painting: Painting, row: int, fills: Images) -> tuple[float, float, Images]:
+def _of_fills(inputs: ProbeInputs, row: int, fills: Images) -> tuple[float, float, Images]:
     if not len(fills):
         return math.nan, math.nan, fills
-    own, target = slice(row, row + 1), int(painting.targets[row])
-    filled = blend_into(painting.images[own], fills[None], painting.regions[own], painting.maker.blend)[0]
-    scores = painting.classifier.scores(filled)
+    own, target = slice(row, row + 1), int(inputs.targets[row])
+    filled = blend_into(inputs.images[own], fills[None], inputs.regions[own], inputs.inpainter.blend)[0]
+    scores = inputs.classifier.scores(filled)
     return float((scores.argmax(1) == target).float().mean()), float(scores[:, target].mean()), filled
 
 

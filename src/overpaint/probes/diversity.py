@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from overpaint.errors import OverpaintError
-from overpaint.probes.painting import Painting, joined
-from overpaint.types import Probed, Variants
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import ProbeResult, Variants
+from overpaint.probes.base import ProbeInputs, joined
 
 SHOWN = 8
 """So many variants of each value are kept to be drawn."""
@@ -22,7 +22,7 @@ class Diversity:
 
     The numbers of a value ``v``, over its different variants where nothing else is said: ``loss_v``: mean
     contextual loss; ``diversity_v``: mean pairwise difference of the accepted ones inside the region;
-    ``different_share_v``: share of all that is no near-duplicate; ``acceptance_rate_v``; ``confidence_v``: mean
+    ``distinct_fraction_v``: share of all that is no near-duplicate; ``acceptance_rate_v``; ``confidence_v``: mean
     score of the accepted ones; ``realism_v``: the discriminator's mean score. NaN where the region is empty.
 
     Arrays: the first different variants ``variants_v``.
@@ -41,28 +41,28 @@ class Diversity:
         if not values or not all(0 <= v < math.inf for v in values) or len(set(values)) < len(values):
             raise OverpaintError(f"probes.diversity.values={values} must be different numbers, none negative")
 
-    def __call__(self, painting: Painting) -> list[Probed]:
+    def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""
-        if not len(painting.images):
+        if not len(inputs.images):
             return []
-        asked = (painting.classifier, painting.images, painting.targets, painting.regions)
-        sets = zip(self.values, painting.maker.for_diversities(*asked, self.values), strict=True)
-        empty = (~painting.regions.flatten(1).any(1)).tolist()
+        asked = (inputs.classifier, inputs.images, inputs.targets, inputs.regions)
+        sets = zip(self.values, inputs.inpainter.for_diversities(*asked, self.values), strict=True)
+        empty = (~inputs.regions.flatten(1).any(1)).tolist()
         return joined(
             {f"{value:g}": [_of_one_value(variants, *row) for row in enumerate(empty)] for value, variants in sets}
         )
 
 
-def _of_one_value(variants: Variants, row: int, empty: bool) -> Probed:
+def _of_one_value(variants: Variants, row: int, empty: bool) -> ProbeResult:
     different = ~variants.duplicate[row]
     numbers = {
         "loss": float(variants.contextual_losses[row][different].mean()),
         "diversity": float(variants.diversities[row]),
-        "different_share": float(different.float().mean()),
+        "distinct_fraction": float(different.float().mean()),
         "acceptance_rate": float(variants.acceptance_rates[row]),
         "confidence": float(variants.mean_confidences[row]),
         "realism": float(variants.realism[row][different].mean()),
     }
     if empty:
-        return Probed(dict.fromkeys(numbers, math.nan))
-    return Probed(numbers, {"variants": variants.images[row][different][:SHOWN]})
+        return ProbeResult(dict.fromkeys(numbers, math.nan))
+    return ProbeResult(numbers, {"variants": variants.images[row][different][:SHOWN]})

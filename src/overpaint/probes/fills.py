@@ -6,8 +6,8 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 from torch import Tensor
 
+from overpaint.core.types import Classifier
 from overpaint.perturbation.baselines import BLUR
-from overpaint.types import Classifier
 
 Image = Float[Tensor, "channel *space"]
 

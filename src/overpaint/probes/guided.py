@@ -3,14 +3,14 @@
 import math
 from dataclasses import dataclass
 
-from overpaint.attribution.guard import untouched
-from overpaint.errors import OverpaintError
-from overpaint.probes.painting import Painting
-from overpaint.types import Probed
+from overpaint.attribution.state import preserve_state
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import ProbeResult
+from overpaint.probes.base import ProbeInputs
 
 
 @dataclass(frozen=True)
-class Guided:
+class GuidedSearch:
     """Searches again with the classifier's confidence as a further loss: ``+ w · (-log p_target(X'))``.
 
     These are kept apart from the variants and their acceptance rate. There, the classifier is the judge and has no say
@@ -36,20 +36,20 @@ class Guided:
         if not 0 < self.weight < math.inf:
             raise OverpaintError(f"probes.guided.weight={self.weight} must be above 0")
 
-    def __call__(self, painting: Painting) -> list[Probed]:
+    def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""
-        if painting.classifier.network is None:
+        if inputs.classifier.network is None:
             raise OverpaintError(
                 "probes=guided needs a classifier with gradients, and this one is a black box; leave the probe out"
             )
-        if not len(painting.images):
+        if not len(inputs.images):
             return []
-        with untouched(painting.classifier, "probes=guided"):
-            found = painting.maker(
-                painting.classifier, painting.images, painting.targets, painting.regions, guidance=self.weight
+        with preserve_state(inputs.classifier, "probes=guided"):
+            found = inputs.inpainter(
+                inputs.classifier, inputs.images, inputs.targets, inputs.regions, guidance=self.weight
             )
         probed = []
-        for row, empty in enumerate((~painting.regions.flatten(1).any(1)).tolist()):
+        for row, empty in enumerate((~inputs.regions.flatten(1).any(1)).tolist()):
             different = ~found.duplicate[row]
             numbers = {
                 "guided_acceptance_rate": float(found.acceptance_rates[row]),
@@ -59,5 +59,5 @@ class Guided:
                 "guided_diversity": float(found.diversities[row]),
             }
             arrays = {"variants": found.images[row], "accepted": found.accepted[row]}
-            probed.append(Probed(dict.fromkeys(numbers, math.nan) if empty else numbers, {} if empty else arrays))
+            probed.append(ProbeResult(dict.fromkeys(numbers, math.nan) if empty else numbers, {} if empty else arrays))
         return probed

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.probes.painting import Painting
-from overpaint.types import Probed
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import ProbeResult
+from overpaint.probes.base import ProbeInputs
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,28 @@ class Oracle:
     Arrays: ``confidences`` and ``predictions`` of the oracle, for all variants.
     """
 
-    def __call__(self, painting: Painting) -> list[Probed]:
+    def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`.
 
         Raises:
             OverpaintError: If there is no second classifier.
         """
-        if painting.oracle is None:
+        if inputs.oracle is None:
             raise OverpaintError(
                 "probes=oracle asks a second classifier, and there is none; name one by oracle=, such as "
                 "oracle=outputs/other/classifier.ckpt"
             )
         found = []
-        for row, target in enumerate(painting.targets.tolist()):
-            of_image = painting.oracle.scores(painting.images[row : row + 1])[0]
-            scores = painting.oracle.scores(painting.variants.images[row])  # one image's variants a pass
-            found.append(_judged(painting, row, target, of_image, scores))
+        for row, target in enumerate(inputs.targets.tolist()):
+            of_image = inputs.oracle.scores(inputs.images[row : row + 1])[0]
+            scores = inputs.oracle.scores(inputs.variants.images[row])  # one image's variants a pass
+            found.append(_judged(inputs, row, target, of_image, scores))
         return found
 
 
-def _judged(painting: Painting, row: int, target: int, of_image: Tensor, scores: Tensor) -> Probed:
-    variants, answers = painting.variants, scores.argmax(1)
-    counted = ~variants.duplicate[row] & painting.regions[row].any()
+def _judged(inputs: ProbeInputs, row: int, target: int, of_image: Tensor, scores: Tensor) -> ProbeResult:
+    variants, answers = inputs.variants, scores.argmax(1)
+    counted = ~variants.duplicate[row] & inputs.regions[row].any()
     accepted, flipped = variants.accepted[row] & counted, ~variants.accepted[row] & counted
     kept = answers == target
     numbers = {
@@ -66,7 +66,7 @@ def _judged(painting: Painting, row: int, target: int, of_image: Tensor, scores:
         "oracle_confidence": float(of_image[target]),
         "oracle_agrees_on_image": float(of_image.argmax() == target),
     }
-    return Probed(numbers, {"confidences": scores[:, target], "predictions": answers})
+    return ProbeResult(numbers, {"confidences": scores[:, target], "predictions": answers})
 
 
 def _share(true: Bool[Tensor, " variant"], chosen: Bool[Tensor, " variant"]) -> float:

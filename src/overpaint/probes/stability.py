@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
-from overpaint.perturbation.randomness import drawing_as, image_rng
-from overpaint.probes.painting import Painting
-from overpaint.types import Images, LatentSearchResult, Probed
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import drawing_as, image_rng
+from overpaint.core.types import Images, LatentSearchResult, ProbeResult
+from overpaint.probes.base import ProbeInputs
 
 TRANSFORMS = ("rotation", "inversion", "scaling", "shear")
 """What is done to image and region."""
@@ -73,27 +73,27 @@ class Stability:
                 "least 1"
             )
 
-    def __call__(self, painting: Painting) -> list[Probed]:
+    def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""
-        if painting.images.ndim != 4:
+        if inputs.images.ndim != 4:
             raise OverpaintError("probes=stability turns pictures, and these have another number of dimensions")
-        return [self._of_row(painting, row) for row in range(len(painting.images))]
+        return [self._of_row(inputs, row) for row in range(len(inputs.images))]
 
-    def _of_row(self, painting: Painting, row: int) -> Probed:
-        image, region, maker = painting.images[row], painting.regions[row], painting.maker
+    def _of_row(self, inputs: ProbeInputs, row: int) -> ProbeResult:
+        image, region, inpainter = inputs.images[row], inputs.regions[row], inputs.inpainter
         if not region.any():
             return self._numbers({})
         copies = [self.transformed(image, region, name) for name in TRANSFORMS]
         rng = image_rng(image, self.seed, "stability")
         with torch.no_grad():
-            samples = maker.generator(maker.generator.sample_latents(self.unrelated, rng).to(image.device))
+            samples = inpainter.generator(inpainter.generator.sample_latents(self.unrelated, rng).to(image.device))
         if samples.shape[1:] != image.shape:
             samples = F.interpolate(samples, tuple(image.shape[1:]), mode="bilinear", antialias=True).clamp(0, 1)
         images = torch.cat([image[None], torch.stack([copy for copy, _ in copies]), samples])
         own = region[None]
         regions = torch.cat([own, torch.stack([moved for _, moved in copies]), own.expand(self.unrelated, -1, -1)])
         with drawing_as(image):
-            found = maker.search_latents(images, regions)
+            found = inpainter.search_latents(images, regions)
         distances = {name: _distances(found, number) for number, name in enumerate(TRANSFORMS, start=1)}
         empty: dict[str, dict[str, float]] = {
             name: {} for name, (_, moved) in zip(TRANSFORMS, copies, strict=True) if not moved.any()
@@ -131,7 +131,7 @@ class Stability:
         share = F.grid_sample(region[None, None].to(image), grid, align_corners=False)[0, 0]
         return copy, share >= 0.5
 
-    def _numbers(self, distances: dict[str, dict[str, float]], arrays: dict[str, Tensor] | None = None) -> Probed:
+    def _numbers(self, distances: dict[str, dict[str, float]], arrays: dict[str, Tensor] | None = None) -> ProbeResult:
         """Names the distances and their ratios; NaN for those that are not there."""
         unrelated, numbers = distances.get("unrelated", {}), {}
         for name in (*TRANSFORMS, "unrelated"):
@@ -141,7 +141,7 @@ class Stability:
                 if name != "unrelated":
                     scale = unrelated.get(key, math.nan)
                     numbers[f"{key}_ratio_{name}"] = distance / scale if scale else math.nan
-        return Probed(numbers, arrays or {})
+        return ProbeResult(numbers, arrays or {})
 
 
 def best_of(found: LatentSearchResult, number: int) -> int:

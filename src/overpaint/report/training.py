@@ -6,9 +6,9 @@ import lightning as L
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
-from overpaint.modules.dcgan import DCGANModule
-from overpaint.report.figures import enlarge, picture_grid, png
-from overpaint.report.files import read_csv, write_bytes, write_csv
+from overpaint.core.files import read_csv, write_bytes, write_csv
+from overpaint.report.plots.images import enlarge, picture_grid, png
+from overpaint.training.dcgan import DCGANModule
 
 
 class MetricsFile(L.Callback):

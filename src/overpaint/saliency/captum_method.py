@@ -14,13 +14,13 @@ import torch
 from captum.attr._utils.attribution import Attribution, InternalAttribution, PerturbationAttribution
 from torch import Tensor, nn
 
-from overpaint.attribution.guard import network_of, untouched
-from overpaint.attribution.passes import rows_of
-from overpaint.attribution.signs import Sign, with_sign
-from overpaint.errors import OverpaintError
+from overpaint.attribution.batches import rows_of
+from overpaint.attribution.sign_reduction import Sign, reduce_sign
+from overpaint.attribution.state import network_of, preserve_state
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import BASELINE_WORDS, baseline_image
-from overpaint.perturbation.randomness import image_rng
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 OURS = ("self", "forward_func", "model", "inputs", "target", "return_convergence_delta", "show_progress")
 """Arguments of captum that a user does not give."""
@@ -97,7 +97,9 @@ class CaptumMethod:
             random.setstate(states[0])
             np.random.set_state(states[1])
         maps, queries = zip(*found, strict=True)
-        return SaliencyMaps(with_sign(torch.stack(maps), self.sign), None, torch.tensor(queries, device=images.device))
+        return SaliencyMaps(
+            reduce_sign(torch.stack(maps), self.sign), None, torch.tensor(queries, device=images.device)
+        )
 
     def _kind(self) -> type[Attribution]:
         kind = getattr(captum.attr, self.attribution, None)
@@ -116,7 +118,7 @@ class CaptumMethod:
         """Keeps the network as it is; a black box has nothing to keep, and perturbations need nothing of it."""
         if classifier.network is None and issubclass(self._kind(), PerturbationAttribution):
             return torch.random.fork_rng()
-        return untouched(classifier, self.attribution)
+        return preserve_state(classifier, self.attribution)
 
     def _map(self, classifier: Classifier, image: Tensor, target: Tensor) -> tuple[Tensor, int]:
         """Returns the map of one image and the queries it took."""

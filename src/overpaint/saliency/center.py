@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
+from overpaint.attribution.batches import in_batches, rows_of
 from overpaint.attribution.cam import class_activation_maps, layer_gradients
-from overpaint.attribution.guard import untouched
 from overpaint.attribution.layers import choose_layer
-from overpaint.attribution.passes import in_passes, rows_of
-from overpaint.attribution.signs import Sign
-from overpaint.types import Classifier, Images, Maps, SaliencyMaps, Targets, TargetSets
+from overpaint.attribution.sign_reduction import Sign
+from overpaint.attribution.state import preserve_state
+from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, Targets, TargetSets
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class GradCam:
         layer: A layer's name (``python explain.py list_layers=true`` prints them), or ``auto`` for the last one with a
             spatial map: the last convolutional block, or what the last attention of a transformer reads.
         sign: ``positive``, as published; ``signed`` leaves the relu out; ``absolute``.
-        rows: Images in one pass at most.
+        batch_size: Images in one pass at most.
 
     Raises:
         OverpaintError: At the call, if the classifier has no gradients or no such layer, or under inference mode.
@@ -31,11 +31,11 @@ class GradCam:
 
     layer: str = "auto"
     sign: Sign = "positive"
-    rows: int = 8
+    batch_size: int = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward pass a row."""
-        with untouched(classifier, "grad_cam"):
+        with preserve_state(classifier, "grad_cam"):
             layer = choose_layer(classifier, images, self.layer, "grad_cam")
 
             def compute(images: Images, targets: Targets) -> Maps:
@@ -43,5 +43,5 @@ class GradCam:
                 weights = gradients.flatten(2).mean(2)
                 return class_activation_maps(activations, weights, tuple(images.shape[2:]), self.sign)
 
-            maps = in_passes(compute, *rows_of(images, targets), self.rows)
+            maps = in_batches(compute, *rows_of(images, targets), self.batch_size)
         return SaliencyMaps(maps, None, torch.ones_like(targets.flatten()))

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from overpaint.attribution.batches import in_batches, rows_of
 from overpaint.attribution.cam import LayerMaps, class_activation_maps, layer_gradients
-from overpaint.attribution.guard import untouched
 from overpaint.attribution.layers import choose_layer
-from overpaint.attribution.passes import in_passes, rows_of
-from overpaint.attribution.signs import Sign
-from overpaint.types import Classifier, Images, Maps, SaliencyMaps, Targets, TargetSets
+from overpaint.attribution.sign_reduction import Sign
+from overpaint.attribution.state import preserve_state
+from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, Targets, TargetSets
 
 
 def plus_plus_weights(activations: LayerMaps, gradients: LayerMaps) -> Float[Tensor, "row feature"]:
@@ -38,7 +38,7 @@ class GradCamPlusPlus:
         layer: A layer's name (``python explain.py list_layers=true`` prints them), or ``auto`` for the last one with a
             spatial map.
         sign: ``positive``, as published; ``signed`` leaves the relu out; ``absolute``.
-        rows: Images in one pass at most.
+        batch_size: Images in one pass at most.
 
     Raises:
         OverpaintError: At the call, if the classifier has no gradients or no such layer, or under inference mode.
@@ -46,11 +46,11 @@ class GradCamPlusPlus:
 
     layer: str = "auto"
     sign: Sign = "positive"
-    rows: int = 8
+    batch_size: int = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward pass a row."""
-        with untouched(classifier, "grad_cam_plus_plus"):
+        with preserve_state(classifier, "grad_cam_plus_plus"):
             layer = choose_layer(classifier, images, self.layer, "grad_cam_plus_plus")
 
             def compute(images: Images, targets: Targets) -> Maps:
@@ -58,5 +58,5 @@ class GradCamPlusPlus:
                 weights = plus_plus_weights(activations, gradients)
                 return class_activation_maps(activations, weights, tuple(images.shape[2:]), self.sign)
 
-            maps = in_passes(compute, *rows_of(images, targets), self.rows)
+            maps = in_batches(compute, *rows_of(images, targets), self.batch_size)
         return SaliencyMaps(maps, None, torch.ones_like(targets.flatten()))

@@ -5,10 +5,10 @@ from functools import partial
 
 import torch
 
-from overpaint.attribution.guard import untouched
-from overpaint.attribution.passes import in_passes, input_gradients, rows_of
-from overpaint.attribution.signs import Sign, over_channels
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.attribution.batches import in_batches, input_gradients, rows_of
+from overpaint.attribution.sign_reduction import Sign, reduce_channels
+from overpaint.attribution.state import preserve_state
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,17 @@ class Gradient:
 
     Attributes:
         sign: ``absolute``, as published; ``signed`` sums the channels; ``positive`` keeps of that what is above 0.
-        rows: Images in one pass at most.
+        batch_size: Images in one pass at most.
 
     Raises:
         OverpaintError: At the call, if the classifier has no gradients, or under inference mode.
     """
 
     sign: Sign = "absolute"
-    rows: int = 8
+    batch_size: int = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward and backward pass a row."""
-        with untouched(classifier, "gradient"):
-            gradients = in_passes(partial(input_gradients, classifier), *rows_of(images, targets), self.rows)
-        return SaliencyMaps(over_channels(gradients, self.sign), None, torch.ones_like(targets.flatten()))
+        with preserve_state(classifier, "gradient"):
+            gradients = in_batches(partial(input_gradients, classifier), *rows_of(images, targets), self.batch_size)
+        return SaliencyMaps(reduce_channels(gradients, self.sign), None, torch.ones_like(targets.flatten()))

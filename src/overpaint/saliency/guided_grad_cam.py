@@ -1,26 +1,26 @@
-"""Guided Grad-CAM (Selvaraju et al., ICCV 2017, section 3.2)."""
+"""GuidedSearch Grad-CAM (Selvaraju et al., ICCV 2017, section 3.2)."""
 
 from dataclasses import dataclass
 
 import torch
 
+from overpaint.attribution.batches import in_batches, input_gradients, rows_of
 from overpaint.attribution.cam import class_activation_maps, layer_gradients
-from overpaint.attribution.guard import untouched
 from overpaint.attribution.layers import choose_layer
-from overpaint.attribution.passes import in_passes, input_gradients, rows_of
 from overpaint.attribution.relu import relu_rule
-from overpaint.attribution.signs import Sign, over_channels
-from overpaint.types import Classifier, Images, SaliencyMaps, Targets, TargetSets
+from overpaint.attribution.sign_reduction import Sign, reduce_channels
+from overpaint.attribution.state import preserve_state
+from overpaint.core.types import Classifier, Images, SaliencyMaps, Targets, TargetSets
 
 
 @dataclass(frozen=True)
 class GuidedGradCam:
-    """Guided backpropagation times the Grad-CAM map: the fine pattern, where the coarse map says that it matters.
+    """GuidedSearch backpropagation times the Grad-CAM map: the fine pattern, where the coarse map says that it matters.
 
     Attributes:
         layer: The layer of Grad-CAM: a name (``python explain.py list_layers=true`` prints them), or ``auto``.
         sign: ``absolute`` is ``max_c |.|``; ``signed`` sums the channels; ``positive`` keeps of that what is above 0.
-        rows: Images in one pass at most.
+        batch_size: Images in one pass at most.
 
     Raises:
         OverpaintError: At the call, if the network has no ReLU, no gradients or no such layer, or under inference mode.
@@ -28,12 +28,12 @@ class GuidedGradCam:
 
     layer: str = "auto"
     sign: Sign = "absolute"
-    rows: int = 8
+    batch_size: int = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); two forward passes a row."""
         name = "guided_grad_cam"
-        with untouched(classifier, name) as network:
+        with preserve_state(classifier, name) as network:
             layer = choose_layer(classifier, images, self.layer, name)
 
             def compute(images: Images, targets: Targets) -> Images:
@@ -43,5 +43,5 @@ class GuidedGradCam:
                 with relu_rule("guided", network, name):
                     return input_gradients(classifier, images, targets) * cam[:, None]
 
-            products = in_passes(compute, *rows_of(images, targets), self.rows)
-        return SaliencyMaps(over_channels(products, self.sign), None, torch.full_like(targets.flatten(), 2))
+            products = in_batches(compute, *rows_of(images, targets), self.batch_size)
+        return SaliencyMaps(reduce_channels(products, self.sign), None, torch.full_like(targets.flatten(), 2))

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.networks.dcgan import Discriminator
 from overpaint.perturbation.attention import Level, attention, colour_and_place, network_levels
 from overpaint.perturbation.baselines import Baseline
-from overpaint.perturbation.engine import ask
-from overpaint.perturbation.proposals import Dialogue, ImageMaps, WindowMasks
+from overpaint.perturbation.engine import run_method
+from overpaint.perturbation.method import ImageMaps, SamplingCoroutine, WindowMasks
 from overpaint.perturbation.windows import Windows, with_whole_image
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 Map = Float[Tensor, "*space"]
 
@@ -110,14 +110,14 @@ class Iassa:
             for window in sides
         ]
 
-    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
-        """See `PerturbationMethod.most_queries`: if all of the image were in the region of each round."""
+    def max_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.max_queries`: if all of the image were in the region of each round."""
         coarse, *finer = [math.prod(windows.counts) for windows in self._windows(size)]
         return 1 + coarse + targets * sum(finer)
 
-    def propose(
+    def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
-    ) -> Dialogue:
+    ) -> SamplingCoroutine:
         """Proposes the coarse windows, then in each round the finer windows of all targets' regions."""
         coarse, *finer = self._windows(tuple(image.shape[1:]))
         adjusting = _Adjusting(self, classifier, image)
@@ -160,7 +160,7 @@ class Iassa:
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors: nothing is random."""
-        return ask(self, classifier, images, targets)
+        return run_method(self, classifier, images, targets)
 
 
 class _Adjusting:

@@ -7,12 +7,12 @@ import captum.attr
 import torch
 from torch import Tensor
 
-from overpaint.attribution.guard import untouched
-from overpaint.attribution.passes import even_rows, rows_of, with_halving
-from overpaint.attribution.signs import Sign, with_sign
-from overpaint.errors import OverpaintError, OverpaintWarning
+from overpaint.attribution.batches import even_batch_size, rows_of, with_halving
+from overpaint.attribution.sign_reduction import Sign, reduce_sign
+from overpaint.attribution.state import preserve_state
+from overpaint.core.errors import OverpaintError, OverpaintWarning
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline, baseline_image
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 LARGE = 0.05
 """A convergence delta beyond this share of the logits' difference is warned about (the paper's section 5)."""
@@ -30,7 +30,7 @@ class IntegratedGradients:
         steps: Points of the quadrature.
         baseline: What ``b`` is, see `overpaint.perturbation.baselines.Baseline`.
         sign: ``signed``, as published; ``positive``; ``absolute`` (each of the sum over the channels).
-        rows: Points in one pass at most.
+        batch_size: Points in one pass at most.
         seed: Seed of a baseline of noise.
 
     Raises:
@@ -41,7 +41,7 @@ class IntegratedGradients:
     steps: int = 50
     baseline: Baseline = "mean"
     sign: Sign = "signed"
-    rows: int = 25
+    batch_size: int = 25
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class IntegratedGradients:
 
         A row costs ``steps`` forward and backward passes, and two forward passes for its convergence delta.
         """
-        with untouched(classifier, "integrated_gradients"):
+        with preserve_state(classifier, "integrated_gradients"):
             pairs = [self._attribute(classifier, x, t) for x, t in zip(*rows_of(images, targets), strict=True)]
         sums, deltas = (torch.stack(values) for values in zip(*pairs, strict=True))
         differences = sums.flatten(1).sum(1) - deltas
@@ -65,7 +65,7 @@ class IntegratedGradients:
                 stacklevel=2,
             )
         queries = torch.full_like(targets.flatten(), self.steps + 2)
-        return SaliencyMaps(with_sign(sums, self.sign), None, queries, {"convergence_delta": deltas})
+        return SaliencyMaps(reduce_sign(sums, self.sign), None, queries, {"convergence_delta": deltas})
 
     def _attribute(self, classifier: Classifier, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the channels' sum and the convergence delta of one image; a row by itself, whatever its batch."""
@@ -73,15 +73,15 @@ class IntegratedGradients:
         method = captum.attr.IntegratedGradients(classifier.logits)
         baseline = baseline_image(self.baseline, classifier, image, self.seed)[None]
 
-        def attempt(rows: int) -> tuple[Tensor, Tensor]:
+        def attempt(batch_size: int) -> tuple[Tensor, Tensor]:
             attributions, delta = method.attribute(
                 images.detach().clone().requires_grad_(),
                 baseline,
                 int(target),
                 n_steps=self.steps,
-                internal_batch_size=even_rows(self.steps, rows),
+                internal_batch_size=even_batch_size(self.steps, batch_size),
                 return_convergence_delta=True,
             )
             return attributions.detach()[0].sum(0), delta.detach()[0].float()
 
-        return with_halving(self.rows, attempt)
+        return with_halving(self.batch_size, attempt)

@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
-from overpaint.perturbation.engine import ask
-from overpaint.perturbation.proposals import Answers, Dialogue, ImageMaps, SegmentMasks, precise, rounds
-from overpaint.perturbation.randomness import image_rng
+from overpaint.perturbation.engine import run_method
+from overpaint.perturbation.method import ImageMaps, SamplingCoroutine, SegmentMasks, TargetScores, precise, rounds
 from overpaint.perturbation.regression import jackknife_error, jackknife_ridge
 from overpaint.perturbation.segments import Segments, segments_of
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 GROUPS = 32
 """Groups of queries that are left out in turn for the standard error."""
@@ -50,7 +50,7 @@ class Lime:
     Attributes:
         queries: Samples for each image, at most; all targets share them.
         segments: ``slic``: segments that follow colour, for images; ``grid``: boxes, for any number of dimensions.
-        count: Segments, about; fewer on images too small for segments of 4 pixels' width.
+        num_segments: Segments, about; fewer on images too small for segments of 4 pixels' width.
         width: Width of the similarity's kernel.
         ridge: Penalty of the fit.
         stop_at: Sampling ends when the mean standard error of each map is under this share of the map's range;
@@ -65,7 +65,7 @@ class Lime:
     stochastic: ClassVar[bool] = True
     queries: int = 1024
     segments: Literal["slic", "grid"] = "slic"
-    count: int = 50
+    num_segments: int = 50
     width: float = 0.25
     ridge: float = 1.0
     stop_at: float | None = None
@@ -73,22 +73,23 @@ class Lime:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.queries < 2 * GROUPS or self.count < 2:
+        if self.queries < 2 * GROUPS or self.num_segments < 2:
             raise OverpaintError(
-                f"lime: queries={self.queries} must be at least {2 * GROUPS}, and count={self.count} at least 2"
+                f"lime: queries={self.queries} must be at least {2 * GROUPS}, and "
+                f"num_segments={self.num_segments} at least 2"
             )
         if self.width <= 0 or self.ridge <= 0:
             raise OverpaintError(f"lime: width={self.width} and ridge={self.ridge} must be above 0")
 
-    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
-        """See `PerturbationMethod.most_queries`: all targets share the queries."""
+    def max_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.max_queries`: all targets share the queries."""
         return self.queries
 
-    def propose(
+    def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
-    ) -> Dialogue:
+    ) -> SamplingCoroutine:
         """Proposes the whole image and all samples, or round after round until ``stop_at`` is reached."""
-        segments = segments_of(image, self.segments, self.count)
+        segments = segments_of(image, self.segments, self.num_segments)
         number = int(segments.max()) + 1
         rng = image_rng(image, self.seed, "lime")
         kept = torch.ones(1, number, device=image.device)
@@ -102,7 +103,7 @@ class Lime:
                 break
         return ImageMaps(maps.to(image), errors.to(image), len(answers))
 
-    def _maps(self, segments: Segments, kept: Kept, answers: Answers) -> tuple[Tensor, Tensor]:
+    def _maps(self, segments: Segments, kept: Kept, answers: TargetScores) -> tuple[Tensor, Tensor]:
         weights = similarity(kept, self.width)
         group = torch.arange(len(kept), device=kept.device) % GROUPS
         fits = jackknife_ridge(kept, answers, group, self.ridge, weights)
@@ -110,4 +111,4 @@ class Lime:
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors; all targets of an image from the same queries."""
-        return ask(self, classifier, images, targets)
+        return run_method(self, classifier, images, targets)

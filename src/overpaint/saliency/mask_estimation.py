@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
-from overpaint.perturbation.engine import ask
+from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry, Shifts
-from overpaint.perturbation.proposals import ROUND, Dialogue, GridMasks, ImageMaps, precise
-from overpaint.perturbation.randomness import image_rng
+from overpaint.perturbation.method import ROUND, GridMasks, ImageMaps, SamplingCoroutine, precise
 from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 ChainGrids = Float[Tensor, "chain *cells"]
 
@@ -129,8 +129,8 @@ class MaskEstimation:
         if self.variant == "authors" and self.stop_at is not None:
             raise OverpaintError("mask_estimation: stop_at needs a standard error, which variant=authors has not")
 
-    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
-        """See `PerturbationMethod.most_queries`: each target has chains of its own."""
+    def max_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.max_queries`: each target has chains of its own."""
         return targets * self._steps * self._parallel
 
     @property
@@ -141,9 +141,9 @@ class MaskEstimation:
     def _steps(self) -> int:
         return -(-self.queries // self._parallel)
 
-    def propose(
+    def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
-    ) -> Dialogue:
+    ) -> SamplingCoroutine:
         """Proposes the present masks of all chains, step by step, to the last step or until ``stop_at`` is reached."""
         size = tuple(image.shape[1:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
@@ -167,7 +167,7 @@ class MaskEstimation:
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps and their standard errors (none for ``authors``)."""
-        return ask(self, classifier, images, targets)
+        return run_method(self, classifier, images, targets)
 
 
 class _TemperedChains:

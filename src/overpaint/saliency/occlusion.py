@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
-from overpaint.perturbation.engine import ask
-from overpaint.perturbation.proposals import Dialogue, ImageMaps
+from overpaint.perturbation.engine import run_method
+from overpaint.perturbation.method import ImageMaps, SamplingCoroutine
 from overpaint.perturbation.windows import Length, Windows, pixels, with_whole_image
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Occlusion:
         window = pixels(self.window, size, "occlusion: window")
         return Windows(size, window, pixels(self.stride, size, "occlusion: stride"))
 
-    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
-        """See `PerturbationMethod.most_queries`: all targets share the queries."""
+    def max_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.max_queries`: all targets share the queries."""
         return 1 + len(self._windows(size).masks())
 
-    def propose(
+    def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
-    ) -> Dialogue:
+    ) -> SamplingCoroutine:
         """Proposes the whole image and all windows."""
         windows = self._windows(tuple(image.shape[1:]))
         everywhere = torch.ones(windows.counts, dtype=torch.bool, device=image.device)
@@ -70,4 +70,4 @@ class Occlusion:
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors: nothing is random. All targets share the queries."""
-        return ask(self, classifier, images, targets)
+        return run_method(self, classifier, images, targets)

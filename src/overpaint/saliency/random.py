@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.randomness import image_rng
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
-from overpaint.perturbation.engine import ask
+from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry
+from overpaint.perturbation.method import GridMasks, ImageMaps, SamplingCoroutine, precise, rounds
 from overpaint.perturbation.moments import MaskMoments, TargetMaps
-from overpaint.perturbation.proposals import Dialogue, GridMasks, ImageMaps, precise, rounds
-from overpaint.perturbation.randomness import image_rng
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Rise:
                 f"rise: queries={self.queries} must be at least 2 and keep={self.keep} between 0 and 1"
             )
 
-    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
-        """See `PerturbationMethod.most_queries`: all targets share the queries."""
+    def max_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.max_queries`: all targets share the queries."""
         return self.queries
 
-    def propose(
+    def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
-    ) -> Dialogue:
+    ) -> SamplingCoroutine:
         """Proposes all masks, or round after round until ``stop_at`` is reached."""
         size = tuple(image.shape[1:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
@@ -74,8 +74,8 @@ class Rise:
         moments = MaskMoments(size, image.device)
         for count in rounds(self.queries, self.stop_at):
             grids, shifts = geometry.draw(count, self.keep, rng)
-            proposal = GridMasks(geometry, grids.to(image.device), shifts.to(image.device))
-            moments.add(proposal, (yield proposal))
+            mask_batch = GridMasks(geometry, grids.to(image.device), shifts.to(image.device))
+            moments.add(mask_batch, (yield mask_batch))
             maps, errors = self._maps(moments, geometry)
             if precise(maps, errors, self.stop_at):
                 break
@@ -91,4 +91,4 @@ class Rise:
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors; all targets of an image from the same queries."""
-        return ask(self, classifier, images, targets)
+        return run_method(self, classifier, images, targets)

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from overpaint.attribution.guard import untouched
-from overpaint.attribution.passes import even_rows, in_passes, input_gradients, rows_of
-from overpaint.attribution.signs import Sign, with_sign
-from overpaint.errors import OverpaintError
-from overpaint.perturbation.randomness import image_rng
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.attribution.batches import even_batch_size, in_batches, input_gradients, rows_of
+from overpaint.attribution.sign_reduction import Sign, reduce_sign
+from overpaint.attribution.state import preserve_state
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class SmoothGrad:
         samples: Noisy copies ``n``, at least 2.
         noise: ``σ``, as a share of the range of the image's own values, as in the paper (10 to 20 %).
         sign: ``absolute`` is ``max_c |.|``; ``signed`` sums the channels; ``positive`` keeps of that what is above 0.
-        rows: Noisy images in one pass at most.
+        batch_size: Noisy images in one pass at most.
         seed: Seed of the noise.
 
     Raises:
@@ -40,7 +40,7 @@ class SmoothGrad:
     samples: int = 50
     noise: float = 0.15
     sign: Sign = "absolute"
-    rows: int = 25
+    batch_size: int = 25
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class SmoothGrad:
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors, ``samples`` forward and backward passes a row."""
-        with untouched(classifier, "smooth_grad"):
+        with preserve_state(classifier, "smooth_grad"):
             pairs = [self._map(classifier, x, t) for x, t in zip(*rows_of(images, targets), strict=True)]
         maps, errors = (torch.stack(values) for values in zip(*pairs, strict=True))
         return SaliencyMaps(maps, errors, torch.full_like(targets.flatten(), self.samples))
@@ -61,11 +61,13 @@ class SmoothGrad:
         rng = image_rng(image, self.seed, "smooth_grad")
         noise = torch.randn(self.samples, *image.shape, generator=rng).to(image)
         noisy = image + self.noise * (image.max() - image.min()) * noise
-        rows = even_rows(self.samples, self.rows)  # so that little is computed to fill up the last pass
-        gradients = in_passes(partial(input_gradients, classifier), noisy, target.expand(self.samples), rows)
+        batch_size = even_batch_size(
+            self.samples, self.batch_size
+        )  # so that little is computed to fill up the last pass
+        gradients = in_batches(partial(input_gradients, classifier), noisy, target.expand(self.samples), batch_size)
         if self.sign != "absolute":
             gradients = gradients.sum(1, keepdim=True)
         errors, means = torch.std_mean(gradients, dim=0)
         strongest = means.abs().argmax(0, keepdim=True)
         chosen, error = (values.gather(0, strongest)[0] for values in (means, errors))
-        return with_sign(chosen, self.sign), error / math.sqrt(self.samples)
+        return reduce_sign(chosen, self.sign), error / math.sqrt(self.samples)

@@ -1,4 +1,4 @@
-"""A linear surrogate of the classifier under random masks: RISE's question, answered by regression."""
+"""A linear surrogate of the classifier under random masks: RISE's query_task, answered by regression."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
-from overpaint.perturbation.engine import ask
+from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.proposals import Answers, Dialogue, GridMasks, ImageMaps, precise, rounds
-from overpaint.perturbation.randomness import image_rng
+from overpaint.perturbation.method import GridMasks, ImageMaps, SamplingCoroutine, TargetScores, precise, rounds
 from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
-from overpaint.types import Classifier, Images, SaliencyMaps, TargetSets
 
 GROUPS = 16
 """Groups of the jackknife; a mask and its complement are in the same."""
@@ -28,7 +28,7 @@ BLOCKS = 3
 
 @dataclass(frozen=True)
 class Surrogate:
-    """RISE's map from a fraction of its queries: the masks' effect is fitted, not summed.
+    """RISE's map from a fraction of its queries: the masks' effect is resize_to_input, not summed.
 
     RISE's sum ``Σ_k p_k M_k`` estimates how the score ``p`` moves with each pixel's mask by correlation alone, so
     everything else that moves the score is noise to each pixel. Yet the score under smooth masks is largely a function
@@ -51,7 +51,7 @@ class Surrogate:
         resolution: Cells of the masks for which the slope is told. Fewer is smoother, and repeats better. None: two
             more than ``cells``, as measured there.
         ridge: Penalty of the fit, relative to the features' variance.
-        scale: What is fitted, ``log_odds`` or ``score``.
+        scale: What is resize_to_input, ``log_odds`` or ``score``.
         stop_at: Sampling ends when the mean standard error of each map is under this share of the map's range;
             None: when ``queries`` are spent.
         baseline: What stands where the mask is 0.
@@ -77,45 +77,45 @@ class Surrogate:
                 f"surrogate: queries={self.queries} must be at least {4 * GROUPS} and ridge={self.ridge} above 0"
             )
 
-    def most_queries(self, size: tuple[int, ...], targets: int) -> int:
-        """See `PerturbationMethod.most_queries`: all targets share the queries."""
+    def max_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """See `PerturbationMethod.max_queries`: all targets share the queries."""
         return self.queries + self.queries % 2
 
-    def propose(
+    def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
-    ) -> Dialogue:
+    ) -> SamplingCoroutine:
         """Proposes all masks, or round after round until ``stop_at`` is reached."""
         size = tuple(image.shape[1:])
         cells = self.cells or (5 if self.queries < ENOUGH else 7)
         geometry = MaskGeometry((cells,) * len(size), size)
-        told = MaskGeometry(tuple(min(self.resolution or cells + 2, s) for s in size), size)
+        output_geometry = MaskGeometry(tuple(min(self.resolution or cells + 2, s) for s in size), size)
         blocks = tuple(min(BLOCKS * cells, s) for s in size)
         rng = image_rng(image, self.seed, "surrogate")
         features = image.new_empty(0, *blocks)
         answers = image.new_empty(0, len(targets))
-        for count in rounds(self.most_queries(size, len(targets)), self.stop_at):
+        for count in rounds(self.max_queries(size, len(targets)), self.stop_at):
             grids, shifts = (values.to(image.device) for values in geometry.draw(count // 2, 0.5, rng))
             pairs = torch.stack([grids, 1 - grids], dim=1).flatten(0, 1)
             twice = shifts.repeat_interleave(2, dim=0)
             features = torch.cat([features, geometry.block_means(pairs, twice, blocks)])
             answers = torch.cat([answers, (yield GridMasks(geometry, pairs, twice))])
-            maps, errors = self._maps(features, answers, told)
+            maps, errors = self._maps(features, answers, output_geometry)
             if precise(maps, errors, self.stop_at):
                 break
         return ImageMaps(maps.to(image), errors.to(image), len(answers))
 
     def _maps(
-        self, features: Float[Tensor, "query *blocks"], answers: Answers, told: MaskGeometry
+        self, features: Float[Tensor, "query *blocks"], answers: TargetScores, output_geometry: MaskGeometry
     ) -> tuple[Float[Tensor, "target *space"], Float[Tensor, "target *space"]]:
         """Fits the maps of all targets, and their errors."""
         values = log_odds(answers) if self.scale == "log_odds" else answers
         rows = features.flatten(1)
         group = torch.arange(len(rows), device=rows.device) // 2 % GROUPS
         fits = jackknife_ridge(rows, values, group, self.ridge * feature_variance(rows))
-        slopes = told.block_slopes(fits.movedim(2, 1).reshape(-1, *features.shape[1:]))
-        slopes = slopes.reshape(len(fits), answers.shape[1], *told.size)
+        slopes = output_geometry.block_slopes(fits.movedim(2, 1).reshape(-1, *features.shape[1:]))
+        slopes = slopes.reshape(len(fits), answers.shape[1], *output_geometry.size)
         return slopes[0], jackknife_error(slopes[1:])
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors; all targets of an image from the same queries."""
-        return ask(self, classifier, images, targets)
+        return run_method(self, classifier, images, targets)

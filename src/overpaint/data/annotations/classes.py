@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Literal
 
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
 
 Unknown = Literal["error", "skip"]
 """What becomes of an object whose class the classifier does not know."""

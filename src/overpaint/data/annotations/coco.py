@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.entry import Entry, LabelledBox, read_text
 from overpaint.data.annotations.frame import Frame, number
-from overpaint.errors import OverpaintError
 
 
 def read_coco(source: Path) -> list[Entry]:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.frame import Frame
 from overpaint.data.annotations.objects import MaskObjects
 from overpaint.data.reading import Box
-from overpaint.errors import OverpaintError
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from overpaint.data.reading import Box, Fit, fitted_box, upright_size
-from overpaint.errors import OverpaintError
+from overpaint.core.errors import OverpaintError
+from overpaint.data.reading import Box, ResizeMode, resize_box, upright_size
 
 OVERHANG = 1.0
 """Pixels by which a box may reach beyond the border: annotators round, and some formats count from 1."""
@@ -20,17 +20,17 @@ class Frame:
         width: Its width in pixels, EXIF rotation applied.
         height: Its height.
         size: Side of the square.
-        fit: ``crop`` or ``stretch``.
+        resize_mode: ``crop`` or ``stretch``.
     """
 
     path: Path
     width: int
     height: int
     size: int
-    fit: Fit
+    resize_mode: ResizeMode
 
     @classmethod
-    def of(cls, path: Path, size: int, fit: Fit) -> "Frame":
+    def of(cls, path: Path, size: int, resize_mode: ResizeMode) -> "Frame":
         """Reads the file's size.
 
         Raises:
@@ -40,7 +40,7 @@ class Frame:
             width, height = upright_size(path)
         except OSError as error:
             raise OverpaintError(f"the annotated image {path} can't be read ({error})") from error
-        return cls(path, width, height, size, fit)
+        return cls(path, width, height, size, resize_mode)
 
     def check_size(self, width: object, height: object, where: str) -> None:
         """Checks the size that an annotation states.
@@ -75,7 +75,7 @@ class Frame:
             raise OverpaintError(
                 f"{where}: {shown} reaches outside the image {self.path} of {self.width}x{self.height} pixels"
             )
-        x0, y0, x1, y1 = fitted_box(self.width, self.height, self.fit)
+        x0, y0, x1, y1 = resize_box(self.width, self.height, self.resize_mode)
         across, down = self.size / (x1 - x0), self.size / (y1 - y0)
         return (left - x0) * across, (top - y0) * down, (right - x0) * across, (bottom - y0) * down
 

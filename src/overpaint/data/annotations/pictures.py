@@ -9,11 +9,11 @@ from jaxtyping import Bool
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.entry import Entry, entry_name
 from overpaint.data.annotations.frame import Frame
 from overpaint.data.annotations.objects import MaskObjects
-from overpaint.data.reading import fitted_box
-from overpaint.errors import OverpaintError
+from overpaint.data.reading import resize_box
 
 
 def read_pictures(source: Path, files: list[Path]) -> list[Entry]:
@@ -37,7 +37,7 @@ def _mask(path: Path, frame: Frame) -> MaskObjects:
         raise OverpaintError(f"the mask picture {path} is a JPEG, which blurs the mask; save masks as PNG")
     marked = _read_mask(path)
     frame.check_size(marked.shape[1], marked.shape[0], f"the mask picture {path}")
-    left, top, right, bottom = fitted_box(frame.width, frame.height, frame.fit)
+    left, top, right, bottom = resize_box(frame.width, frame.height, frame.resize_mode)
     middles = (torch.arange(frame.size, dtype=torch.double) + 0.5) / frame.size
     rows, columns = top + middles * (bottom - top), left + middles * (right - left)
     return MaskObjects(marked[rows.long()[:, None], columns.long()])

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import GroundTruthObjects
 from overpaint.data.annotations.classes import ClassFinder, Unknown
 from overpaint.data.annotations.coco import read_coco
 from overpaint.data.annotations.entry import Entry
@@ -13,9 +15,7 @@ from overpaint.data.annotations.pictures import read_pictures
 from overpaint.data.annotations.table import read_table
 from overpaint.data.annotations.voc import read_voc
 from overpaint.data.annotations.yolo import NAME_FILES, read_yolo
-from overpaint.data.reading import SUFFIXES, Box, Fit, find_files
-from overpaint.errors import OverpaintError
-from overpaint.types import ImageObjects
+from overpaint.data.reading import SUFFIXES, Box, ResizeMode, find_files
 
 FORMATS = "a .json file of COCO, a .csv file, or a folder of .xml (Pascal VOC), .txt (YOLO) or mask pictures"
 
@@ -36,8 +36,8 @@ class AnnotationOptions:
 
 
 def read_annotations(
-    options: AnnotationOptions, class_names: Sequence[str], paths: Sequence[Path], size: int, fit: Fit
-) -> list[ImageObjects]:
+    options: AnnotationOptions, class_names: Sequence[str], paths: Sequence[Path], size: int, resize_mode: ResizeMode
+) -> list[GroundTruthObjects]:
     """Reads the annotated objects of images, for the squares that ``read_images`` makes of them.
 
     An entry is for the image whose path ends with its name. An image without an entry has no objects; entries of other
@@ -48,7 +48,7 @@ def read_annotations(
         class_names: The classifier's classes; annotations mean one by its name.
         paths: The image files.
         size: Side of the squares.
-        fit: ``crop`` or ``stretch``.
+        resize_mode: ``crop`` or ``stretch``.
 
     Returns:
         The objects of each image, drawn as ``(size, size)``.
@@ -62,7 +62,7 @@ def read_annotations(
     found = _match(options.source, entries, paths)
     finder = ClassFinder(class_names, options.unknown)
     return [
-        BoxObjects(size, {}) if entry is None else _read(entry, Frame.of(path, size, fit), finder)
+        BoxObjects(size, {}) if entry is None else _read(entry, Frame.of(path, size, resize_mode), finder)
         for entry, path in zip(found, paths, strict=True)
     ]
 
@@ -123,7 +123,7 @@ def _match(word: str, entries: Sequence[Entry], paths: Sequence[Path]) -> list[E
     return found
 
 
-def _read(entry: Entry, frame: Frame, finder: ClassFinder) -> ImageObjects:
+def _read(entry: Entry, frame: Frame, finder: ClassFinder) -> GroundTruthObjects:
     read = entry.read(frame)
     if isinstance(read, MaskObjects):
         return read

@@ -4,9 +4,9 @@ import csv
 from functools import partial
 from pathlib import Path
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.entry import Entry, LabelledBox, read_text
 from overpaint.data.annotations.frame import Frame, number
-from overpaint.errors import OverpaintError
 
 COLUMNS = {
     "image": ("image", "filename", "file_name", "file"),

@@ -4,9 +4,9 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.entry import Entry, LabelledBox, entry_name
 from overpaint.data.annotations.frame import Frame, number
-from overpaint.errors import OverpaintError
 
 
 def read_voc(source: Path, files: list[Path]) -> list[Entry]:

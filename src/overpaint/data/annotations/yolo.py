@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.entry import Entry, LabelledBox, entry_name, read_text
 from overpaint.data.annotations.frame import Frame, number
-from overpaint.errors import OverpaintError
 
 NAME_FILES = ("classes.txt", "data.yaml", "data.yml")
 """Files that name the classes, beside the labels or up to two folders above (``data.yaml``, ``labels/train/1.txt``)."""

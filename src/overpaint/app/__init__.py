@@ -1,1 +1,0 @@
-"""What the entry points do; the only users of the configuration."""

@@ -1,0 +1,92 @@
+"""Runs an entry point: its errors become one sentence, its interruption a line that says how to go on."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+
+from overpaint.cli.allocator import keep_freed_memory
+from overpaint.core.errors import OverpaintError, OverpaintWarning
+
+UNNEEDED = (
+    ".*does not have many workers.*",  # the data is in memory
+    ".*smaller than the logging interval.*",
+    ".*`DistributedSampler` with the dataloaders.*",  # the test part is measured to the nearest batch
+    ".*exists and is not empty.*",  # the output folder, by design
+    ".*in eval mode at the start of training.*",  # the averaged generator, by design
+    ".*LeafSpec.*",  # Lightning's own use of torch
+)
+"""Warnings of Lightning that ask nothing of a user here."""
+
+FIRST_PROCESS = getattr(rank_zero_only, "rank", 0) == 0
+"""Whether this is the process that speaks and prepares folders; with several devices there are others."""
+
+console = Console(highlight=False, soft_wrap=True, quiet=not FIRST_PROCESS)
+"""Where the entry points speak."""
+
+
+def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequence[str]) -> None:
+    """Calls an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
+
+    Args:
+        entry: Takes the folder of the configuration files and the words of the command line.
+        configs: That folder.
+        words: Those words; ``--help`` shows the entry's settings.
+    """
+    keep_freed_memory()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for unneeded in UNNEEDED:
+        warnings.filterwarnings("ignore", unneeded)
+    warnings.showwarning = _warning_shower(warnings.showwarning)
+    try:
+        if {"-h", "--help"} & set(words):
+            _print_settings(configs, entry.__name__)
+            return
+        entry(configs, words)
+    except OverpaintError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(error)}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        how = "resume=true" if entry.__name__ == "train" else "the same command"
+        Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
+        sys.exit(130)
+
+
+def _print_settings(configs: Path, entry: str) -> None:
+    """Prints the files that hold an entry point's settings; those of a folder are settings below its name."""
+    folders = {"train": ("data", "model"), "explain": ("data", "saliency", "metrics", "probes")}[entry]
+    for path in [configs / f"{entry}.yaml", *(p for name in folders for p in sorted((configs / name).glob("*.yaml")))]:
+        console.print(f"[bold]# configs/{path.relative_to(configs)}[/]")
+        console.print(path.read_text(), markup=False)
+
+
+def _warning_shower(others: Callable[..., None]) -> Callable[..., None]:
+    """Makes a ``warnings.showwarning`` that prints our own warnings as one line and leaves ``others`` as they are."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, OverpaintWarning):
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]warning:[/] {_escaped(message)}")
+        else:
+            others(message, category, *where, **more)
+
+    return show
+
+
+def _escaped(error: Exception | str) -> str:
+    return str(error).replace("[", r"\[")
+
+
+def guarded(trainer: L.Trainer, work: Callable[[], object]) -> None:
+    """Calls a Trainer's method; Ctrl-C, which the Trainer turns into an exit, stays what it was."""
+    try:
+        work()
+    except SystemExit as error:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from error
+        raise

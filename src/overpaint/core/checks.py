@@ -1,0 +1,28 @@
+"""Checks of what a user hands in, made where it comes in."""
+
+from torch import Tensor
+
+from overpaint.core.errors import OverpaintError
+
+SLACK = 1e-4
+"""By which a value may lie outside: interpolation rounds."""
+
+
+def check_images(images: Tensor) -> None:
+    """Checks that images are floats in ``[0, 1]``, as everywhere outside a network.
+
+    Raises:
+        OverpaintError: If not; it says where they lie and what brings them there.
+    """
+    if not images.is_floating_point():
+        raise OverpaintError(f"images must be floats in [0, 1], but these are {images.dtype}: use images.float() / 255")
+    if images.numel() == 0:
+        return
+    low, high = (float(end) for end in images.detach().aminmax())
+    if not (low >= -SLACK and high <= 1 + SLACK):  # also where a value is NaN
+        advice = ""
+        if -1 - SLACK <= low < -SLACK and high <= 1 + SLACK:
+            advice = ": use (images + 1) / 2 if they come from [-1, 1]"
+        elif low >= -SLACK and 1 + SLACK < high <= 255:
+            advice = ": use images / 255 if they come from [0, 255]"
+        raise OverpaintError(f"images must lie in [0, 1], but these go from {low:.4g} to {high:.4g}{advice}")

@@ -1,0 +1,1 @@
+"""The salient region, the latent search, blending and the variants."""

@@ -1,0 +1,257 @@
+"""The latent search.
+
+The idea is Yeh et al.'s (CVPR 2017), as used by Thakur & Fischmeister. Names follow the GAN literature: the
+*contextual loss* asks that the known pixels around the region agree, the *prior loss* that the discriminator finds the
+result real. The poster swaps these two names.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from overpaint.core.checks import check_images
+from overpaint.core.errors import OverpaintError
+from overpaint.core.rng import image_rng
+from overpaint.core.types import Images, Latents, LatentSearchResult, Regions, RingWeights
+from overpaint.inpainting.objective import Guide, Objective, batch_size_for
+from overpaint.inpainting.optimisers import make_optimiser
+from overpaint.inpainting.search_recipes import RECIPES, RecipeName, SearchRecipe
+from overpaint.inpainting.search_state import Run
+from overpaint.inpainting.selection import best_starts, keep_relevant
+from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.networks.encoder import Encoder
+
+SPARE = 1.0
+"""Latents that are searched beyond ``count`` where diversity is asked for, as a share of ``count``."""
+
+GUESSES = 256
+"""An encoder's guesses to choose the starts from; 64 start farther away, and 1024 cost more than they save."""
+
+OnStep = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class LatentSearch:
+    """Searches ``count`` latents for each image: ``argmin_z Σ R |G(z) - X| + λ softplus(-D(G(z)))``.
+
+    The latents of all images move together, in passes of ``batch_size``; each has its own optimiser, whose best step is
+    kept, and leaves when its loss has stopped to fall. An image's result does not depend on those beside it, see
+    `Objective`. Latents stay where the generator was trained, from the start and after each step: uniform ones are cut
+    to ``[-1, 1]``; of normal ones, whose length is nearly ``sqrt(latent_dim)``, a longer one is scaled back to that.
+
+    The generator and the discriminator must be in eval mode: in training mode batch normalisation would tie the
+    variants of a batch to one another, as it does in the published notebooks.
+
+    Attributes:
+        recipe: ``lbfgs``; ``adam``; or ``authors`` for theirs (Nesterov momentum 0.9 at rate 0.01, cut to
+            ``[-1, 1]``, 1000 steps).
+        num_variants: Latents ``K`` for each image.
+        steps: Gradient steps at most; the recipe's where not given. So are the next four.
+        learning_rate: The optimiser's rate.
+        prior_weight: ``λ``.
+        num_candidates: Random latents to choose the starts from; 0 takes the first ones.
+        encoder: Whether, where there is an encoder, these are its guesses and not any of the generator's latents;
+            where ``starts`` is not given there are `GUESSES` of them. The recipe of the authors has none.
+        patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
+        diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
+            `pool` latents are searched and ``count`` of them kept, see `most_relevant`.
+        batch_size: Latents in one pass; more need more memory. None: on a processor as many as an image has, but
+            at most 64; elsewhere 256.
+        seed: Seed of the starts.
+        on_step: Called after each step with its number, the number of steps at most, and the mean contextual loss so
+            far.
+
+    Raises:
+        OverpaintError: If a setting is out of its range.
+    """
+
+    recipe: RecipeName = "lbfgs"
+    num_variants: int = 64
+    steps: int | None = None
+    learning_rate: float | None = None
+    prior_weight: float | None = None
+    num_candidates: int | None = None
+    encoder: bool = True
+    patience: int | None = None
+    diversity: float = 0.0
+    batch_size: int | None = None
+    seed: int = 0
+    on_step: OnStep | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        steps, rate, patience = (self._resolved(name) for name in ("steps", "learning_rate", "patience"))
+        weight, num_candidates = self._resolved("prior_weight"), self._resolved("num_candidates")
+        if self.num_variants < 1 or rate <= 0 or (self.batch_size is not None and self.batch_size < 1):
+            raise OverpaintError(
+                f"search: num_variants={self.num_variants} and batch_size={self.batch_size} must be at least 1, "
+                f"learning_rate={rate} above 0"
+            )
+        if min(steps, weight, num_candidates, patience, self.diversity) < 0:
+            raise OverpaintError(
+                f"search: steps={steps:g}, prior_weight={weight}, num_candidates={num_candidates:g}, "
+                f"patience={patience:g} and "
+                f"diversity={self.diversity} must not be negative"
+            )
+
+    def _resolved(self, name: str) -> float:
+        own = getattr(self, name)
+        return float(getattr(self._recipe, name) if own is None else own)
+
+    @property
+    def _recipe(self) -> SearchRecipe:
+        return RECIPES[self.recipe]
+
+    @property
+    def pool(self) -> int:
+        """How many latents are searched to choose ``count`` from where diversity is asked for."""
+        return math.ceil((1 + SPARE) * self.num_variants)
+
+    @property
+    def normalised_ring(self) -> bool:
+        """Whether the recipe wants ring weights that sum to 1."""
+        return not self._recipe.summed
+
+    def __call__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        images: Images,
+        ring_weights: RingWeights,
+        regions: Regions | None = None,
+        guide: Guide | None = None,
+        encoder: Encoder | None = None,
+    ) -> LatentSearchResult:
+        """Searches the latents of all images.
+
+        Args:
+            generator: ``G``, in eval mode.
+            discriminator: ``D``, in eval mode.
+            images: ``X`` in ``[0, 1]``, at the generator's size.
+            ring_weights: ``R``, scaled as `normalised_ring` says; where they are 0 only the prior loss counts.
+            regions: ``B``, inside which latents are compared for diversity, and which an encoder does not see; None:
+                everywhere.
+            guide: A further loss, added to the other two; it has no say in the choice of the starts.
+            encoder: Guesses where to start, in eval mode.
+
+        Raises:
+            OverpaintError: Under inference mode, where nothing has gradients, if a network is in training mode, if the
+                images are not in ``[0, 1]``, or if a pass needs more memory than there is.
+        """
+        if torch.is_inference_mode_enabled():
+            raise OverpaintError("the latent search needs gradients: use Trainer(inference_mode=False)")
+        if any(network is not None and network.training for network in (generator, discriminator, encoder)):
+            raise OverpaintError("the latent search needs generator, discriminator and encoder in eval mode")
+        check_images(images)
+        if regions is None:
+            regions = torch.ones_like(ring_weights, dtype=torch.bool)
+        weight = self._resolved("prior_weight")
+        unit_cube = self._recipe.unit_cube or generator.latent_distribution == "uniform"
+        searched = self.num_variants if self.diversity == 0 else self.pool
+        batch_size = self.batch_size or batch_size_for(images.device, searched)
+        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, batch_size, guide)
+        encoder = encoder if self.encoder and not self._recipe.unit_cube else None
+        num_candidates = [
+            self._starts(objective, i, searched, unit_cube, region, encoder) for i, region in enumerate(regions)
+        ]
+        run = Run(objective, torch.cat(num_candidates), searched)
+        self._descend(run, unit_cube)
+        return self._result(run, regions)
+
+    def paint(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        images: Images,
+        ring_weights: RingWeights,
+        latents: Float[Tensor, "batch variant latent"],
+    ) -> LatentSearchResult:
+        """Paints given latents and finds their losses, without a search.
+
+        Args:
+            generator: ``G``, in eval mode.
+            discriminator: ``D``, in eval mode.
+            images: ``X`` in ``[0, 1]``, at the generator's size.
+            ring_weights: ``R``.
+            latents: Some for each image.
+        """
+        weight = self._resolved("prior_weight")
+        each, num_variants = latents.shape[:2]
+        batch_size = self.batch_size or batch_size_for(images.device, num_variants)
+        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, batch_size)
+        owners = torch.arange(each, device=latents.device).repeat_interleave(num_variants)
+        painted, contextual = objective.look(latents.flatten(0, 1), owners)
+        prior = objective.priors(painted, owners)
+        painted, contextual, prior = (
+            column.unflatten(0, (each, num_variants)) for column in (painted, contextual, prior)
+        )
+        return LatentSearchResult(latents, painted, contextual, prior, owners.new_zeros(each))
+
+    def _starts(
+        self,
+        objective: Objective,
+        image: int,
+        searched: int,
+        unit_cube: bool,
+        region: Bool[Tensor, "*space"],
+        encoder: Encoder | None,
+    ) -> Latents:
+        guessed = encoder is not None and self.num_candidates is None
+        candidates = int(max(GUESSES if guessed else self._resolved("num_candidates"), searched))
+        rng = image_rng(objective.images[image], self.seed, "search")
+        if encoder is not None:
+            (latents,) = encoder.guesses(objective.images[image : image + 1], region[None], candidates, rng)
+        elif self._recipe.unit_cube:
+            latents = 2 * torch.rand(candidates, objective.generator.latent_dim, generator=rng) - 1
+        else:
+            latents = objective.generator.sample_latents(candidates, rng)
+        latents = return_to_support(latents.to(objective.images.device), unit_cube)
+        return latents if candidates == searched else best_starts(objective, latents, image, searched)
+
+    def _descend(self, run: Run, unit_cube: bool) -> None:
+        """Moves the latents until the last step, or until none of them improves any more."""
+        limit, patience = int(self._resolved("steps")), int(self._resolved("patience"))
+        optimiser = make_optimiser(self._recipe, self._resolved("learning_rate"), limit)
+        latents = run.kept.clone()
+        for step in range(limit + 1):
+            found = run.objective.judge(latents, run.owners[run.moving])
+            stalled = run.note(latents, found.losses, found.contextual)
+            if self.on_step is not None:
+                self.on_step(step, limit, float(run.contextual.mean()))
+            stay = stalled < patience if patience else torch.ones_like(stalled, dtype=torch.bool)
+            if step == limit or not stay.any():
+                break
+            descended, gradients = found.descended, found.gradients
+            if not stay.all():
+                optimiser.keep(stay)
+                run.moving = run.moving[stay]
+                latents, descended, gradients = latents[stay], descended[stay], gradients[stay]
+            latents = return_to_support(optimiser.step(latents, descended, gradients), unit_cube)
+            run.steps[run.moving] += 1
+
+    def _result(self, run: Run, regions: Regions) -> LatentSearchResult:
+        """Paints what was kept of each image, and of that keeps ``count``."""
+        objective, each = run.objective, len(run.objective.images)
+        painted, contextual = objective.look(run.kept, run.owners)
+        prior = objective.priors(painted, run.owners)
+        latents, painted, contextual, prior = (
+            column.unflatten(0, (each, run.searched)) for column in (run.kept, painted, contextual, prior)
+        )
+        found = LatentSearchResult(latents, painted, contextual, prior, run.steps.reshape(each, -1).amax(1))
+        return (
+            found
+            if run.searched == self.num_variants
+            else keep_relevant(found, regions, self.num_variants, self.diversity)
+        )
+
+
+def return_to_support(latents: Latents, unit_cube: bool) -> Latents:
+    """Returns latents cut to ``[-1, 1]``, or those beyond a length of ``sqrt(latent_dim)`` scaled back to it."""
+    if unit_cube:
+        return latents.clamp(-1, 1)
+    lengths = latents.norm(dim=1, keepdim=True).clamp(min=torch.finfo(latents.dtype).tiny)
+    returned: Tensor = latents * (latents.shape[1] ** 0.5 / lengths).clamp(max=1)
+    return returned

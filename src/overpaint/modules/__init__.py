@@ -1,1 +1,0 @@
-"""The training systems and the explainer's host, as Lightning modules over plain networks."""

@@ -1,0 +1,180 @@
+"""What a method of masked queries hands to the engine: masks it wants asked about, a dialogue, and its result."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from overpaint.core.types import Classifier, SaliencyMethod
+from overpaint.perturbation.baselines import Baseline
+from overpaint.perturbation.masks import Grids, MaskGeometry, Masks, Shifts
+
+ROUND = 128
+"""Queries after which a method that may stop early looks at the error of its map."""
+
+TargetScores = Float[Tensor, "query target"]
+"""The scores of the explained classes, for each mask that was proposed."""
+
+
+@runtime_checkable
+class MaskBatch(Protocol):
+    """Masks that are made when they are needed, on the device of the tensors that describe them."""
+
+    def __len__(self) -> int:
+        """Returns how many masks there are."""
+        ...
+
+    def masks(self, rows: slice) -> Masks:
+        """Makes some of them; 1 keeps a pixel, 0 shows the baseline."""
+        ...
+
+
+@dataclass(frozen=True)
+class GridMasks:
+    """Smooth masks from small grids and shifts, see `MaskGeometry`."""
+
+    geometry: MaskGeometry
+    grids: Grids
+    shifts: Shifts
+
+    def __len__(self) -> int:
+        return len(self.grids)
+
+    def masks(self, rows: slice) -> Masks:
+        """See `MaskBatch.masks`."""
+        return self.geometry.masks(self.grids[rows], self.shifts[rows])
+
+
+@dataclass(frozen=True)
+class SegmentMasks:
+    """Masks that keep or hide whole segments of an image.
+
+    Attributes:
+        segments: The segment of each pixel, counted from 0.
+        keep: How much of each segment a mask keeps.
+    """
+
+    segments: Int[Tensor, "*space"]
+    keep: Float[Tensor, "query segment"]
+
+    def __len__(self) -> int:
+        return len(self.keep)
+
+    def masks(self, rows: slice) -> Masks:
+        """See `MaskBatch.masks`."""
+        return self.keep[rows][:, self.segments]
+
+
+@dataclass(frozen=True)
+class WindowMasks:
+    """Masks that hide one box each.
+
+    Attributes:
+        size: Pixels along each axis.
+        starts: The first hidden pixel along each axis.
+        stops: The first pixel behind the box.
+    """
+
+    size: tuple[int, ...]
+    starts: Int[Tensor, "query dimension"]
+    stops: Int[Tensor, "query dimension"]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def masks(self, rows: slice) -> Masks:
+        """See `MaskBatch.masks`."""
+        starts, stops = self.starts[rows], self.stops[rows]
+        hidden = torch.ones(len(starts), device=starts.device)
+        for axis, length in enumerate(self.size):
+            place = torch.arange(length, device=starts.device)
+            inside = (place >= starts[:, axis, None]) & (place < stops[:, axis, None])
+            hidden = hidden[..., None] * inside.float().reshape(len(inside), *[1] * axis, length)
+        return 1 - hidden
+
+
+@dataclass(frozen=True)
+class ImageMaps:
+    """What a method finds for one image.
+
+    Attributes:
+        maps: A map for each target.
+        standard_errors: Their standard errors, where the method has them.
+        queries: Forward passes behind each map; one number where all targets share them.
+    """
+
+    maps: Float[Tensor, "target *space"]
+    standard_errors: Float[Tensor, "target *space"] | None
+    queries: int | Sequence[int]
+
+
+SamplingCoroutine = Generator[MaskBatch, TargetScores, ImageMaps]
+"""A method at work on one image: it yields masks, is sent the scores they left, and returns the maps at the end."""
+
+
+@runtime_checkable
+class PerturbationMethod(Protocol):
+    """A saliency method that sees the classifier through masked queries.
+
+    Whether it chooses its next masks by the last scores or knows them all beforehand, it says so by what it yields:
+    the engine asks the masks of many dialogues in common passes.
+    """
+
+    @property
+    def baseline(self) -> Baseline:
+        """What stands where an image is masked."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of its random draws, and of a baseline of noise."""
+        ...
+
+    def max_queries(self, size: tuple[int, ...], targets: int) -> int:
+        """Returns how many masks it proposes at most for an image of ``size`` pixels and a number of targets."""
+        ...
+
+    def sample_masks(
+        self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
+    ) -> SamplingCoroutine:
+        """Explains the classes ``targets`` of an image; the scores it is sent are theirs, in their order."""
+        ...
+
+
+def is_stochastic(method: SaliencyMethod | PerturbationMethod) -> bool:
+    """Tells whether a method's maps depend on its seed.
+
+    A method that draws at random says so by its attribute ``stochastic``; any other does where its ``baseline`` is
+    noise.
+    """
+    baseline = getattr(method, "baseline", None)
+    return bool(getattr(method, "stochastic", False)) or (isinstance(baseline, str) and baseline == "noise")
+
+
+def rounds(queries: int, stop_at: float | None) -> Iterator[int]:
+    """Splits a number of queries into rounds, after each of which the error of the map is looked at.
+
+    Args:
+        queries: All queries.
+        stop_at: The error at which sampling stops; None: never, and one round is enough.
+
+    Yields:
+        The number of queries of each round.
+    """
+    step = queries if stop_at is None else ROUND
+    for start in range(0, queries, step):
+        yield min(step, queries - start)
+
+
+def relative_errors(maps: Float[Tensor, "row *space"], errors: Float[Tensor, "row *space"]) -> Float[Tensor, " row"]:
+    """Returns the mean standard error of each map in units of the map's range; infinite for a flat map."""
+    flat = maps.flatten(1)
+    return errors.flatten(1).mean(1) / (flat.amax(1) - flat.amin(1))
+
+
+def precise(maps: Float[Tensor, "row *space"], errors: Float[Tensor, "row *space"], stop_at: float | None) -> bool:
+    """Tells whether the error of every map is under ``stop_at``."""
+    return stop_at is not None and bool((relative_errors(maps, errors) < stop_at).all())

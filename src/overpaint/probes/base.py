@@ -1,0 +1,60 @@
+"""What a probe of the variants may look at, and what it finds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+from overpaint.core.types import Classifier, Images, Maps, ProbeResult, Regions, Targets, Variants
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.variant_sets import rows_of
+
+
+@dataclass(frozen=True)
+class ProbeInputs:
+    """What was repainted: a row for each image and class.
+
+    Attributes:
+        classifier: The classifier.
+        oracle: A second classifier of the same classes, trained apart; None where there is none.
+        inpainter: Made the variants.
+        images: The image of each row.
+        targets: The explained class of each row.
+        maps: The first method's maps.
+        regions: The region in each map.
+        variants: The variants.
+    """
+
+    classifier: Classifier
+    oracle: Classifier | None
+    inpainter: Inpainter
+    images: Images
+    targets: Targets
+    maps: Maps
+    regions: Regions
+    variants: Variants
+
+    def rows(self, chosen: Sequence[int]) -> "ProbeInputs":
+        """Returns some of the rows."""
+        index = list(chosen)
+        own = {name: getattr(self, name)[index] for name in ("images", "targets", "maps", "regions")}
+        return replace(self, **own, variants=rows_of(self.variants, index))
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """Asks a question about the variants: its fields are its settings."""
+
+    def __call__(self, inputs: ProbeInputs) -> Sequence[ProbeResult]:
+        """Returns what was found out about each row; it depends on the row alone, not on the others."""
+        ...
+
+
+def joined(found: Mapping[str, Sequence[ProbeResult]]) -> list[ProbeResult]:
+    """Joins what was found of each row in several settings: ``NAME`` becomes ``NAME_SETTING``."""
+    return [
+        ProbeResult(
+            {f"{name}_{key}": n for key, one in zip(found, row, strict=True) for name, n in one.numbers.items()},
+            {f"{name}_{key}": a for key, one in zip(found, row, strict=True) for name, a in one.arrays.items()},
+        )
+        for row in zip(*found.values(), strict=True)
+    ]

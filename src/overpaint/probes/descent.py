@@ -1,0 +1,94 @@
+"""How the nearest point is found at which a classifier changes its answer, along latents and along pixels."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from overpaint.core.types import Classifier, Images, Scores, Targets
+
+PIXEL_BATCH_SIZE = 32
+"""Rows of a pass with gradients by the pixels."""
+
+LatentSets = Float[Tensor, "batch variant latent"]
+
+
+def bisect(
+    flips: Callable[[LatentSets], Bool[Tensor, "batch variant"]],
+    near: LatentSets,
+    far: LatentSets,
+    bisection_steps: int,
+) -> tuple[LatentSets, LatentSets]:
+    """Halves the way from ``near``, which does not flip, to ``far``, which does, keeping the half where it changes.
+
+    All pairs go together: each halving asks once about all of them. The way is straight: a generator's support is
+    convex both for uniform latents (a cube) and for normal ones as the search keeps them (a ball).
+
+    Args:
+        flips: Says which latents flip.
+        near: Latents that don't.
+        far: Latents that do.
+        bisection_steps: How often; the two ends are then ``2^-bisection_steps`` of the way apart.
+
+    Returns:
+        The last latents that did not flip, and the first ones that did.
+    """
+    for _ in range(bisection_steps):
+        middle = (near + far) / 2
+        flipped = flips(middle)[..., None]
+        near, far = torch.where(flipped, near, middle), torch.where(flipped, middle, far)
+    return near, far
+
+
+@torch.enable_grad()
+def descend_pixels(
+    classifier: Classifier,
+    images: Images,
+    region: Bool[Tensor, "*space"],
+    loss: Callable[[Scores], Float[Tensor, " row"]],
+    steps: int,
+    rate: float,
+) -> Images:
+    """Projected gradient descent inside a region (Madry et al., 2018): ``x ← clip(x - rate · sign ∇ loss, 0, 1)``.
+
+    Deviation: no ball bounds the change, as the region does; an image stays where its loss has no gradient any more.
+
+    Args:
+        classifier: The classifier, with gradients.
+        images: Where it starts.
+        region: Where pixels may change.
+        loss: Of each row's logits.
+        steps: How many.
+        rate: By which a pixel changes in a step.
+    """
+    parts = []
+    for part in images.split(PIXEL_BATCH_SIZE):
+        for _ in range(steps):
+            moving = part.detach().requires_grad_()
+            (gradients,) = torch.autograd.grad(loss(classifier.logits(moving)).sum(), moving)
+            part = torch.where(region, (moving - rate * gradients.sign()).clamp(0, 1), moving)
+        parts.append(part.detach())
+    return torch.cat(parts)
+
+
+def distances_between(ones: Images, others: Images, region: Bool[Tensor, "*space"]) -> Float[Tensor, " row"]:
+    """Returns the root-mean-square difference over the region's pixels and channels, row by row; NaN without any."""
+    return (ones - others)[:, :, region].flatten(1).square().mean(1).sqrt()
+
+
+def margins(logits: Scores, targets: Targets, wanted: int | None, kappa: float) -> Float[Tensor, " row"]:
+    """Returns how far each row is from another answer: ``max(0, f_c - max_{j≠c} f_j + κ)`` (Carlini & Wagner, 2017).
+
+    Args:
+        logits: ``f``.
+        targets: ``c``.
+        wanted: The other class ``t``; then it is ``max(0, max_{j≠t} f_j - f_t + κ)``. None: any.
+        kappa: ``κ``, by how much the other class is to win.
+    """
+    pivots = targets if wanted is None else torch.full_like(targets, wanted)
+    own = logits.gather(1, pivots[:, None])[:, 0]
+    rival = logits.scatter(1, pivots[:, None], -math.inf).amax(1)
+    ahead = own - rival if wanted is None else rival - own
+    return (ahead + kappa).clamp(min=0)

@@ -1,0 +1,104 @@
+"""What the end of training shows of the generator: has it learnt its domain, or its training images?"""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from lightning.pytorch.loggers import WandbLogger
+from torch import Tensor
+
+from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.files import write_bytes
+from overpaint.core.types import Images
+from overpaint.data.base import ImageData
+from overpaint.report.plots.images import PAIRS, enlarge, neighbour_pairs, picture_grid, png
+from overpaint.training.dcgan import DCGANModule
+from overpaint.training.generation_metrics import ClassifierFeatures
+from overpaint.training.precision_recall import memorization_ratio, nearest
+
+INTERPOLATION, NEIGHBOURS = "interpolation.png", "neighbours.png"
+"""The files."""
+
+WAYS, STEPS = 8, 10
+"""Rows and columns of ``interpolation.png``."""
+
+COMPARED = 500
+"""How many samples, and held-out images at most, are compared with the training images."""
+
+PIXELS = 32
+"""Side to which images are shrunk before they are compared by their pixels."""
+
+
+class GeneratorGallery(L.Callback):
+    """Draws two pictures of the generator after the last epoch, into the run's folder and to W&B.
+
+    ``interpolation.png``: in each row the way from one random latent to another; images that change all the way, and
+    are as good in the middle as at the ends, are no memories. ``neighbours.png``: samples beside their nearest training
+    images, in the features of the domain's classifier, or by the pixels where there is none; with it
+    ``dcgan/memorization_ratio`` is logged, see `overpaint.training.precision_recall.memorization_ratio`.
+
+    Args:
+        folder: The run's folder.
+        data: The training images and, held out, the validation images.
+        evaluator: The domain's classifier.
+    """
+
+    def __init__(self, folder: Path, data: ImageData, evaluator: NetworkClassifier | None) -> None:
+        self.folder, self.data, self.evaluator = folder, data, evaluator
+
+    @torch.no_grad()
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draws after the last epoch, before its checkpoint, so that a run stopped meanwhile draws when resumed."""
+        last = trainer.current_epoch + 1 == trainer.max_epochs
+        if not last or not trainer.is_global_zero or not isinstance(pl_module, DCGANModule):
+            return
+        strip = enlarge(picture_grid(self._interpolations(pl_module).float().cpu().numpy(), columns=STEPS), 512)
+        write_bytes(self.folder / INTERPOLATION, png(strip))
+        pairs, ratio = self._neighbours(pl_module)
+        write_bytes(self.folder / NEIGHBOURS, pairs)
+        if not math.isnan(ratio):
+            pl_module.log("dcgan/memorization_ratio", ratio, rank_zero_only=True)
+        if isinstance(trainer.logger, WandbLogger):
+            trainer.logger.log_image("dcgan/interpolation", [strip])
+            trainer.logger.log_image("dcgan/neighbours", [str(self.folder / NEIGHBOURS)])
+
+    def _interpolations(self, module: DCGANModule) -> Images:
+        generator = module.averaged_generator
+        ends = generator.sample_latents(2 * WAYS, torch.Generator().manual_seed(module.seed))
+        latents = generator.interpolate_latents(ends[:WAYS], ends[WAYS:], STEPS)
+        return module.paint(latents.transpose(0, 1).flatten(0, 1))
+
+    def _neighbours(self, module: DCGANModule) -> tuple[bytes, float]:
+        """Returns the figure's file and the ratio."""
+        describe = self._described(module)
+        samples = module.sample(COMPARED, stream=1)
+        held_out = list(self._images(self.data.val.images[:COMPARED], module))
+        queries = torch.cat([describe(images) for images in (*samples.split(256), *held_out)])
+        train = self.data.train.images
+        distances, indices = nearest(queries, (describe(images) for images in self._images(train, module)))
+        ratio = memorization_ratio(distances[:COMPARED], distances[COMPARED:])
+        order = distances[:COMPARED].argsort()
+        chosen = torch.cat([order[: 2 * PAIRS], order[torch.linspace(2 * PAIRS, COMPARED - 1, 2 * PAIRS).long()]])
+        beside = torch.cat(list(self._images(train[indices[chosen].cpu()], module)))
+        left, right, far = (tensor.float().cpu().numpy() for tensor in (samples[chosen], beside, distances[chosen]))
+        where = "pixels" if self.evaluator is None else "the classifier's features"
+        median = float(distances[:COMPARED].median())
+        title = f"samples (left) and their nearest training images, distance in {where}: median {median:.3g}"
+        title += f", that of real held-out images {float(distances[COMPARED:].median()):.3g}"
+        return neighbour_pairs(left, right, far, title), ratio
+
+    def _described(self, module: DCGANModule) -> Callable[[Images], Float[Tensor, "batch feature"]]:
+        if self.evaluator is not None:
+            return ClassifierFeatures(self.evaluator.to(module.device))
+        side = min(PIXELS, module.generator.image_size)
+        return lambda images: F.interpolate(images, (side, side), mode="bilinear", antialias=True).flatten(1)
+
+    def _images(
+        self, images: UInt8[Tensor, "count channel height width"], module: DCGANModule
+    ) -> Iterator[Float[Tensor, "part channel size size"]]:
+        for part in images.split(256):
+            yield module.at_own_size(part.to(module.device).float() / 255)

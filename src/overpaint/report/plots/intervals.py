@@ -1,0 +1,35 @@
+"""The numbers that probes found, as the columns and intervals that charts draw."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from overpaint.metrics.statistics.bootstrap import Bootstrap, Interval
+
+Numbers = Mapping[str, float | None]
+"""The numbers of a row that a probe found; None is NaN, as in the stored files."""
+
+
+def columns_of(rows: Sequence[Numbers], names: Sequence[str]) -> Float[np.ndarray, "row name"]:
+    """Returns the named numbers of each row; NaN where a row has none."""
+    values = [[np.nan if row.get(name) is None else row[name] for name in names] for row in rows]
+    return np.array(values, dtype=np.float64).reshape(len(rows), len(names))
+
+
+def interval_of(rows: Sequence[Numbers], names: Sequence[str]) -> Interval:
+    """Returns the means of the named numbers over the rows, with their 95 % intervals."""
+    return Bootstrap().interval(columns_of(rows, names))
+
+
+def reach_of(interval: Interval) -> Float[np.ndarray, "2 column"]:
+    """Returns how far the interval reaches below and above each mean; 0 where there is none."""
+    reach = np.stack([interval.mean - interval.low, interval.high - interval.mean])
+    known: Float[np.ndarray, "2 column"] = np.where(np.isfinite(reach), reach, 0)
+    return known
+
+
+def settings_of(rows: Sequence[Numbers], name: str) -> list[str]:
+    """Returns the settings, smallest first, for which there are numbers ``name_SETTING``, as they stand there."""
+    names = {key for row in rows for key in row if key.startswith(f"{name}_")}
+    return sorted((key.removeprefix(f"{name}_") for key in names), key=float)

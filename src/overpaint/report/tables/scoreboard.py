@@ -1,0 +1,140 @@
+"""Gathers the metrics of all explained images: what the leaderboard and its charts are made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from overpaint.core.files import read_arrays
+from overpaint.metrics.base import SaliencyMetric
+from overpaint.metrics.statistics.bootstrap import Bootstrap
+from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
+from overpaint.pipeline.cache import metric_piece, read_result
+from overpaint.report.plots.curves import Band, Curve
+
+NEEDED = (
+    "Localisation needs annotations=, agreement and calibration seeds=2 or more, randomisation a network of torch, "
+    "retention a generator."
+)
+"""What metrics need that are not measured everywhere."""
+
+
+@dataclass(frozen=True)
+class Scoreboard:
+    """The metrics of all rows (an image and a class each) of a run.
+
+    Attributes:
+        folders: The rows' folders.
+        methods: The methods in their order.
+        metrics: The metrics by name.
+        controls: Those of the methods that know nothing of the classifier.
+        probes: The names of the probes of the variants.
+    """
+
+    folders: Sequence[Path]
+    methods: Sequence[str]
+    metrics: Mapping[str, SaliencyMetric]
+    controls: Sequence[str]
+    probes: Sequence[str] = ()
+
+    @cached_property
+    def results(self) -> list[dict[str, Any]]:
+        """The numbers of each row."""
+        return [read_result(folder) for folder in self.folders]
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The image of each row."""
+        return [result["image"] for result in self.results]
+
+    @cached_property
+    def _curves(self) -> list[dict[str, NDArray[Any]]]:
+        return [read_arrays(folder / "curves.npz") for folder in self.folders]
+
+    @cached_property
+    def scores(self) -> Scores:
+        """The metrics that were measured for some method and row."""
+        values = {
+            metric: {
+                method: np.array([self._value(row, method, metric) for row in self.results]) for method in self.methods
+            }
+            for metric in self.metrics
+        }
+        return {name: own for name, own in values.items() if any(np.isfinite(v).any() for v in own.values())}
+
+    @staticmethod
+    def _value(result: Mapping[str, Any], method: str, metric: str) -> float:
+        value = result["metrics"][method][metric]
+        return float("nan") if value is None else float(value)
+
+    @property
+    def probed(self) -> dict[str, list[dict[str, float]]]:
+        """The numbers that each probe found about each row."""
+        return {
+            name: [
+                {key: float("nan") if value is None else float(value) for key, value in row["probes"][name].items()}
+                for row in self.results
+            ]
+            for name in self.probes
+        }
+
+    @property
+    def unmeasured(self) -> str:
+        """Says which metrics could be measured nowhere, and what they need; empty where all were."""
+        names = [name for name in self.metrics if name not in self.scores]
+        return f"Not measured: {', '.join(names)}. {NEEDED}" if names else ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each metric measures, with its unit."""
+        return {name: metric.label for name, metric in self.metrics.items()}
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        """The methods ranked by each metric."""
+        better = {name: metric.higher_is_better for name, metric in self.metrics.items()}
+        return standings(self.scores, better, self.controls, self.images)
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Each pair of methods compared by each metric."""
+        return comparisons(self.scores, self.images)
+
+    def mean_curves(self, metric: str) -> tuple[dict[str, Curve], dict[str, Band]]:
+        """Returns the mean curve of each method over the rows, and its 95 % interval over images.
+
+        Curves of fewer points than the shortest are not known to the end; the mean reaches as far as all of them do.
+        """
+        curves: dict[str, Curve] = {}
+        bands: dict[str, Band] = {}
+        for method in self.methods:
+            piece = metric_piece(method, metric)
+            found = [(own[piece], image) for own, image in zip(self._curves, self.images, strict=True) if piece in own]
+            if not found:
+                continue
+            length = min(both.shape[1] for both, _ in found)
+            values, places = np.stack([both[:, :length] for both, _ in found], axis=1)
+            interval = Bootstrap().interval(values, [image for _, image in found])
+            curves[method] = (np.asarray(places.mean(0)), interval.mean)
+            bands[method] = (interval.low, interval.high)
+        return curves, bands
+
+    def means(self, metric: str) -> dict[str, float]:
+        """Returns the mean of a metric for each method."""
+        return {s.method: s.mean for s in self.standings if s.metric == metric}
+
+
+def similarity_panels(
+    board: Scoreboard, names: Sequence[str]
+) -> tuple[dict[str, dict[str, Float[np.ndarray, " layer"]]], dict[str, dict[str, Band]]]:
+    """Returns the mean curves of several metrics, and their intervals, for a chart with a panel for each."""
+    panels, bands = {}, {}
+    for name in names:
+        curves, bands[name] = board.mean_curves(name)
+        panels[name] = {method: values for method, (_, values) in curves.items()}
+    return panels, bands

@@ -1,0 +1,91 @@
+"""Weights & Biases runs that no network, account or server can delay or break."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import torch
+import wandb
+from rich.console import Console
+from torchmetrics import MeanMetric
+
+from overpaint.pipeline.lightning import ExplainedBatch
+
+Mode = Literal["offline", "online", "none"]
+
+CONNECT_SECONDS = 20.0
+"""How long an online run may take to connect before it is kept offline."""
+
+
+def start_run(
+    mode: Mode, folder: Path, project: str, job_type: str, settings: Mapping[str, Any], console: Console
+) -> Any | None:
+    """Starts a W&B run.
+
+    Args:
+        mode: ``offline`` writes below ``folder/wandb``, for ``wandb sync`` later; ``online`` needs an account, and
+            falls back to ``offline``, with a line that says so, where there is none or no connection; ``none``.
+        folder: The run's folder.
+        project: The W&B project.
+        job_type: ``train`` or ``explain``.
+        settings: The merged configuration.
+        console: Where a fall-back is said.
+
+    Returns:
+        The run; None for ``none``, or where W&B can't even write a run to disk, which is said too.
+    """
+    if mode == "none":
+        return None
+    # Where W&B keeps a table's pictures until they are sent: with the run, or moving its folder would lose them.
+    os.environ["WANDB_DATA_DIR"] = str(folder.resolve() / "wandb")
+    logging.getLogger("wandb").setLevel(logging.ERROR)
+    if mode == "online" and not wandb.login(prompt=False):
+        console.print("W&B: not logged in ('wandb login' does that); the run is kept offline")
+        mode = "offline"
+    modes: list[Literal["online", "offline"]] = ["online", "offline"] if mode == "online" else ["offline"]
+    for each in modes:
+        try:
+            return wandb.init(
+                mode=each,
+                dir=str(folder),
+                project=project,
+                job_type=job_type,
+                config=dict(settings),
+                reinit="finish_previous",
+                settings=wandb.Settings(console="off", silent=True, init_timeout=CONNECT_SECONDS, disable_git=True),
+            )
+        except (wandb.errors.Error, OSError) as error:
+            console.print(f"W&B: no {each} run could be started ({str(error).splitlines()[0]})")
+    return None
+
+
+class RunningScores(L.Callback):
+    """Logs the mean of each metric over the images so far, while more of them are explained.
+
+    With several devices it is the mean of the first one's images; the table at the end is of all.
+
+    Args:
+        run: The W&B run; None logs nothing.
+    """
+
+    def __init__(self, run: Any | None) -> None:
+        self.run = run
+        self.means: dict[str, MeanMetric] = {}
+        self.rows = 0
+
+    def on_predict_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: ExplainedBatch, *_: Any
+    ) -> None:
+        """Adds the batch's rows."""
+        if self.run is None:
+            return
+        for method, own in outputs.explanation.measured.items():
+            for metric, measured in own.items():
+                mean = self.means.setdefault(f"{metric}/{method}", MeanMetric(nan_strategy="ignore"))
+                mean.update(torch.tensor([each.value for each in measured]))
+        self.rows += len(outputs.images)
+        scores = {name: float(mean.compute()) for name, mean in self.means.items() if float(mean.weight) > 0}
+        self.run.log({"rows": self.rows, **scores})

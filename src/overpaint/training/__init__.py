@@ -1,0 +1,1 @@
+"""Lightning modules, losses, recipes and measures of generated samples."""

@@ -1,0 +1,129 @@
+"""Trains a classifier on the target domain."""
+
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics.classification import MulticlassAccuracy
+
+from overpaint.classifiers.network import classifier_from_settings
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Batch, Images
+from overpaint.networks.checkpoint import FORMAT_KEY
+
+
+class ClassifierModule(L.LightningModule):
+    """Cross-entropy with AdamW and a one-cycle schedule (Smith & Topin, 2019).
+
+    Args:
+        architecture: ``residual``, or a classification model of torchvision by its name.
+        class_names: The classes.
+        image_size: Side of the images that the network sees.
+        mean: Mean of each channel of the training images.
+        std: Their standard deviation.
+        learning_rate: Greatest learning rate.
+        weight_decay: AdamW's weight decay.
+        distortion: Standard deviation of the entries added to the identity of each image's random affine map (a
+            little rotation, scale and shear); 0 leaves the images alone.
+        seed: Seed of the weights and distortions.
+    """
+
+    def __init__(
+        self,
+        architecture: str,
+        class_names: list[str],
+        image_size: int,
+        mean: list[float],
+        std: list[float],
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.05,
+        distortion: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if learning_rate <= 0 or weight_decay < 0 or distortion < 0:
+            raise OverpaintError(
+                f"model.classifier: learning_rate={learning_rate} must be above 0, weight_decay={weight_decay} and "
+                f"distortion={distortion} not negative"
+            )
+        self.settings = {
+            "architecture": architecture,
+            "class_names": class_names,
+            "image_size": image_size,
+            "mean": mean,
+            "std": std,
+        }
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.distortion, self.seed = distortion, seed
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.classifier = classifier_from_settings(self.settings)
+        self._check_size()
+        self.val_accuracy = MulticlassAccuracy(len(class_names), average="micro")
+        self.test_accuracy = MulticlassAccuracy(len(class_names), average="micro")
+        self.rng = torch.Generator()
+
+    def _check_size(self) -> None:
+        """Finds out before training whether the network can take images of this size."""
+        size = self.classifier.image_size
+        try:
+            self.classifier.eval().scores(torch.zeros(1, self.classifier.channels, size, size))
+        except (RuntimeError, AssertionError) as error:
+            raise OverpaintError(
+                f"model.classifier.architecture={self.settings['architecture']} can't take images of {size}x{size} "
+                f"pixels ({str(error).splitlines()[0]}); choose another model.classifier.image_size"
+            ) from error
+        self.classifier.train()
+
+    def on_train_epoch_start(self) -> None:
+        """Starts the epoch's random stream, so that a resumed run draws what an uninterrupted one would.
+
+        Each device draws its own.
+        """
+        self.rng.manual_seed(1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank)
+
+    def _distort(self, images: Images) -> Images:
+        noise = self.distortion * torch.randn(len(images), 2, 2, generator=self.rng)
+        affine = torch.cat([torch.eye(2) + noise, torch.zeros(len(images), 2, 1)], dim=2).to(images)
+        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the cross-entropy of distorted images.
+
+        Raises:
+            OverpaintError: If it is not finite.
+        """
+        images = self._distort(batch.images) if self.distortion else batch.images
+        loss = F.cross_entropy(self.classifier.logits(images), batch.labels)
+        if not bool(loss.isfinite()):
+            raise OverpaintError(
+                f"the classifier's loss is {float(loss.detach())} in epoch {self.current_epoch}; its checkpoints of "
+                f"the epochs before are kept; try a smaller model.classifier.learning_rate than {self.learning_rate}"
+            )
+        self.log("classifier/loss", loss, on_step=True, on_epoch=True, batch_size=len(images), sync_dist=True)
+        self.log("loss", loss, prog_bar=True, logger=False)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts the right answers."""
+        self.val_accuracy(self.classifier.logits(batch.images), batch.labels)
+        self.log("classifier/val_accuracy", self.val_accuracy, on_epoch=True, on_step=False)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts the right answers."""
+        self.test_accuracy(self.classifier.logits(batch.images), batch.labels)
+        self.log("classifier/test_accuracy", self.test_accuracy, on_epoch=True, on_step=False)
+
+    def configure_optimizers(self) -> Any:
+        """Returns AdamW with its schedule over all steps of the run."""
+        optimiser = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=self.weight_decay)
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, total_steps=steps)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what is needed to build the classifier again."""
+        checkpoint[FORMAT_KEY] = {"kind": "classifier", "settings": self.settings}

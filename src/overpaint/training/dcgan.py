@@ -1,0 +1,244 @@
+"""Trains a DCGAN on the target domain."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+
+from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Batch, Images, Latents
+from overpaint.networks.checkpoint import FORMAT_KEY
+from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.encoder import Encoder
+from overpaint.training.encoder_loss import ENCODER_RATE, encoder_loss
+from overpaint.training.gan_losses import gradient_penalties, update_ema
+from overpaint.training.generation_metrics import generation_metrics
+from overpaint.training.recipes import RECIPES
+
+EVALUATED_SAMPLES = 2000
+
+SHOWN_EVERY = 10
+"""Steps between two updates of the losses beside the progress bar."""
+
+
+class DCGANModule(L.LightningModule):
+    """A generator and a discriminator against each other, with an average of the generator's weights.
+
+    ``recipe="radford"`` is the paper's (Radford, Metz & Chintala, 2015) with one-sided label smoothing;
+    ``recipe="stable"`` is the default, chosen by measurement on the bundled domain (README, "The generator").
+
+    Args:
+        recipe: ``stable`` or ``radford``.
+        image_size: Side of the images: 32, 64, 128 or 224.
+        channels: 1 or 3.
+        latent_dim: Length of a latent.
+        base_channels: Channels of the generator's last and the discriminator's first hidden layer.
+        learning_rate: Replaces the recipe's two learning rates.
+        ema_decay: Decay of the exponential moving average of the generator's weights.
+        encoder: Whether an encoder is trained beside them, from whose guesses the latent search can start. The
+            generator and the discriminator come out the same.
+        class_names: Of the training images; the checkpoint keeps them.
+        evaluator: The domain's classifier, for measures of the samples; None leaves them out.
+        seed: Seed of the weights and latents.
+
+    Raises:
+        OverpaintError: If a setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        recipe: Literal["stable", "radford"] = "stable",
+        image_size: int = 32,
+        channels: int = 3,
+        latent_dim: int = 64,
+        base_channels: int = 32,
+        learning_rate: float | None = None,
+        ema_decay: float = 0.999,
+        encoder: bool = False,
+        class_names: Sequence[str] = (),
+        evaluator: NetworkClassifier | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if min(latent_dim, base_channels) < 1 or channels not in (1, 3) or not 0 <= ema_decay < 1:
+            raise OverpaintError(
+                f"model.dcgan: latent_dim={latent_dim} and base_channels={base_channels} must be positive, "
+                f"channels={channels} 1 or 3, ema_decay={ema_decay} in [0, 1)"
+            )
+        if learning_rate is not None and learning_rate <= 0:
+            raise OverpaintError(f"model.dcgan.learning_rate={learning_rate} must be above 0")
+        self.automatic_optimization = False
+        self.recipe = RECIPES[recipe].at(image_size)
+        self.learning_rate, self.ema_decay, self.seed = learning_rate, ema_decay, seed
+        self.class_names = list(class_names)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
+            self.discriminator = Discriminator(image_size, channels, base_channels, self.recipe.normalisation)
+            initialise_normal(self.generator)
+            initialise_normal(self.discriminator)
+            self.encoder = Encoder(image_size, channels, latent_dim, base_channels) if encoder else None
+        self.to(memory_format=torch.channels_last)
+        self.averaged_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.rng = self._encoder_rng = torch.Generator()
+        self._evaluator = [evaluator] if evaluator else []  # in a list, so that it is no part of this module's state
+        self._real: list[Images] = []
+        self._step = 0  # of the whole run; the buffer keeps it in checkpoints, and asking that would wait for a GPU
+        self._totals: dict[str, tuple[Tensor, int]] = {}
+
+    steps: Tensor
+
+    def sample(self, count: int, stream: int = 0) -> Images:
+        """Returns ``count`` images of the averaged generator; the same ones for the same ``stream``."""
+        rng = torch.Generator().manual_seed(1_000_003 * self.seed + 7919 * stream + 1)
+        return self.paint(self.averaged_generator.sample_latents(count, rng))
+
+    @torch.no_grad()
+    def paint(self, latents: Latents) -> Images:
+        """Returns the averaged generator's images of latents, in parts and in float32 whatever it is trained in."""
+        latents = latents.to(next(self.averaged_generator.parameters()))
+        return torch.cat([self.averaged_generator(part) for part in latents.split(256)]).float()
+
+    def on_train_epoch_start(self) -> None:
+        """Starts the epoch's random stream, so that a resumed run draws what an uninterrupted one would.
+
+        Each device draws its own.
+        """
+        self.averaged_generator.eval()
+        self._step, self._totals = int(self.steps), {}
+        own = 1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank
+        self.rng = torch.Generator(self.device).manual_seed(own + 2)
+        self._encoder_rng = torch.Generator(self.device).manual_seed(own + 3)
+
+    def at_own_size(self, images: Images) -> Images:
+        """Returns images at the size that the generator paints."""
+        size = self.generator.image_size
+        if images.shape[-1] != size or images.shape[-2] != size:
+            images = F.interpolate(images, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _optimisers(self) -> list[LightningOptimizer]:
+        """Returns the optimisers at the learning rate of this step, a function of the step alone."""
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        left = (total - self._step) / total
+        factor = max(0.02, min(1.0, left / self.recipe.decay)) if self.recipe.decay else 1.0
+        optimisers = self.optimizers()
+        assert isinstance(optimisers, list)
+        for optimiser, rate in zip(optimisers, self._rates(), strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
+        return optimisers
+
+    def _rates(self) -> list[float]:
+        own = self.learning_rate
+        rates = [own or self.recipe.generator_rate, own or self.recipe.discriminator_rate]
+        return rates if self.encoder is None else [*rates, ENCODER_RATE]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Makes one step of the discriminator and one of the generator, on the same fakes, then one of the encoder."""
+        real = self.at_own_size(batch.images)
+        fake = self.generator(self.generator.sample_latents(len(real), self.rng))
+        for_generator, for_discriminator, *for_encoder = self._optimisers()
+        with self.toggled_optimizer(for_discriminator):
+            on_real, measured = self._discriminator_step(real, fake.detach(), for_discriminator)
+        with self.toggled_optimizer(for_generator):
+            loss = self.recipe.generator_loss(on_real, self.discriminator(fake))
+            self._stop_unless_finite(loss, "generator")
+            self._update(for_generator, loss)
+        self.steps += 1
+        self._step += 1
+        warm = (1 + self._step) / (10 + self._step)
+        update_ema(self.averaged_generator, self.generator, min(self.ema_decay, warm))
+        measured["generator_loss"] = loss.detach()
+        if self.encoder is not None:
+            loss = encoder_loss(self.encoder, self.averaged_generator, len(real), self._encoder_rng)
+            self._stop_unless_finite(loss, "encoder")
+            self._update(for_encoder[0], loss)
+            measured["encoder_loss"] = loss.detach()
+        self._log(measured)
+
+    def _discriminator_step(
+        self, real: Images, fake: Images, optimiser: LightningOptimizer
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the logits of the real images, from before the step, and what is to be logged."""
+        on_real: Tensor = self.discriminator(real)
+        on_fake: Tensor = self.discriminator(fake)
+        loss = self.recipe.discriminator_loss(on_real, on_fake)
+        scores = on_real.detach().sigmoid().mean(), on_fake.detach().sigmoid().mean()
+        measured = {"discriminator_loss": loss.detach(), "score_of_real": scores[0], "score_of_fake": scores[1]}
+        every = self.recipe.penalty_every
+        if self.recipe.penalty and self._step % every == 0:
+            penalty = gradient_penalties(self.discriminator, real, fake)
+            measured["gradient_penalty"] = penalty.detach()
+            loss = loss + self.recipe.penalty / 2 * every * penalty
+        self._stop_unless_finite(loss, "discriminator")
+        self._update(optimiser, loss)
+        return on_real.detach(), measured
+
+    def _update(self, optimiser: LightningOptimizer, loss: Tensor) -> None:
+        optimiser.zero_grad()
+        self.manual_backward(loss)
+        optimiser.step()
+
+    def _stop_unless_finite(self, loss: Tensor, whose: str) -> None:
+        if not bool(loss.isfinite()):
+            raise OverpaintError(
+                f"the {whose}'s loss is {float(loss.detach())} at step {self._step} in epoch "
+                f"{self.current_epoch}; the checkpoint of the epoch before is kept; try a smaller "
+                f"model.dcgan.learning_rate than {max(self._rates())}"
+            )
+
+    def _log(self, measured: Mapping[str, Tensor]) -> None:
+        """Logs the step's numbers when it is time to, and their means in the epoch's last step.
+
+        Lightning would take the means by itself, at twenty times the cost in each step.
+        """
+        for name, value in measured.items():
+            total, count = self._totals.get(name, (torch.zeros_like(value), 0))
+            self._totals[name] = total + value, count + 1
+        if self._step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log_dict({f"dcgan/{name}_step": v for name, v in measured.items()}, batch_size=1, sync_dist=True)
+        if self._step % SHOWN_EVERY == 0:
+            short = {"D": measured["discriminator_loss"], "G": measured["generator_loss"]}
+            self.log_dict(short, prog_bar=True, logger=False, batch_size=1)
+        if self.trainer.is_last_batch:
+            means = {f"dcgan/{name}_epoch": total / count for name, (total, count) in self._totals.items()}
+            self.log_dict(means, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keeps real images to compare samples with."""
+        if sum(map(len, self._real)) < EVALUATED_SAMPLES:
+            self._real.append(self.at_own_size(batch.images.float()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Compares samples with the real images of all devices, judged by the domain's classifier."""
+        gathered = self.all_gather(torch.cat(self._real))
+        assert isinstance(gathered, Tensor)
+        real, self._real = gathered.reshape(-1, *gathered.shape[-3:])[:EVALUATED_SAMPLES], []
+        for evaluator in self._evaluator:
+            evaluator.to(self.device)
+            metrics = generation_metrics(real, self.sample(EVALUATED_SAMPLES, stream=1), evaluator)
+            self.log_dict({f"samples/{name}": value for name, value in metrics.items()}, sync_dist=True)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Returns Adam for each network: generator, discriminator and, where there is one, encoder."""
+        networks = [network for network in (self.generator, self.discriminator, self.encoder) if network is not None]
+        betas = [self.recipe.betas, self.recipe.betas, (0.9, 0.999)]
+        return [
+            # foreach is the same arithmetic in fewer calls; torch's default on a GPU alone
+            torch.optim.Adam(network.parameters(), rate, own, foreach=True)
+            for network, rate, own in zip(networks, self._rates(), betas, strict=False)
+        ]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what is needed to build the networks again."""
+        networks = {"generator": self.generator, "discriminator": self.discriminator, "encoder": self.encoder}
+        settings: dict[str, Any] = {name: net.settings for name, net in networks.items() if net is not None}
+        checkpoint[FORMAT_KEY] = {"kind": "dcgan", "settings": settings | {"class_names": self.class_names}}

@@ -1,0 +1,60 @@
+"""Losses of the adversarial game, and the average of the generator's weights."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from overpaint.core.types import Images
+
+Logits = Float[Tensor, " batch"]
+Loss = Float[Tensor, ""]
+
+
+def bce_discriminator_loss(real: Logits, fake: Logits) -> Loss:
+    """Binary cross-entropy with one-sided label smoothing 0.9 (Goodfellow et al., 2014; Salimans et al., 2016)."""
+    on_real = F.binary_cross_entropy_with_logits(real, torch.full_like(real, 0.9))
+    return on_real + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+
+
+def bce_generator_loss(_real: Logits, fake: Logits) -> Loss:
+    """``E softplus(-D(G(z)))`` = ``-E log sigmoid(D(G(z)))``, which does not saturate (Goodfellow et al., 2014)."""
+    return F.softplus(-fake).mean()
+
+
+def relativistic_discriminator_loss(real: Logits, fake: Logits) -> Loss:
+    """``E softplus(D(G(z)) - D(x))`` over pairs (Jolicoeur-Martineau, 2018, RpGAN).
+
+    A fake is compared with a real image instead of with zero, so a generator that covers a few classes only can't win.
+    """
+    return F.softplus(fake - real).mean()
+
+
+def relativistic_generator_loss(real: Logits, fake: Logits) -> Loss:
+    """``E softplus(D(x) - D(G(z)))`` over the same pairs."""
+    return F.softplus(real.detach() - fake).mean()
+
+
+def gradient_penalty(discriminator: nn.Module, images: Images) -> Loss:
+    """``E ‖∇_x D(x)‖²`` (Mescheder, Geiger & Nowozin, 2018): R1 on real images (equation 9), R2 on fake ones."""
+    images = images.detach().requires_grad_()
+    (gradients,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
+    return gradients.square().flatten(1).sum(1).mean()
+
+
+def gradient_penalties(discriminator: nn.Module, real: Images, fake: Images) -> Loss:
+    """Returns R1 + R2 on the first half of each batch, which is as telling as the whole and half the work."""
+    half = max(1, len(real) // 2)
+    return gradient_penalty(discriminator, real[:half]) + gradient_penalty(discriminator, fake[:half])
+
+
+@torch.no_grad()
+def update_ema(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Moves each parameter and buffer of ``averaged`` towards ``network``'s: ``a ← decay · a + (1 - decay) · w``."""
+    pairs: list[tuple[Tensor, Tensor]] = list(zip(averaged.parameters(), network.parameters(), strict=True))
+    pairs += list(zip(averaged.buffers(), network.buffers(), strict=True))
+    for mean, value in pairs:
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
