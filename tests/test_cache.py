@@ -124,7 +124,7 @@ def test_the_same_question_asks_nothing_again(tmp_path: Path) -> None:
     _same(first, again)
     for method in methods:
         for name in metrics:
-            one, two = first.measured[method][name][0], again.measured[method][name][0]
+            one, two = first.metric_results[method][name][0], again.metric_results[method][name][0]
             assert two.value == pytest.approx(one.value)
             if one.curve is not None:
                 assert two.curve is not None
@@ -138,7 +138,7 @@ def test_a_metric_is_added_without_a_new_map(tmp_path: Path) -> None:
     more = run(methods, {"peak": Peak(), "score": WholeScore()}, _stamps(methods, ["peak", "score"]))
     assert run.queries == 8 + 1  # one pass for the metric
     _same(first, more)
-    assert more.measured["rise"]["peak"][0].value == float(first.saliency["rise"].maps.max())
+    assert more.metric_results["rise"]["peak"][0].value == float(first.saliency["rise"].maps.max())
 
 
 def test_a_method_is_added_and_the_others_stay(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_method_is_added_and_the_others_stay(tmp_path: Path) -> None:
     both = run({"rise": RISE, "occlusion": OCCLUSION}, {"peak": Peak()}, _stamps(["rise", "occlusion"], ["peak"]))
     assert set(run.known.maps) == {("rise", 0), ("occlusion", 0)}
     assert run.queries == 1
-    assert set(both.measured) == {"rise", "occlusion"}
+    assert set(both.metric_results) == {"rise", "occlusion"}
 
 
 def test_what_is_outdated_is_made_anew_and_another_question_forgets_all(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_same_seed_same_bytes(data: DigitsData, name: str) -> None:
     first, again, other = getattr(data, name), getattr(_data(), name), getattr(_data(seed=1), name)
     assert torch.equal(first.images, again.images)
     assert torch.equal(first.labels, again.labels)
-    assert torch.equal(first.objects.masks, again.objects.masks)
+    assert torch.equal(first.ground_truth.masks, again.ground_truth.masks)
     assert not torch.equal(first.images, other.images)
 
 
@@ -69,9 +69,9 @@ def test_shapes(image_size: int | None, channels: int, side: int) -> None:
         assert part.labels.dtype == torch.int64
         assert set(part.labels.tolist()) <= set(range(10))
         assert len(set(part.names)) == len(part) == count
-        assert part.objects is not None
-        assert len(part.objects) == count
-        for found, label in zip(part.objects, part.labels.tolist(), strict=True):
+        assert part.ground_truth is not None
+        assert len(part.ground_truth) == count
+        for found, label in zip(part.ground_truth, part.labels.tolist(), strict=True):
             assert found.of_class(label).shape == (side, side)
             assert found.of_class(label).any()
             assert not found.of_class((label + 1) % 10).any()
@@ -174,7 +174,7 @@ def test_blocks_together_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         mine, theirs = getattr(whole, name), getattr(blocks, name)
         assert torch.equal(mine.images, theirs.images)
         assert torch.equal(mine.labels, theirs.labels)
-        assert torch.equal(mine.objects.masks, theirs.objects.masks)
+        assert torch.equal(mine.ground_truth.masks, theirs.ground_truth.masks)
 
 
 def test_without_ink_there_is_the_darkened_photograph() -> None:

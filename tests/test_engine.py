@@ -107,7 +107,7 @@ def test_a_difference_between_sizes_is_told(white_images: Tensor) -> None:
     engine = Engine(classifier)
     engine.run_methods({"rise": Rise(queries=4096)}, white_images, torch.tensor([[1]]))
     assert engine.batch_size_difference == pytest.approx(1e-6, rel=0.2)
-    assert "differ by up to 1e-06 with the size of a pass" in engine.notes[0]
+    assert "differ by up to 1e-06 with the batch size" in engine.notes[0]
 
 
 class _Small(FunctionClassifier):

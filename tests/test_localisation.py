@@ -43,7 +43,7 @@ def _box(top: int, left: int, height: int = 8, width: int = 8, side: int = 32) -
 def _evidence(maps: Tensor, objects: Tensor | None, rule: RegionRule | None = None) -> MetricInputs:
     regions = (rule or RegionRule(fraction=64 / 1024)).salient_region(maps)
     rows, space = len(maps), maps.shape[1:]
-    return MetricInputs(torch.zeros(rows, 1, *space), torch.zeros(rows).long(), maps, regions, objects=objects)
+    return MetricInputs(torch.zeros(rows, 1, *space), torch.zeros(rows).long(), maps, regions, ground_truth=objects)
 
 
 def _value(name: str, maps: Tensor, objects: Tensor | None) -> float:
@@ -214,7 +214,9 @@ def test_the_functions_know_pointless_maps_by_themselves() -> None:
 
 def test_a_region_of_a_flat_map_is_no_hit() -> None:
     metric, box = Iou(), _box(0, 0)
-    metric.update(MetricInputs(torch.zeros(1, 1, 32, 32), torch.tensor([0]), torch.ones(1, 32, 32), box, objects=box))
+    metric.update(
+        MetricInputs(torch.zeros(1, 1, 32, 32), torch.tensor([0]), torch.ones(1, 32, 32), box, ground_truth=box)
+    )
     assert float(metric.compute()) == 0.0
 
 

@@ -58,7 +58,7 @@ def _evidence() -> MetricInputs:
         repeats[0],
         regions[0],
         standard_errors=0.2 + 0.1 * torch.rand(ROWS, 16, 16, generator=rng),
-        objects=objects,
+        ground_truth=objects,
         repeats=repeats,
         repeated_regions=regions,
     )

@@ -104,9 +104,9 @@ def digits(path: Path) -> Subjects:
     """Returns the classifier, twelve digits, their classes and their strokes."""
     data = DigitsData(train_count=1, val_count=1, test_count=12)
     data.setup("test")
-    assert data.test.objects is not None
+    assert data.test.ground_truth is not None
     labels = data.test.labels
-    strokes = torch.stack([found.of_class(int(t)) for found, t in zip(data.test.objects, labels, strict=True)])
+    strokes = torch.stack([found.of_class(int(t)) for found, t in zip(data.test.ground_truth, labels, strict=True)])
     return load_classifier(path), data.test.images.float() / 255, labels, strokes
 
 

@@ -81,8 +81,8 @@ def explain(configs: Path, words: Sequence[str]) -> None:
     progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
     module = make_module(settings, classifier, progress)
     part, real, skipped = _images(settings, classifier)
-    if part.objects is not None:
-        module.objects = dict(zip(part.names, part.objects, strict=True))
+    if part.ground_truth is not None:
+        module.ground_truth = dict(zip(part.names, part.ground_truth, strict=True))
     module.plan = with_others(module.plan, part.images)
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
@@ -146,7 +146,7 @@ def _images(
         if annotations.source is not None:
             assert part.paths is not None
             objects = read_annotations(annotations, classifier.class_names, part.paths, size, settings["resize_mode"])
-            part = replace(part, objects=objects)
+            part = replace(part, ground_truth=objects)
         if skipped:
             console.print(f"{len(skipped)} files could not be read and were left out; skipped.csv lists them")
         return part, part.images, skipped
@@ -171,7 +171,7 @@ def _report(
     plan, folder = module.plan, Path(settings["output"]) / "explain"
     controls = [name for name, method in plan.methods.items() if getattr(method, "control", False)]
     board = Scoreboard(folders, list(plan.methods), plan.judge.metrics, controls, list(plan.probes))
-    charts = [*metric_plots(board, _layers(module)), *probe_plots(board.probed)]
+    charts = [*metric_plots(board, _layers(module)), *probe_plots(board.probe_results)]
     charts += patch_charts(folders, [result["target"] for result in board.results])
     more = {"variants_kid": variants_kid(folders, real, module.classifier)} if plan.inpainter else {}
     summary = write_summary(folder, board, charts, skipped, settings, " ".join(command), more)

@@ -161,15 +161,15 @@ class KnownRow:
 
     Attributes:
         maps: Maps of a single row.
-        measured: Metrics, by method and metric.
+        metric_results: Metrics, by method and metric.
         variants: Variants of a single row.
-        probed: What probes found, by their names.
+        probe_results: What probes found, by their names.
     """
 
     maps: Mapping[SeededName, SaliencyMaps] = field(default_factory=dict)
-    measured: Mapping[tuple[str, str], MetricResult] = field(default_factory=dict)
+    metric_results: Mapping[tuple[str, str], MetricResult] = field(default_factory=dict)
     variants: Variants | None = None
-    probed: Mapping[str, ProbeResult] = field(default_factory=dict)
+    probe_results: Mapping[str, ProbeResult] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,10 @@ class Explanation:
         repeats: The maps of further seeds of the methods that draw at random.
         regions: The salient region in each method's map.
         flat: True for maps without contrast or with values that are not finite.
-        objects: True where an annotated object of the explained class is; None where nothing was annotated.
-        measured: The metrics of each row, by method and metric.
+        ground_truth: True where an annotated object of the explained class is; None where nothing was annotated.
+        metric_results: The metrics of each row, by method and metric.
         variants: The repainted variants of the first method's region; None where no generator was given.
-        probed: What probes found out about each row's variants, by their names.
+        probe_results: What probes found out about each row's variants, by their names.
     """
 
     images: Images
@@ -197,10 +197,10 @@ class Explanation:
     repeats: Mapping[SeededName, SaliencyMaps]
     regions: Mapping[str, Regions]
     flat: Mapping[str, Bool[Tensor, " batch"]]
-    objects: Regions | None
-    measured: Mapping[str, Mapping[str, Sequence[MetricResult]]]
+    ground_truth: Regions | None
+    metric_results: Mapping[str, Mapping[str, Sequence[MetricResult]]]
     variants: Variants | None
-    probed: Mapping[str, Sequence[ProbeResult]]
+    probe_results: Mapping[str, Sequence[ProbeResult]]
 
 
 @runtime_checkable

@@ -25,14 +25,14 @@ class ImageSplit(Dataset[Batch]):
         images: Grey or RGB, 0 to 255.
         labels: Class indices, or -1.
         names: A name for each image, unique in the part.
-        objects: The annotated objects of each image, in data sets that know them.
+        ground_truth: The annotated objects of each image, in data sets that know them.
         paths: The file of each image, where each has its own.
     """
 
     images: UInt8[Tensor, "count channel height width"]
     labels: Targets
     names: Sequence[str]
-    objects: Sequence[GroundTruthObjects] | None = None
+    ground_truth: Sequence[GroundTruthObjects] | None = None
     paths: Sequence[Path] | None = None
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class ImageSplit(Dataset[Batch]):
     def chosen(self, indices: Sequence[int]) -> "ImageSplit":
         """Returns some of the images as a part of their own."""
         rows = list(indices)
-        objects = None if self.objects is None else [self.objects[i] for i in rows]
+        objects = None if self.ground_truth is None else [self.ground_truth[i] for i in rows]
         paths = None if self.paths is None else [self.paths[i] for i in rows]
         return ImageSplit(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects, paths)
 

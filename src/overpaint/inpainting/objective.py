@@ -164,6 +164,7 @@ class Objective:
                 found.append(work(part, own))
             except torch.OutOfMemoryError as error:
                 raise OverpaintError(
-                    f"the device has not enough memory to search {self.batch_size} latents at once; lower search.batch_size"
+                    f"the device has not enough memory to search {self.batch_size} latents at once; "
+                    "lower search.batch_size"
                 ) from error
         return [torch.cat(column)[: len(rows)] for column in zip(*found, strict=True)]

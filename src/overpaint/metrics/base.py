@@ -40,7 +40,7 @@ class MetricInputs:
         regions: The salient region of each map; empty for a flat one.
         queries: What each map cost, where that is known.
         standard_errors: Of the maps, where the method has them.
-        objects: True where an annotated object of the explained class is; nowhere in images without one.
+        ground_truth: True where an annotated object of the explained class is; nowhere in images without one.
         repeats: The maps of several seeds, the first those of ``maps``; None for one seed or a method without chance.
         repeated_regions: Their regions.
     """
@@ -51,7 +51,7 @@ class MetricInputs:
     regions: Regions
     queries: Int[Tensor, " row"] | None = None
     standard_errors: Maps | None = None
-    objects: Regions | None = None
+    ground_truth: Regions | None = None
     repeats: Float[Tensor, "seed row *space"] | None = None
     repeated_regions: Bool[Tensor, "seed row *space"] | None = None
 
@@ -67,7 +67,7 @@ class MetricInputs:
         """Returns some of the rows."""
         index = list(chosen)
         changes: dict[str, Any] = {}
-        for name in ("images", "targets", "maps", "regions", "queries", "standard_errors", "objects"):
+        for name in ("images", "targets", "maps", "regions", "queries", "standard_errors", "ground_truth"):
             value = getattr(self, name)
             changes[name] = None if value is None else value[index]
         for name in ("repeats", "repeated_regions"):

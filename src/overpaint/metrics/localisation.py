@@ -100,9 +100,9 @@ class _Localisation(MapMetric):
 
     def measure(self, inputs: MetricInputs) -> RowValues:
         """See `MapMetric.measure`."""
-        if inputs.objects is None:
+        if inputs.ground_truth is None:
             return torch.full((len(inputs.maps),), torch.nan, device=inputs.maps.device)
-        return self.compare(inputs, inputs.objects)
+        return self.compare(inputs, inputs.ground_truth)
 
     @abstractmethod
     def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:

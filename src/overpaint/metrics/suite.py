@@ -38,7 +38,7 @@ class MetricSuite:
             engine: Asks the queries of all metrics together.
             known: What is known of each row.
         """
-        found = {(m, k, i): value for i, row in enumerate(known) for (m, k), value in row.measured.items()}
+        found = {(m, k, i): value for i, row in enumerate(known) for (m, k), value in row.metric_results.items()}
         missing = {
             (m, k): [i for i in range(len(known)) if (m, k, i) not in found] for m in inputs for k in self.metrics
         }

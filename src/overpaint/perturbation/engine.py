@@ -179,8 +179,8 @@ class Engine:
             self.batch_size_difference = float((first - scores[: len(first)]).abs().max())
             if self.batch_size_difference > 0:
                 self.notes.append(
-                    f"scores of this classifier differ by up to {self.batch_size_difference:.1g} with the "
-                    f"engine.batch_size={tuner.best} repeats maps to the last bit"
+                    f"scores of this classifier differ by up to {self.batch_size_difference:.1g} with the batch "
+                    f"size; engine.batch_size={tuner.best} repeats maps to the last bit"
                 )
             self._tuner = None
         self.batch_size = size or tuner.best

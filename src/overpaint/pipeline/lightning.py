@@ -40,7 +40,7 @@ class ExplainerModule(L.LightningModule):
         engine: Asks the masked queries; None: one of its own.
 
     Attributes:
-        objects: The annotated objects of each image, by its name; set before predicting.
+        ground_truth: The annotated objects of each image, by its name; set before predicting.
         known: Returns what is known of a row, by its image's and its class's name; set before predicting.
     """
 
@@ -53,7 +53,7 @@ class ExplainerModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.engine = engine or Engine(classifier)
-        self.objects: Mapping[str, GroundTruthObjects] = {}
+        self.ground_truth: Mapping[str, GroundTruthObjects] = {}
         self.known: Callable[[str, str | None], KnownRow] = lambda _image, _class: KnownRow()
         self.classifier, self.plan, self.target = classifier, plan, target
         # Registered here so that the Trainer moves them to its device.
@@ -88,7 +88,7 @@ class ExplainerModule(L.LightningModule):
 
     def _objects_of(self, images: Sequence[str], targets: TargetSets) -> Regions | None:
         """Returns where the objects of each row's class are; None where no image is annotated."""
-        if not self.objects:
+        if not self.ground_truth:
             return None
         each = zip(images, targets.flatten().tolist(), strict=True)
-        return torch.stack([self.objects[image].of_class(target) for image, target in each]).to(targets.device)
+        return torch.stack([self.ground_truth[image].of_class(target) for image, target in each]).to(targets.device)

@@ -54,7 +54,7 @@ def explain(
     targets: TargetSets,
     plan: Plan,
     engine: Engine | None = None,
-    objects: Regions | None = None,
+    ground_truth: Regions | None = None,
     known: Sequence[KnownRow] | None = None,
 ) -> Explanation:
     """Explains why ``classifier`` gives ``images`` their score for ``targets``.
@@ -65,7 +65,7 @@ def explain(
         targets: The classes to explain of each image.
         plan: How they are explained.
         engine: Asks the masked queries of all methods together; None: one of its own.
-        objects: True where an annotated object is, for each image and target (image-major).
+        ground_truth: True where an annotated object is, for each image and target (image-major).
         known: What is known of each image and target (image-major) and need not be found again.
 
     Raises:
@@ -77,7 +77,7 @@ def explain(
     rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()
     known = known or [KnownRow()] * len(rows)
     found = find_maps(classifier, images, targets, with_seeds(plan.methods, judge.seeds), engine, known)
-    inputs = {name: _evidence(name, found, rows, row_targets, plan.rule, objects) for name in plan.methods}
+    inputs = {name: _evidence(name, found, rows, row_targets, plan.rule, ground_truth) for name in plan.methods}
     contexts = {
         name: MetricContext(method, classifier, engine, plan.inpainter) for name, method in plan.methods.items()
     }
@@ -101,18 +101,18 @@ def explain(
         repeats={name: maps for name, maps in found.items() if name[1] > 0},
         regions={name: own.regions for name, own in inputs.items()},
         flat={name: is_flat(found[name, 0].maps) for name in plan.methods},
-        objects=objects,
-        measured=measured,
+        ground_truth=ground_truth,
+        metric_results=measured,
         variants=variants,
-        probed=probed,
+        probe_results=probed,
     )
 
 
 def _probed(name: str, probe: Probe, inputs: ProbeInputs, known: Sequence[KnownRow]) -> list[ProbeResult]:
     """Asks a probe about the rows of which its answer is not known."""
-    open_ = [i for i, row in enumerate(known) if name not in row.probed]
+    open_ = [i for i, row in enumerate(known) if name not in row.probe_results]
     answers = iter(probe(inputs.rows(open_)) if open_ else [])
-    return [row.probed[name] if name in row.probed else next(answers) for row in known]
+    return [row.probe_results[name] if name in row.probe_results else next(answers) for row in known]
 
 
 def _evidence(
@@ -121,7 +121,7 @@ def _evidence(
     images: Images,
     targets: torch.Tensor,
     rule: RegionRule,
-    objects: Regions | None,
+    ground_truth: Regions | None,
 ) -> MetricInputs:
     """Gathers what metrics may look at of one method."""
     seeds = [maps.maps for (own, _), maps in found.items() if own == name]
@@ -134,7 +134,7 @@ def _evidence(
         regions=regions[0],
         queries=found[name, 0].queries,
         standard_errors=found[name, 0].standard_errors,
-        objects=objects,
+        ground_truth=ground_truth,
         repeats=torch.stack(seeds) if several else None,
         repeated_regions=torch.stack(regions) if several else None,
     )

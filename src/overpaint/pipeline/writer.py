@@ -110,9 +110,9 @@ class ExplanationWriter(BasePredictionWriter):
         }
         numbers["metrics"] = {
             method: {metric: measured[row].value for metric, measured in own.items()}
-            for method, own in explanation.measured.items()
+            for method, own in explanation.metric_results.items()
         }
-        numbers["probes"] = {name: dict(found[row].numbers) for name, found in explanation.probed.items()}
+        numbers["probes"] = {name: dict(found[row].numbers) for name, found in explanation.probe_results.items()}
         return numbers
 
 
@@ -176,15 +176,15 @@ def _saliency_arrays(explanation: Explanation, row: int) -> dict[str, NDArray[An
             arrays[f"error_{name}"] = saliency.standard_errors[row]
     for (name, seed), saliency in explanation.repeats.items():
         arrays[map_piece(name, seed)] = saliency.maps[row]
-    if explanation.objects is not None:
-        arrays["objects"] = explanation.objects[row]
+    if explanation.ground_truth is not None:
+        arrays["objects"] = explanation.ground_truth[row]
     return {name: values.cpu().numpy() for name, values in arrays.items()}
 
 
 def _curves(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
     """Returns each metric's curve with its places on the horizontal axis, as two rows."""
     curves = {}
-    for method, own in explanation.measured.items():
+    for method, own in explanation.metric_results.items():
         for metric, measured in own.items():
             if (both := _both(measured[row])) is not None:
                 curves[metric_piece(method, metric)] = both
@@ -194,7 +194,7 @@ def _curves(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
 def _probe_arrays(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
     return {
         f"{probe_piece(name)}/{key}": values.cpu().numpy()
-        for name, found in explanation.probed.items()
+        for name, found in explanation.probe_results.items()
         for key, values in found[row].arrays.items()
     }
 

@@ -99,8 +99,8 @@ class BoundarySearch:
         if self.into in names:
             return names.index(str(self.into))
         raise OverpaintError(
-            f"probes.boundary_search.into={self.into} is no class of the classifier; name one of {names[:10]}, an index "
-            f"from 0 to {len(names) - 1}, or any"
+            f"probes.boundary_search.into={self.into} is no class of the classifier; name one of {names[:10]}, an "
+            f"index from 0 to {len(names) - 1}, or any"
         )
 
     def _probed(self, inputs: ProbeInputs, wanted: int | None, white: bool) -> list[ProbeResult]:

@@ -41,21 +41,21 @@ def image_plots(
     methods = list(explanation.saliency)
     pictures = {"overview.png": overview(arrays, methods, title, variants, class_names)}
     for name, metric in metrics.items():
-        measured = {method: own[name][row] for method, own in explanation.measured.items()}
+        measured = {method: own[name][row] for method, own in explanation.metric_results.items()}
         curves = {method: both for method, one in measured.items() if (both := _curve(one)) is not None}
         if curves and axis_of(metric) not in ("", QUERIES):
             areas = {method: measured[method].value for method in curves}
             pictures[f"{name}.png"] = curves_chart(
                 curves, axis_of(metric), metric.label, f"{name}: {title}", areas=areas
             )
-    if explanation.objects is not None and arrays["objects"].any():
+    if explanation.ground_truth is not None and arrays["objects"].any():
         first = methods[0]
         pictures["objects.png"] = boxes_picture(
             arrays["image"], arrays[f"map_{first}"], arrays["objects"], arrays["region"], f"{title} · {first}"
         )
     probed = {
         name: (found[row].numbers, {key: np.asarray(values.cpu()) for key, values in found[row].arrays.items()})
-        for name, found in explanation.probed.items()
+        for name, found in explanation.probe_results.items()
     }
     return pictures | probe_image_plots(probed, title, class_names)
 

@@ -73,7 +73,7 @@ class Scoreboard:
         return float("nan") if value is None else float(value)
 
     @property
-    def probed(self) -> dict[str, list[dict[str, float]]]:
+    def probe_results(self) -> dict[str, list[dict[str, float]]]:
         """The numbers that each probe found about each row."""
         return {
             name: [

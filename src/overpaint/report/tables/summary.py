@@ -79,7 +79,7 @@ def write_summary(
             [{k: v for k, v in row.items() if k not in images[0]} for row in of_methods if row["method"] == method]
         )
         summary[method] = {name: value for name, value in own.items() if name != "images"}
-    summary |= {probe: _means(rows) for probe, rows in board.probed.items()}
+    summary |= {probe: _means(rows) for probe, rows in board.probe_results.items()}
     write_csv(folder / "results.csv", of_methods)
     write_skipped(folder / "skipped.csv", skipped)
     write_json(folder / "summary.json", summary)

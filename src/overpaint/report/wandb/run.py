@@ -82,7 +82,7 @@ class RunningScores(L.Callback):
         """Adds the batch's rows."""
         if self.run is None:
             return
-        for method, own in outputs.explanation.measured.items():
+        for method, own in outputs.explanation.metric_results.items():
             for metric, measured in own.items():
                 mean = self.means.setdefault(f"{metric}/{method}", MeanMetric(nan_strategy="ignore"))
                 mean.update(torch.tensor([each.value for each in measured]))
