@@ -8,14 +8,14 @@ from conftest import pixels_of
 from numpy.typing import NDArray
 
 from overpaint.probes.stability import TRANSFORMS
-from overpaint.report.plots.stability import (
+from overpaint.report.plots.patches import (
     PATCH,
     patch_map,
     principal_coordinates,
     region_patches,
-    stability_chart,
     without_overlap,
 )
+from overpaint.report.plots.stability import stability_chart
 
 
 def _picture(content: bytes) -> NDArray[np.int64]:

@@ -15,7 +15,8 @@ from overpaint.report.plots.acceptance import controls_chart, mean_sizes_chart, 
 from overpaint.report.plots.boundary import flip_chart, flip_picture
 from overpaint.report.plots.diversity import diversity_chart, mean_diversity_chart
 from overpaint.report.plots.intervals import Numbers
-from overpaint.report.plots.stability import patch_map, stability_chart
+from overpaint.report.plots.patches import patch_map
+from overpaint.report.plots.stability import stability_chart
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -1,0 +1,131 @@
+"""Map of a class's patches: what was painted into the salient regions of its images, by principal components."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from overpaint.report.plots.images import to_picture
+from overpaint.report.plots.style import COLOURS, chart, encode, wrapped
+
+PATCH = 16
+"""Side of a patch in pixels."""
+
+
+def region_patches(
+    images: Float[np.ndarray, "variant channel height width"], region: NDArray[np.bool_]
+) -> Float[np.ndarray, "patch channel 16 16"]:
+    """Cuts the region's bounding box out of each variant and resizes it to `PATCH` pixels, each the mean of its place.
+
+    The box is stretched to a square. An empty region gives no patch.
+    """
+    if not region.any():
+        return np.empty((0, images.shape[1], PATCH, PATCH))
+    for axis in (0, 1):
+        where = np.flatnonzero(region.any(1 - axis))
+        images = np.take(images, range(where[0], where[-1] + 1), axis=2 + axis)
+        images = np.moveaxis(np.moveaxis(images, 2 + axis, -1) @ _means(images.shape[2 + axis]), -1, 2 + axis)
+    return images
+
+
+def _means(length: int) -> Float[np.ndarray, "length 16"]:
+    """Returns the weights that turn ``length`` pixels into `PATCH` means over equal stretches."""
+    edges = np.linspace(0, length, PATCH + 1)
+    starts = np.arange(length)[:, None]
+    overlap = np.clip(np.minimum(starts + 1, edges[1:]) - np.maximum(starts, edges[:-1]), 0, None)
+    weights: Float[np.ndarray, "length 16"] = overlap / overlap.sum(0)
+    return weights
+
+
+def principal_coordinates(values: Float[np.ndarray, "row value"]) -> Float[np.ndarray, "row 2"]:
+    """Returns each row's coordinates along the first two principal axes (PCA); 0 along an axis that is not there.
+
+    An axis' sign, which is arbitrary, is chosen so that its largest weight is positive.
+    """
+    centred = values - values.mean(0) if len(values) else values
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    axes = axes[:2]
+    if axes.size:
+        signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])
+        axes = axes * np.where(signs == 0, 1, signs)[:, None]
+    found = np.zeros((len(values), 2))
+    found[:, : len(axes)] = centred @ axes.T
+    return found
+
+
+def without_overlap(places: Float[np.ndarray, "row 2"], apart: tuple[float, float]) -> list[int]:
+    """Chooses rows, one after the other, that are ``apart`` in either coordinate from all that were chosen."""
+    chosen: list[int] = []
+    for i, place in enumerate(places):
+        if all((np.abs(place - places[j]) >= apart).any() for j in chosen):
+            chosen.append(i)
+    return chosen
+
+
+def patch_map(
+    images: Sequence[Float[np.ndarray, "variant channel height width"]],
+    regions: Sequence[NDArray[np.bool_]],
+    accepted: Sequence[NDArray[np.bool_]],
+    duplicate: Sequence[NDArray[np.bool_]],
+    title: str,
+) -> bytes:
+    """Draws a class's patches on a map: what was painted into the regions of many images, like next to like.
+
+    The variants' patches, see `region_patches`, lie at their coordinates by `principal_coordinates`, in a blue frame
+    if the classifier accepted the variant, else in vermilion. Of those that would overlap the first is shown; images
+    take turns.
+
+    Args:
+        images: The variants of each image of the class.
+        regions: The region of each image.
+        accepted: Which variants are accepted.
+        duplicate: Which are near-duplicates; they are left out.
+        title: What stands above.
+
+    Returns:
+        A PNG file's content.
+    """
+    pieces, kept, turns = [], [], []
+    for variants, region, own, double in zip(images, regions, accepted, duplicate, strict=True):
+        patches = region_patches(variants[~double], region)
+        pieces.append(patches)
+        kept.append(own[~double][: len(patches)])
+        turns.append(np.arange(len(patches)))
+    figure = chart(7.0, 7.6)
+    axes = figure.add_subplot()
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_xlabel("first principal component", fontsize=8)
+    axes.set_ylabel("second principal component", fontsize=8)
+    patches = np.concatenate(pieces) if pieces else np.empty((0, 1, PATCH, PATCH))
+    if not len(patches):
+        axes.set_title(wrapped(f"{title}: no variants", 95), fontsize=9.5)
+        return encode(figure, None)
+    order = np.concatenate(turns).argsort(kind="stable")
+    patches, states = patches[order], np.concatenate(kept)[order]
+    shown = _draw_patches(axes, patches, states)
+    rate = f"{states.mean():.0%} of {len(states)} variants of {len(images)} images accepted"
+    axes.set_title(wrapped(f"{title}: {rate}; {shown} shown; blue: accepted, vermilion: flipped", 95), fontsize=9.5)
+    return encode(figure, None)
+
+
+def _draw_patches(
+    axes: Axes, patches: Float[np.ndarray, "patch channel 16 16"], accepted: NDArray[np.bool_], side: float = 0.045
+) -> int:
+    """Draws patches, ``side`` of the map's side each, and returns how many found a place."""
+    places = principal_coordinates(patches.reshape(len(patches), -1))
+    spans = np.ptp(places, axis=0)
+    places = (places - places.min(0)) / np.where(spans > 1e-12, spans, 1)
+    chosen = without_overlap(places, (1.25 * side, 1.25 * side))
+    for i in chosen:
+        (x, y), half = places[i], side / 2
+        axes.imshow(to_picture(patches[i]), extent=(x - half, x + half, y - half, y + half), zorder=2)
+        colour = COLOURS[0] if accepted[i] else COLOURS[1]
+        axes.add_patch(Rectangle((x - half, y - half), side, side, fill=False, edgecolor=colour, zorder=3))
+    axes.set_xlim(-side, 1 + side)
+    axes.set_ylim(-side, 1 + side)
+    axes.set_aspect("equal")
+    return len(chosen)
