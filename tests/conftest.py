@@ -30,7 +30,7 @@ class FunctionClassifier:
     def __init__(self, score: Callable[[Tensor], Tensor], channels: int = 1, dimensions: int = 2) -> None:
         self.score = score
         self.class_names: Sequence[str] = ["other", "wanted"]
-        self.channels, self.image_size = channels, 32
+        self.channels, self.input_size = channels, (32,) * dimensions
         self.mean = torch.zeros(1, channels, *[1] * dimensions)
         self.network: nn.Module | None = None
         self.rows: list[int] = []

@@ -42,16 +42,16 @@ def reference(images: Tensor, normalise: bool = True) -> Tensor:
     return (colours @ network.head.weight.T + network.head.bias).softmax(1).detach()
 
 
-def write_torchscript(path: Path, network: nn.Module | None = None) -> Path:
+def write_torchscript(path: Path, network: nn.Module | None = None, size: tuple[int, int] = (SIDE, SIDE)) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated, its files are not gone
-        torch.jit.trace((network or SmallNetwork()).eval(), torch.rand(2, 3, SIDE, SIDE)).save(str(path))
+        torch.jit.trace((network or SmallNetwork()).eval(), torch.rand(2, 3, *size)).save(str(path))
     return path
 
 
-def write_exported(path: Path, rows: int | None) -> Path:
+def write_exported(path: Path, rows: int | None, size: tuple[int, int] = (SIDE, SIDE)) -> Path:
     shapes = None if rows else ({0: torch.export.Dim("batch")},)
-    program = torch.export.export(SmallNetwork().eval(), (torch.rand(rows or 2, 3, SIDE, SIDE),), dynamic_shapes=shapes)
+    program = torch.export.export(SmallNetwork().eval(), (torch.rand(rows or 2, 3, *size),), dynamic_shapes=shapes)
     torch.export.save(program, path)
     return path
 

@@ -28,7 +28,7 @@ class GreyGenerator(Generator):
 
     def __init__(self, levels: Sequence[float]) -> None:
         nn.Module.__init__(self)
-        self.image_size, self.channels, self.latent_dim, self.latent_distribution = SIDE, 1, 1, "uniform"
+        self.output_size, self.channels, self.latent_dim, self.latent_distribution = (SIDE, SIDE), 1, 1, "uniform"
         self.levels = torch.tensor(levels)
         self.eval()
 

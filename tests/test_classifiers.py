@@ -11,7 +11,7 @@ import torchvision
 from foreign import CLASSES, MEAN, SIDE, STD, TRANSFORM, SmallNetwork, reference
 from torch import Tensor, nn
 
-from overpaint.classifiers.blackbox import CallableClassifier
+from overpaint.classifiers.blackbox import CallableClassifier, normalised
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.network import NetworkClassifier, classifier_from_settings
 from overpaint.classifiers.options import ClassifierOptions, content_of
@@ -38,7 +38,7 @@ def _open(source: object, **options: object) -> Classifier:
 
 def _agrees(classifier: Classifier, images: Tensor, tolerance: float = 1e-5) -> None:
     assert isinstance(classifier, Classifier)
-    assert (classifier.channels, classifier.image_size) == (3, SIDE)
+    assert (classifier.channels, classifier.input_size) == (3, (SIDE, SIDE))
     assert classifier.class_names == ["0", "1", "2", "3"]
     for count in (1, 3, 5):
         scores = classifier.scores(images[:count])
@@ -66,6 +66,37 @@ def test_torch_export_of_any_or_a_fixed_number_of_images(tmp_path: Path, images:
     classifier = _open(foreign.write_exported(tmp_path / "net.pt2", rows), **TRANSFORM)
     _agrees(classifier, images)
     _has_gradients(classifier, images)
+
+
+def test_an_exported_program_for_images_that_are_not_square(tmp_path: Path) -> None:
+    classifier = _open(foreign.write_exported(tmp_path / "net.pt2", 2, (6, 10)), **TRANSFORM)
+    assert classifier.input_size == (6, 10)
+    images = torch.rand(3, 3, 6, 10)
+    torch.testing.assert_close(classifier.scores(images), reference(images))
+    assert classifier.scores(torch.rand(3, 3, 12, 12)).shape == (3, CLASSES)
+
+
+def test_a_size_that_is_not_square_may_be_given(factories: str, tmp_path: Path) -> None:
+    path, images = foreign.write_torchscript(tmp_path / "net.pt", size=(6, 10)), torch.rand(3, 3, 6, 10)
+    for source in (path, f"{factories}:fixed"):
+        classifier = _open(source, image_size=[6, 10], **TRANSFORM)
+        assert classifier.input_size == (6, 10)
+        torch.testing.assert_close(classifier.scores(images), reference(images))
+
+
+def test_a_function_of_series() -> None:
+    def score(series: object) -> np.ndarray:
+        assert isinstance(series, np.ndarray)
+        assert series.shape[1:] == (2, 30)
+        return series.mean(2)
+
+    function = CallableClassifier(normalised(score, [0.1, 0.2], [0.5, 0.25]), ["a", "b"], [30], 2, output="logits")
+    assert isinstance(function, Classifier)
+    assert (function.input_size, function.mean.shape) == ((30,), (1, 2, 1))
+    series = torch.rand(3, 2, 30)
+    expected = (series.mean(2) - torch.tensor([0.1, 0.2])) / torch.tensor([0.5, 0.25])
+    torch.testing.assert_close(function.scores(series), expected.softmax(1))
+    assert function.scores(torch.rand(3, 2, 44)).shape == (3, 2)
 
 
 @pytest.mark.parametrize("kind", ["torchscript", "exported"])
@@ -113,7 +144,7 @@ def test_torchvision_with_a_state_dict(tmp_path: Path, prefix: str, wrapped: boo
 def test_torchvision_brings_its_class_names_and_size(tmp_path: Path) -> None:
     torch.save(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "weights.pt")
     classifier = _open("torchvision:squeezenet1_1", weights=str(tmp_path / "weights.pt"), output="logits")
-    assert (classifier.image_size, classifier.channels) == (224, 3)
+    assert (classifier.input_size, classifier.channels) == ((224, 224), 3)
     assert classifier.class_names[:2] == ["tench", "goldfish"]
     assert len(set(classifier.class_names)) == 1000
 

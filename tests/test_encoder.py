@@ -55,7 +55,7 @@ class Fixed(Encoder):
 def test_it_does_not_see_the_region(size: int, channels: int) -> None:
     encoder = _encoder(size, channels)
     images = torch.rand(2, channels, size, size, generator=_seeded(0))
-    regions = random_regions(2, size, _seeded(1))
+    regions = random_regions(2, (size, size), _seeded(1))
     other = torch.where(regions[:, None], 1 - images, images)
     for mine, theirs in zip(encoder(images, regions), encoder(other, regions), strict=True):
         assert mine.shape == (2, 6)
@@ -67,13 +67,13 @@ def test_it_does_not_see_the_region(size: int, channels: int) -> None:
 def test_the_log_variances_are_cut() -> None:
     encoder = _encoder()
     nn.init.constant_(encoder.layers[-1].bias, 50.0)  # type: ignore[arg-type]
-    regions = random_regions(1, 32, _seeded(1))
+    regions = random_regions(1, (32, 32), _seeded(1))
     assert encoder(torch.rand(1, 1, 32, 32), regions)[1].unique().tolist() == [1.0]
 
 
 def test_another_size_is_refused() -> None:
-    with pytest.raises(OverpaintError, match="image_size=48"):
-        Encoder(48)
+    with pytest.raises(OverpaintError, match="image_size=50"):
+        Encoder(50)
 
 
 def test_guesses_have_the_mean_and_the_deviation_that_were_told() -> None:
@@ -86,17 +86,27 @@ def test_guesses_have_the_mean_and_the_deviation_that_were_told() -> None:
     torch.testing.assert_close(drawn.std((0, 1)), deviation.expand(2), rtol=5 / 24000**0.5, atol=0)
 
 
-@pytest.mark.parametrize("size", [32, 64])
-def test_random_regions_are_shares_of_the_image(size: int) -> None:
+def test_an_image_that_is_not_square() -> None:
+    encoder = Encoder([48, 80], 3, 6, 2).eval()
+    regions = random_regions(2, (48, 80), _seeded(1))
+    mean, log_variance = encoder(torch.rand(2, 3, 48, 80), regions)
+    assert mean.shape == log_variance.shape == (2, 6)
+    assert encoder.input_size == (48, 80)
+    assert Encoder(**encoder.settings).settings == encoder.settings  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 64), (48, 80)])
+def test_random_regions_are_shares_of_the_image(size: tuple[int, int]) -> None:
+    height, width = size
     regions = random_regions(200, size, _seeded(0))
     shares = regions.flatten(1).float().mean(1)
-    assert float(shares.min()) >= SHARES[0] - 1 / size**2
+    assert float(shares.min()) >= SHARES[0] - 1 / (height * width)
     assert float(shares.max()) <= SHARES[1]
     assert float(shares.mean()) == pytest.approx(sum(SHARES) / 2, abs=5 * (SHARES[1] - SHARES[0]) / (12 * 200) ** 0.5)
     assert len({tuple(r.flatten().tolist()) for r in regions}) == 200
     inside = regions[:, 1:-1, 1:-1]  # blobs: nearly every pixel of one has a neighbour in it
     neighbours = sum(
-        regions[:, 1 + y : size - 1 + y, 1 + x : size - 1 + x].int() for y, x in ((0, 1), (1, 0), (0, -1), (-1, 0))
+        regions[:, 1 + y : height - 1 + y, 1 + x : width - 1 + x].int() for y, x in ((0, 1), (1, 0), (0, -1), (-1, 0))
     )
     assert float((neighbours[inside] > 0).float().mean()) > 0.99
     assert torch.equal(regions, random_regions(200, size, _seeded(0)))
@@ -131,7 +141,7 @@ def test_it_learns_to_tell_latents() -> None:
 
 def _scene() -> tuple[Tensor, Tensor, Tensor]:
     images = torch.rand(2, 1, 32, 32, generator=_seeded(2))
-    regions = random_regions(2, 32, _seeded(1))
+    regions = random_regions(2, (32, 32), _seeded(1))
     return images, regions, RegionRule().ring_weights(regions)
 
 

@@ -117,19 +117,22 @@ def test_the_penalty_weighs_the_same_judgement_the_same_at_any_size() -> None:
 
     penalties = {size: gradient_penalty(Coarse(), torch.rand(2, 1, size, size)) for size in (32, 64, 128, 224)}
     weighed = torch.stack(
-        [RECIPES["stable"].at(size).penalty * penalty for size, penalty in penalties.items()]
+        [RECIPES["stable"].at((size, size)).penalty * penalty for size, penalty in penalties.items()]
     ).detach()
     assert float(weighed[0]) > 0
     torch.testing.assert_close(weighed, weighed[0].expand(4))
 
 
 def test_a_recipe_that_was_chosen_at_a_size_is_fitted_to_others() -> None:
-    stable, large, largest = (RECIPES["stable"].at(size) for size in (32, 128, 224))
+    stable, large, largest = (RECIPES["stable"].at((size, size)) for size in (32, 128, 224))
     assert stable == RECIPES["stable"]
     assert large.generator_rate == pytest.approx(stable.generator_rate / 4)
     assert large.discriminator_rate == pytest.approx(stable.discriminator_rate / 4)
     assert largest.generator_rate == large.generator_rate  # the networks are as wide
-    assert RECIPES["radford"].at(224) == RECIPES["radford"]
+    oblong = RECIPES["stable"].at((96, 160))  # one doubling more than 32, 15 times the pixels
+    assert oblong.generator_rate == pytest.approx(stable.generator_rate / 2)
+    assert oblong.penalty == pytest.approx(15 * stable.penalty)
+    assert RECIPES["radford"].at((224, 224)) == RECIPES["radford"]
 
 
 def test_gradient_penalty_is_a_mean_over_images() -> None:

@@ -36,7 +36,12 @@ class GreyGenerator(Generator):
 
     def __init__(self, channels: int = 1) -> None:
         nn.Module.__init__(self)
-        self.image_size, self.channels, self.latent_dim, self.latent_distribution = SIDE, channels, 1, "uniform"
+        self.output_size, self.channels, self.latent_dim, self.latent_distribution = (
+            (SIDE, SIDE),
+            channels,
+            1,
+            "uniform",
+        )
         self.levels: Tensor = torch.empty(0)
         self.eval()
 
@@ -182,44 +187,46 @@ def test_each_image_is_judged_by_itself() -> None:
     assert inpainter.discriminator.rows[-3:] == [5, 5, 5]
 
 
-def _networks(channels: int = 1, side: int = 32) -> tuple[Generator, Discriminator, NetworkClassifier]:
+def _networks(
+    channels: int = 1, size: int | tuple[int, int] = 32
+) -> tuple[Generator, Discriminator, NetworkClassifier]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         generator, discriminator = Generator(32, channels, 6, 4), Discriminator(32, channels, 4)
         network = ResidualNetwork(channels, 3, 8)
     names, mean, std = ["a", "b", "c"], [0.5] * channels, [0.25] * channels
-    classifier = NetworkClassifier(network, names, side, mean, std)
+    classifier = NetworkClassifier(network, names, size, mean, std)
     return generator.eval(), discriminator.eval(), classifier.eval()
 
 
-@pytest.mark.parametrize("side", [20, 48])
+@pytest.mark.parametrize("size", [(20, 20), (48, 48), (24, 40)])
 @pytest.mark.parametrize("blend", ["paste", "feather", "poisson"])
-def test_a_generator_of_another_size_is_searched_at_its_own(side: int, blend: Any) -> None:
-    generator, discriminator, classifier = _networks(3, side)
-    images = _images(2, 3, side)
-    regions = torch.zeros(2, side, side, dtype=torch.bool)
+def test_a_generator_of_another_size_is_searched_at_its_own(size: tuple[int, int], blend: Any) -> None:
+    generator, discriminator, classifier = _networks(3, size)
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    regions = torch.zeros(2, *size, dtype=torch.bool)
     regions[0, 4:12, 5:15] = True
     regions[1, :6, -7:] = True
     rule, search = RegionRule(), LatentSearch(num_variants=3, steps=3, num_candidates=0)
     inpainter = Inpainter(generator, discriminator, search, rule, blend)
     variants = inpainter(classifier, images, torch.tensor([0, 1]), regions)
-    assert variants.images.shape == (2, 3, 3, side, side)
+    assert variants.images.shape == (2, 3, 3, *size)
     for i in range(2):
         outside = ~regions[i]
         assert torch.equal(variants.images[i][:, :, outside], images[i][:, outside].expand(3, -1, -1))
         assert not torch.equal(variants.images[i][:, :, regions[i]], images[i][:, regions[i]].expand(3, -1, -1))
 
-    def resize(values: Tensor, to: int) -> Tensor:
-        return F.interpolate(values, (to, to), mode="bilinear", antialias=True)
+    def resize(values: Tensor, to: tuple[int, int]) -> Tensor:
+        return F.interpolate(values, to, mode="bilinear", antialias=True)
 
-    small_regions = resize(regions[:, None].float(), 32)[:, 0] >= 0.5
-    found = search(generator, discriminator, resize(images, 32), rule.ring_weights(small_regions))
-    painted = torch.stack([resize(p, side) for p in found.images])
+    small_regions = resize(regions[:, None].float(), (32, 32))[:, 0] >= 0.5
+    found = search(generator, discriminator, resize(images, (32, 32)), rule.ring_weights(small_regions))
+    painted = torch.stack([resize(p, size) for p in found.images])
     torch.testing.assert_close(variants.images, blend_into(images, painted, regions, blend))
     torch.testing.assert_close(variants.latents, found.latents)
     torch.testing.assert_close(variants.contextual_losses, found.contextual_losses)
     with torch.no_grad():
-        realism = torch.stack([discriminator(resize(v, 32)) for v in variants.images])
+        realism = torch.stack([discriminator(resize(v, (32, 32))) for v in variants.images])
     torch.testing.assert_close(variants.realism, realism)
     assert float(variants.images.min()) >= 0
     assert float(variants.images.max()) <= 1

@@ -23,7 +23,7 @@ class LinearGenerator(Generator):
 
     def __init__(self, channels: int = 2, scale: float = 0.1, distribution: LatentDistribution = "uniform") -> None:
         nn.Module.__init__(self)
-        self.image_size, self.channels, self.latent_dim = SIDE, channels, LATENTS
+        self.output_size, self.channels, self.latent_dim = (SIDE, SIDE), channels, LATENTS
         self.latent_distribution = distribution
         rng = torch.Generator().manual_seed(11)
         matrix = scale * torch.randn(channels * SIDE**2, LATENTS, generator=rng, dtype=torch.float64)

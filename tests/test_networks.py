@@ -1,9 +1,11 @@
 """The networks, their checkpoints, and the classifier around a network."""
 
 import inspect
+import json
 import math
 import os
 import pickle
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from overpaint.classifiers.network import NetworkClassifier, classifier_from_set
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY, load_dcgan, read_checkpoint
-from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal, start_and_doublings
 from overpaint.networks.residual import RepeatGrey, ResidualBlock, ResidualNetwork, build_classifier_network
 
 
@@ -64,10 +66,49 @@ def test_channels_double_towards_the_latent() -> None:
     assert [(c.in_channels, c.out_channels) for c in convolutions] == [(3, 2), (2, 4), (4, 8), (8, 16), (16, 1)]
 
 
+@pytest.mark.parametrize(
+    ("size", "start", "doublings"),
+    [
+        *[((32, 32), (4, 4), 3), ((64, 64), (4, 4), 4), ((128, 128), (4, 4), 5), ((224, 224), (7, 7), 5)],
+        *[((96, 160), (6, 10), 4), ((16, 64), (4, 16), 2), ((28, 28), (7, 7), 2)],
+    ],
+)
+@torch.no_grad()
+def test_sizes_start_small(size: tuple[int, int], start: tuple[int, int], doublings: int) -> None:
+    assert start_and_doublings(size) == (start, doublings)
+    generator, discriminator = Generator(size, 1, 5, 1), Discriminator(size, 1, 1)
+    first, last = generator.layers[0], discriminator.layers[-1]
+    assert isinstance(first, nn.ConvTranspose2d)
+    assert isinstance(last, nn.Conv2d)
+    assert first.kernel_size == last.kernel_size == start
+    assert generator.output_size == discriminator.input_size == size
+    images = generator(torch.randn(2, 5))
+    assert images.shape == (2, 1, *size)
+    assert discriminator(images).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("size", "near"),
+    [
+        (50, "48 and 52"),
+        (8, "16 and 32"),
+        (100, "96 and 104"),
+        (1000, "960 and 1024"),
+        ([96, 161], r"\[96, 160\] and \[96, 176\]"),
+        ([256, 32], r"\[128, 32\] and \[256, 64\]"),
+    ],
+)
+def test_a_size_that_is_none_names_its_neighbours(size: int | list[int], near: str) -> None:
+    with pytest.raises(OverpaintError, match=rf"is not a size of this DCGAN.*; near are {near}$") as caught:
+        Generator(size)
+    for word in re.findall(r"\d+(?=$| and)|\[.*?\]", str(caught.value).partition("near are ")[2]):
+        Generator(json.loads(word), base_channels=1, latent_dim=1)
+
+
 @pytest.mark.parametrize("network", [Generator, Discriminator])
 def test_another_size_is_refused(network: Any) -> None:
-    with pytest.raises(OverpaintError, match=r"image_size=48 .*choose one of \[32, 64, 128, 224\]"):
-        network(48)
+    with pytest.raises(OverpaintError, match=r"image_size=50 is not a size of this DCGAN.*; near are 48 and 52"):
+        network(50)
 
 
 def test_unknown_kinds_are_refused() -> None:
@@ -161,12 +202,15 @@ def test_initial_weights_are_normal(deviation: float) -> None:
     assert all(torch.equal(a, b) for a, b in zip(now, kept, strict=True))
 
 
+@pytest.mark.parametrize(("size", "written"), [(64, 64), ((64, 64), 64), ((32, 64), [32, 64])])
 @pytest.mark.parametrize("network", [Generator, Discriminator])
-def test_settings_build_the_same_network_again(network: Any) -> None:
-    first = network(64, 1, base_channels=3)
+def test_settings_build_the_same_network_again(network: Any, size: Any, written: Any) -> None:
+    first = network(size, 1, base_channels=3)
+    assert first.settings["image_size"] == written
     again = network(**first.settings)
     again.load_state_dict(first.state_dict())
     assert again.settings == first.settings
+    assert json.loads(json.dumps(first.settings)) == first.settings
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32), (3, 64)])
@@ -319,11 +363,12 @@ def test_a_dcgan_comes_back_frozen(tmp_path: Path) -> None:
         assert not any(p.requires_grad for p in network.parameters())
 
 
-def test_a_classifier_comes_back_frozen(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "input_size"), [(16, (16, 16)), ([12, 20], (12, 20))])
+def test_a_classifier_comes_back_frozen(tmp_path: Path, size: int | list[int], input_size: tuple[int, int]) -> None:
     settings = {
         "architecture": "residual",
         "class_names": ["cat", "dog"],
-        "image_size": 16,
+        "image_size": size,
         "mean": [0.4],
         "std": [0.2],
     }
@@ -334,7 +379,7 @@ def test_a_classifier_comes_back_frozen(tmp_path: Path) -> None:
     images = torch.rand(3, 1, 20, 20)
     assert torch.equal(loaded.scores(images), classifier.scores(images))
     assert loaded.class_names == ["cat", "dog"]
-    assert (loaded.channels, loaded.image_size) == (1, 16)
+    assert (loaded.channels, loaded.input_size) == (1, input_size)
     assert not loaded.training
     assert not any(p.requires_grad for p in loaded.parameters())
 
@@ -363,6 +408,34 @@ def test_scores_are_the_softmax_of_the_networks_logits() -> None:
     torch.testing.assert_close(scores, expected.exp() / expected.exp().sum(1, keepdim=True))
     torch.testing.assert_close(scores.sum(1), torch.ones(4))
     assert torch.equal(classifier.mean.flatten(), mean)
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (10, 6), (32, 32)])
+def test_a_network_for_images_that_are_not_square(shape: tuple[int, int]) -> None:
+    network = _Means()
+    classifier = NetworkClassifier(network, ["a", "b", "c"], (6, 10), [0.1, 0.2, 0.3], [0.5, 0.25, 2.0], "auto")
+    images = torch.rand(2, 3, *shape)
+    classifier.scores(images)
+    assert classifier.input_size == (6, 10)
+    assert network.seen[-1].shape == (2, 3, 6, 10)
+    assert classifier.compiled().input_size == (6, 10)
+
+
+def test_a_network_of_series() -> None:
+    class Series(nn.Module):
+        def forward(self, series: Tensor) -> Tensor:
+            return series.mean(2)
+
+    classifier = NetworkClassifier(Series(), ["a", "b"], [20], [0.1, 0.2], [0.5, 0.25], "auto")
+    assert isinstance(classifier, Classifier)
+    assert classifier.input_size == (20,)
+    assert classifier.mean.shape == (1, 2, 1)
+    series = torch.rand(4, 2, 20)
+    expected = (series.mean(2) - torch.tensor([0.1, 0.2])) / torch.tensor([0.5, 0.25])
+    torch.testing.assert_close(classifier.logits(series), expected)
+    assert classifier.scores(torch.rand(4, 2, 33)).shape == (4, 2)
+    with pytest.raises(OverpaintError, match="inputs of size 20x20 can't be resized to 20: series"):
+        classifier.scores(torch.rand(1, 2, 20, 20))
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (16, 16), (5, 11), (8, 16)])

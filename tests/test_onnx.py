@@ -42,10 +42,29 @@ def _open(path: Path, **options: object) -> CallableClassifier:
 def test_any_layout_gives_the_same_scores(tmp_path: Path, shape: tuple[int | str | None, ...]) -> None:
     said = {} if SIDE in shape else {"image_size": SIDE}
     classifier = _open(foreign.write_onnx(tmp_path / "net.onnx", shape), **said, **TRANSFORM)
-    assert (classifier.channels, classifier.image_size) == (3, SIDE)
+    assert (classifier.channels, classifier.input_size) == (3, (SIDE, SIDE))
     for count in (1, 5):
         torch.testing.assert_close(classifier.scores(IMAGES[:count]), reference(IMAGES[:count]))
     assert classifier.mean.flatten().tolist() == pytest.approx(foreign.MEAN)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "size"),
+    [
+        (("n", 3, 6, 10), {}, (6, 10)),
+        ((2, 6, 10, 3), {}, (6, 10)),
+        (("n", 3, "h", 10), {"image_size": [6, 10]}, (6, 10)),
+        (("n", 3, "h", 10), {}, (10, 10)),
+        (("n", 3, "h", "w"), {"image_size": [6, 10]}, (6, 10)),
+    ],
+)
+def test_an_input_that_is_not_square(
+    tmp_path: Path, shape: tuple[int | str, ...], options: dict[str, object], size: tuple[int, int]
+) -> None:
+    classifier = _open(foreign.write_onnx(tmp_path / "net.onnx", shape), **options, **TRANSFORM)
+    assert classifier.input_size == size
+    images = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(classifier.scores(images), reference(images))
 
 
 def test_half_precision(tmp_path: Path) -> None:
@@ -78,7 +97,8 @@ def test_the_file_is_read_once(tmp_path: Path) -> None:
     ("shape", "options", "message"),
     [
         (("n", 3, "h", "w"), {}, r"classifier\.image_size must be given: .*net\.onnx does not say how large"),
-        (("n", 3, 8, 12), {}, r"net\.onnx takes images of 8x12; they must be square"),
+        (("n", 3, 8, 12), {"image_size": 12}, r"classifier\.image_size=12, but .*net\.onnx takes 8x12$"),
+        (("n", 3, "h", 12), {"image_size": [8, 16]}, r"classifier\.image_size=\[8, 16\], but .* takes anyx12$"),
         (("n", 3, SIDE, SIDE), {"image_size": 16}, rf"classifier\.image_size=16, but .*net\.onnx takes {SIDE}"),
         (("n", 3, SIDE, SIDE), {"channels": 1}, r"classifier\.channels=1, but .*net\.onnx takes 3"),
         (("n", 3, SIDE, SIDE), {"weights": "w.pt"}, r"classifier\.weights=w\.pt has no meaning .*an ONNX file, which"),

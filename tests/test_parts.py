@@ -20,8 +20,8 @@ def _classifier(size: int) -> Classifier:
         ([], 32, []),
         (["0", "a cat"], 32, []),
         (["a cat"], 32, ["was trained on images of ['a cat'], none of which the classifier knows"]),
-        ([], 48, ["paints 32 pixels, the classifier sees 48: images and regions are resized"]),
-        (["a cat"], 16, ["paints 32 pixels, the classifier sees 16", "was trained on images of ['a cat']"]),
+        ([], 48, ["paints 32x32 pixels, the classifier sees 48x48: images and regions are resized"]),
+        (["a cat"], 16, ["paints 32x32 pixels, the classifier sees 16x16", "was trained on images of ['a cat']"]),
     ],
 )
 def test_another_size_or_domain_is_said(classes: list[str], size: int, said: list[str]) -> None:

@@ -476,7 +476,7 @@ def test_training_with_bad_words_loses_nothing(run_folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
     for word, message in {
         "model.dcgan.latent_dim=0": "latent_dim=0",
-        "model.dcgan.image_size=48": "image_size=48 is not a size of this DCGAN",
+        "model.dcgan.image_size=50": "image_size=50 is not a size of this DCGAN",
         "model.dcgan.channels=1": "model.dcgan.channels=1 differs from data.channels=3",
         "model.classifier.architecture=resnet": "architecture='resnet' is neither 'residual' nor",
         "model.classifier.batch_size=0": "batch_size=0 must be a whole number of at least 1",

@@ -10,10 +10,11 @@ from torch import nn
 
 from overpaint.classifiers.output import Output, OutputOption, as_scores, output_kind, resize_to_input, validate_output
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size
 from overpaint.core.types import Images, Scores
 
 ScoreFunction = Callable[[NDArray[np.float32]], Any]
-"""Takes images ``(batch, channel, height, width)`` in ``[0, 1]``, returns scores ``(batch, class)``."""
+"""Takes images ``(batch, channel, height, width)`` in ``[0, 1]``, or series, returns scores ``(batch, class)``."""
 
 GREY = 0.5
 """Each channel of the colour that is shown where an image is masked, if nothing is known of the training images."""
@@ -21,18 +22,24 @@ GREY = 0.5
 
 def normalised(function: ScoreFunction, mean: Sequence[float], std: Sequence[float]) -> ScoreFunction:
     """Returns ``function((images - mean) / std)``, for a function that takes normalised images."""
-    centre, spread = (np.array(values, np.float32).reshape(1, -1, 1, 1) for values in (mean, std))
-    return lambda images: function((images - centre) / spread)
+
+    def of_images(images: NDArray[np.float32]) -> Any:
+        shape = (1, -1, *[1] * (images.ndim - 2))
+        centre, spread = (np.array(values, np.float32).reshape(shape) for values in (mean, std))
+        return function((images - centre) / spread)
+
+    return of_images
 
 
 class CallableClassifier:
     """Any Python function from images to scores, on the CPU.
 
     Args:
-        function: Takes a float32 array ``(batch, channel, height, width)`` in ``[0, 1]``, returns logits or
-            probabilities ``(batch, class)``.
+        function: Takes a float32 array ``(batch, channel, height, width)`` in ``[0, 1]``, or ``(batch, channel,
+            length)``, and returns logits or probabilities ``(batch, class)``.
         class_names: The name of each class, in the order of the scores.
-        image_size: Side of the images that the function takes; others are resized to it.
+        input_size: Size of the images that the function takes, ``(height, width)`` or a square's side, or of its
+            series, ``(length,)``; others are resized to it.
         channels: Their channels.
         mean: The mean of each channel, for images in ``[0, 1]``: the colour shown where an image is masked; None
             takes a middle grey.
@@ -49,7 +56,7 @@ class CallableClassifier:
         self,
         function: ScoreFunction,
         class_names: Sequence[str],
-        image_size: int,
+        input_size: int | Sequence[int],
         channels: int,
         mean: Sequence[float] | None = None,
         output: OutputOption = "auto",
@@ -59,18 +66,18 @@ class CallableClassifier:
             raise OverpaintError(f"mean={mean} must have one entry for each of the {channels} channels")
         self.function = function
         self.class_names = list(class_names)
-        self.image_size, self.channels = image_size, channels
-        self.mean = torch.tensor(mean).reshape(1, channels, 1, 1)
-        self.output: Output = output_kind(output, self.answers, channels, image_size)
+        self.input_size, self.channels = as_size(input_size, None, "input_size"), channels
+        self.mean = torch.tensor(mean).reshape(1, channels, *[1] * len(self.input_size))
+        self.output: Output = output_kind(output, self.answers, channels, self.input_size)
 
     def answers(self, images: Images) -> Scores:
         """Returns what the function says of images in ``[0, 1]``, logits or probabilities, on the images' device.
 
         Raises:
-            OverpaintError: If the images have another number of channels, or the function's answer is not one number
-                for each class and image.
+            OverpaintError: If the images have another number of channels or dimensions, or the function's answer is not
+                one number for each class and image.
         """
-        inputs = resize_to_input(images.detach().float(), self.channels, self.image_size)
+        inputs = resize_to_input(images.detach().float(), self.channels, self.input_size)
         answer = self.function(inputs.contiguous().cpu().numpy())
         try:
             scores = torch.tensor(np.asarray(answer, dtype=np.float32))

@@ -17,6 +17,7 @@ from overpaint.classifiers.onnx import OnnxFunction
 from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.classifiers.output import probe_images
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size, format_size
 from overpaint.core.types import Classifier
 
 
@@ -78,7 +79,7 @@ def _network(
     names: Sequence[str] | None = None,
 ) -> NetworkClassifier:
     """Wraps a network, of which ``channels``, ``sides`` and ``names`` are known from its source."""
-    channels, size = _input(options, channels, sides)
+    channels, size = _channels(options, channels), _input_size(options, sides)
     mean, std = _normalisation(options, channels)
     with torch.inference_mode():
         classes = _count_classes(network, options, channels, size)
@@ -93,7 +94,7 @@ def _black_box(
     sides: Sequence[int | None] = (None, None),
 ) -> CallableClassifier:
     """Wraps a function, of which ``channels`` and ``sides`` are known from its source."""
-    channels, size = _input(options, channels, sides)
+    channels, size = _channels(options, channels), _input_size(options, sides)
     mean: Sequence[float] | None = options.mean
     if isinstance(function, OnnxFunction):
         mean, std = _normalisation(options, channels)
@@ -102,28 +103,40 @@ def _black_box(
     return CallableClassifier(function, _class_names(options, None, classes), size, channels, mean, options.output)
 
 
-def _input(options: ClassifierOptions, channels: int | None, sides: Sequence[int | None]) -> tuple[int, int]:
-    """Returns the channels and the side of the images, from the source and from what is given.
+def _channels(options: ClassifierOptions, own: int | None) -> int:
+    """Returns the channels of the images, from the source and from what is given.
 
     Raises:
-        OverpaintError: If the two contradict each other, neither says the side, or they are not square, grey or RGB.
+        OverpaintError: If the two contradict each other, or the images are neither grey nor RGB.
     """
-    height, width = sides
-    if height is not None and width is not None and height != width:
-        raise OverpaintError(f"classifier={options.source} takes images of {height}x{width}; they must be square")
-    for name, own in (("channels", channels), ("image_size", height or width)):
-        given = getattr(options, name)
-        if None not in (own, given) and own != given:
-            raise OverpaintError(f"classifier.{name}={given}, but classifier={options.source} takes {own}")
-    size = options.image_size or height or width
-    if size is None:
+    if None not in (own, options.channels) and own != options.channels:
+        raise OverpaintError(f"classifier.channels={options.channels}, but classifier={options.source} takes {own}")
+    channels = options.channels or own or len(options.mean or ()) or 3
+    if channels not in (1, 3):
+        raise OverpaintError(f"classifier={options.source} takes {channels} channels; images are grey (1) or RGB (3)")
+    return channels
+
+
+def _input_size(options: ClassifierOptions, sides: Sequence[int | None]) -> tuple[int, ...]:
+    """Returns the size of the images, from the source and from what is given; a free side is as long as the other.
+
+    Raises:
+        OverpaintError: If the two contradict each other, or neither says the size.
+    """
+    known = [side for side in sides if side is not None]
+    if options.image_size is not None:
+        size = as_size(options.image_size, len(sides))
+        if any(own not in (None, side) for own, side in zip(sides, size, strict=True)):
+            raise OverpaintError(
+                f"classifier.image_size={options.image_size}, but classifier={options.source} takes "
+                f"{format_size(sides)}"
+            )
+        return size
+    if not known:
         raise OverpaintError(
             f"classifier.image_size must be given: {options.source} does not say how large its images are"
         )
-    channels = options.channels or channels or len(options.mean or ()) or 3
-    if channels not in (1, 3):
-        raise OverpaintError(f"classifier={options.source} takes {channels} channels; images are grey (1) or RGB (3)")
-    return channels, size
+    return tuple(known[0] if side is None else side for side in sides)
 
 
 def _normalisation(options: ClassifierOptions, channels: int) -> tuple[Sequence[float], Sequence[float] | None]:
@@ -138,7 +151,9 @@ def _normalisation(options: ClassifierOptions, channels: int) -> tuple[Sequence[
     return options.mean, options.std
 
 
-def _count_classes(ask: Callable[[Tensor], object], options: ClassifierOptions, channels: int, size: int) -> int:
+def _count_classes(
+    ask: Callable[[Tensor], object], options: ClassifierOptions, channels: int, size: tuple[int, ...]
+) -> int:
     """Tries a classifier with one image, and counts the scores of its answer.
 
     Raises:
@@ -149,7 +164,8 @@ def _count_classes(ask: Callable[[Tensor], object], options: ClassifierOptions, 
     except Exception as error:  # someone else's code
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise OverpaintError(
-            f"classifier={options.source} can't take images of {size}x{size} pixels with {channels} channels: {reason}"
+            f"classifier={options.source} can't take images of {format_size(size)} pixels with {channels} channels: "
+            f"{reason}"
         ) from error
     shape = getattr(answer, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != 1 or shape[1] < 2:

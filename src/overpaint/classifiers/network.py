@@ -17,6 +17,7 @@ from overpaint.classifiers.output import (
     validate_output,
 )
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size
 from overpaint.core.types import Images, Scores
 from overpaint.networks.checkpoint import checked_settings, load_part, read_checkpoint
 from overpaint.networks.residual import build_classifier_network
@@ -31,7 +32,8 @@ class NetworkClassifier(nn.Module):
     Args:
         network: Takes normalised images, returns logits or probabilities; in eval mode.
         class_names: The name of each class, in the order of the answers.
-        image_size: Side of the images that the network was made for; others are resized to it.
+        input_size: Size of the images that the network was made for, ``(height, width)`` or a square's side, or of its
+            series, ``(length,)``; others are resized to it.
         mean: The mean of each channel, for images in ``[0, 1]``; its length is the number of channels.
         std: The standard deviation of each channel; None if the network takes images in ``[0, 1]`` as they are, so
             that ``mean`` is nothing but the colour shown where an image is masked.
@@ -48,7 +50,7 @@ class NetworkClassifier(nn.Module):
         self,
         network: nn.Module,
         class_names: Sequence[str],
-        image_size: int,
+        input_size: int | Sequence[int],
         mean: Sequence[float],
         std: Sequence[float] | None,
         output: OutputOption = "logits",
@@ -58,21 +60,21 @@ class NetworkClassifier(nn.Module):
             raise OverpaintError(f"mean={list(mean)} and std={list(std)} must have one entry a channel, std above 0")
         self.network: nn.Module = network
         self.class_names = list(class_names)
-        self.image_size = image_size
+        self.input_size = as_size(input_size, None, "input_size")
         self.channels = len(mean)
-        shape = (1, self.channels, 1, 1)
+        shape = (1, self.channels, *[1] * len(self.input_size))
         self.register_buffer("mean", torch.tensor(list(mean)).reshape(shape))
         self.register_buffer("std", None if std is None else torch.tensor(list(std)).reshape(shape))
-        self.output: Output = output_kind(output, self.answers, self.channels, image_size)
+        self.output: Output = output_kind(output, self.answers, self.channels, self.input_size)
 
     def answers(self, images: Images) -> Scores:
         """Returns what the network says of images in ``[0, 1]``, logits or probabilities, with gradients.
 
         Raises:
-            OverpaintError: If the images have another number of channels, or the network's answer is not one number
-                for each class and image.
+            OverpaintError: If the images have another number of channels or dimensions, or the network's answer is not
+                one number for each class and image.
         """
-        inputs = resize_to_input(images, self.channels, self.image_size)
+        inputs = resize_to_input(images, self.channels, self.input_size)
         if self.std is not None:
             inputs = (inputs - self.mean) / self.std
         inputs = inputs.to(self.mean.dtype)  # that of a network in bf16, too
@@ -103,7 +105,7 @@ class NetworkClassifier(nn.Module):
         std = None if self.std is None else self.std.flatten().tolist()
         network: nn.Module = torch.compile(self.network)  # type: ignore[assignment]
         mean = self.mean.flatten().tolist()
-        twin = NetworkClassifier(network, self.class_names, self.image_size, mean, std, self.output)
+        twin = NetworkClassifier(network, self.class_names, self.input_size, mean, std, self.output)
         return twin.to(self.mean.device, self.mean.dtype)
 
 
@@ -111,11 +113,12 @@ def classifier_from_settings(settings: dict[str, Any]) -> NetworkClassifier:
     """Builds an untrained classifier from the plain values that a checkpoint keeps.
 
     Args:
-        settings: ``architecture``, ``class_names``, ``image_size``, ``mean`` and ``std``.
+        settings: ``architecture``, ``class_names``, ``image_size`` (a square's side or a list), ``mean``, ``std``.
     """
     network = build_classifier_network(settings["architecture"], len(settings["mean"]), len(settings["class_names"]))
-    transform = {name: settings[name] for name in ("class_names", "image_size", "mean", "std")}
-    return NetworkClassifier(network, **transform).to(memory_format=torch.channels_last)
+    transform = {name: settings[name] for name in ("class_names", "mean", "std")}
+    classifier = NetworkClassifier(network, input_size=settings["image_size"], **transform)
+    return classifier.to(memory_format=torch.channels_last)
 
 
 def load_classifier(path: Path) -> NetworkClassifier:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from overpaint.classifiers.output import OutputOption
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size
 
 Kind = Literal["checkpoint", "torchvision", "factory", "torchscript", "exported", "onnx"]
 
@@ -48,8 +49,9 @@ class ClassifierOptions:
         weights: For ``torchvision:`` and factories: a state-dict file; ``DEFAULT`` takes torchvision's own weights.
         class_names: A text file with one name a line, or the names; by default torchvision's where their number fits,
             else the numbers of the classes.
-        image_size: The side of the images it takes; torchvision's by default, or what the file says. Images are
-            resized to it whole; torchvision's own evaluation instead cuts off what is outside the middle square.
+        image_size: The side of the square images it takes, or their height and width; torchvision's by default, or
+            what the file says. Images are resized to it whole; torchvision's own evaluation instead cuts off what is
+            outside the middle square.
         channels: 3 by default, or what the file or the length of ``mean`` says.
         mean: The mean of each channel in ``[0, 1]``; torchvision's by default. Elsewhere images are not normalised
             unless this and ``std`` are given, and a middle grey stands where an image is masked.
@@ -60,7 +62,7 @@ class ClassifierOptions:
     source: str
     weights: str | None = None
     class_names: str | Sequence[str | int] | None = None
-    image_size: int | None = None
+    image_size: int | Sequence[int] | None = None
     channels: int | None = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
@@ -73,9 +75,10 @@ class ClassifierOptions:
                 raise OverpaintError(
                     f"classifier.{name}={getattr(self, name)} has no meaning for classifier={self.source}, {why}"
                 )
-        for name in ("image_size", "channels"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise OverpaintError(f"classifier.{name}={getattr(self, name)} must be at least 1")
+        if self.image_size is not None:
+            as_size(self.image_size, name="classifier.image_size")
+        if self.channels is not None and self.channels < 1:
+            raise OverpaintError(f"classifier.channels={self.channels} must be at least 1")
         if self.mean is not None and not all(0 <= value <= 1 for value in self.mean):
             raise OverpaintError(f"classifier.mean={self.mean} must lie in [0, 1], as the images do; divide by 255?")
 

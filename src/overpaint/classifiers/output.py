@@ -3,15 +3,15 @@
 The one place that checks the images a classifier is shown and the answers it gives.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import resize
 from overpaint.core.types import Images, Scores
 
 Output = Literal["logits", "probabilities"]
@@ -27,17 +27,15 @@ SMALLEST = 1e-12
 """Probabilities below this are taken as this where their logarithm is needed."""
 
 
-def resize_to_input(images: Images, channels: int, image_size: int) -> Float[Tensor, "batch channel side side"]:
-    """Resizes images to the classifier's size; each side changes on its own, nothing is cropped.
+def resize_to_input(images: Images, channels: int, input_size: Sequence[int]) -> Float[Tensor, "batch channel *size"]:
+    """Resizes images or series to the classifier's size; each axis changes on its own, nothing is cropped.
 
     Raises:
-        OverpaintError: If the images have another number of channels.
+        OverpaintError: If they have another number of channels or spatial dimensions.
     """
     if images.shape[1] != channels:
         raise OverpaintError(f"the classifier takes {channels} channels, but the images have {images.shape[1]}")
-    if images.shape[-2:] != (image_size, image_size):
-        images = F.interpolate(images, (image_size, image_size), mode="bilinear", antialias=True)
-    return images
+    return resize(images, input_size)
 
 
 def validate_output(answer: object, images: int, classes: int) -> Scores:
@@ -82,14 +80,16 @@ def are_probabilities(answer: Scores) -> bool:
     return bool((answer >= 0).all()) and bool(((answer.sum(1) - 1).abs() <= TOLERANCE).all())
 
 
-def probe_images(channels: int, image_size: int) -> Images:
+def probe_images(channels: int, input_size: Sequence[int]) -> Images:
     """Returns six different images that a classifier can be tried with: black, white, and four of noise."""
     rng = torch.Generator().manual_seed(0)
-    noise = torch.rand(4, channels, image_size, image_size, generator=rng)
+    noise = torch.rand(4, channels, *input_size, generator=rng)
     return torch.cat([torch.zeros_like(noise[:1]), torch.ones_like(noise[:1]), noise])
 
 
-def output_kind(given: OutputOption, ask: Callable[[Images], Scores], channels: int, image_size: int) -> Output:
+def output_kind(
+    given: OutputOption, ask: Callable[[Images], Scores], channels: int, input_size: Sequence[int]
+) -> Output:
     """Finds out what a classifier answers with, or checks what is said of it.
 
     Args:
@@ -97,7 +97,7 @@ def output_kind(given: OutputOption, ask: Callable[[Images], Scores], channels: 
             to `probe_images`: probabilities if all of them are, logits otherwise.
         ask: Returns the classifier's own answer to images in ``[0, 1]``.
         channels: The channels of its images.
-        image_size: The side of its images.
+        input_size: Their size along each spatial dimension.
 
     Raises:
         OverpaintError: If an answer has the wrong shape, is not finite, or is said to be probabilities and is not.
@@ -105,7 +105,7 @@ def output_kind(given: OutputOption, ask: Callable[[Images], Scores], channels: 
     if given == "logits":
         return given
     with torch.inference_mode():
-        answer = ask(probe_images(channels, image_size)).float()
+        answer = ask(probe_images(channels, input_size)).float()
     kind: Output = "probabilities" if given == "probabilities" or are_probabilities(answer) else "logits"
     as_scores(answer, kind)
     return kind

@@ -15,7 +15,7 @@ from overpaint.cli.console import FIRST_PROCESS, console, guarded
 from overpaint.cli.fingerprints import manners, stamps
 from overpaint.cli.instantiate import build, check_types, checked_arguments, trainer_options
 from overpaint.cli.layers import layer_table
-from overpaint.cli.parts import check_checkpoints, classifier_options, make_module, with_others
+from overpaint.cli.parts import check_checkpoints, classifier_options, make_module, square_side, with_others
 from overpaint.cli.progress import QueryProgress
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import restore_folders
@@ -139,7 +139,7 @@ def _images(
     settings: Settings, classifier: Classifier
 ) -> tuple[ImageSplit, UInt8[Tensor, "real channel height width"], list[Skipped]]:
     """Reads the images to explain, at the classifier's size; and real images, with which variants can be compared."""
-    size, channels, limit = classifier.image_size, classifier.channels, settings["limit"]
+    size, channels, limit = square_side(classifier.input_size), classifier.channels, settings["limit"]
     annotations = AnnotationOptions(**checked_arguments(AnnotationOptions, settings["annotations"], "annotations"))
     if settings["images"] is not None:
         part, skipped = read_files(str(settings["images"]), size, channels, settings["resize_mode"], limit)

@@ -14,7 +14,7 @@ def layer_table(classifier: Classifier) -> Table:
     Raises:
         OverpaintError: If the classifier has no layers, or none with a map.
     """
-    image = torch.zeros(1, classifier.channels, classifier.image_size, classifier.image_size)
+    image = torch.zeros(1, classifier.channels, *classifier.input_size)
     image = image.to(classifier.mean.device)
     with preserve_state(classifier, "list_layers"):
         last = choose_layer(classifier, image, "auto", "list_layers")

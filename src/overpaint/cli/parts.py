@@ -15,6 +15,7 @@ from overpaint.cli.console import console
 from overpaint.cli.instantiate import build, checked_arguments
 from overpaint.cli.progress import QueryProgress
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import format_size
 from overpaint.core.types import Classifier, SaliencyMethod
 from overpaint.data.folder import read_files
 from overpaint.inpainting.inpainter import Inpainter
@@ -99,11 +100,11 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
 
 def differences(dcgan: Dcgan, classifier: Classifier) -> list[str]:
     """Says in what a generator differs from the classifier that is no error: its size, and its domain's classes."""
-    notes, size = [], dcgan.generator.image_size
-    if size != classifier.image_size:
+    notes, size = [], dcgan.generator.output_size
+    if size != classifier.input_size:
         notes.append(
-            f"paints {size} pixels, the classifier sees {classifier.image_size}: images and regions are resized for "
-            "the search, and what is painted is resized back"
+            f"paints {format_size(size)} pixels, the classifier sees {format_size(classifier.input_size)}: images and "
+            "regions are resized for the search, and what is painted is resized back"
         )
     if dcgan.class_names and not {*dcgan.class_names} & {*classifier.class_names}:
         notes.append(
@@ -131,7 +132,7 @@ def _oracle(settings: Settings, classifier: Classifier) -> Classifier | None:
         return None
     options = classifier_options(settings, "oracle")
     oracle = open_classifier(options)
-    for what in ("class_names", "channels", "image_size"):
+    for what in ("class_names", "channels", "input_size"):
         own, other = getattr(oracle, what), getattr(classifier, what)
         if own != other:
             raise OverpaintError(
@@ -162,8 +163,19 @@ def _with_baseline(section: Settings, where: str, settings: Settings, classifier
         return build(section, where)
     if not Path(path).is_file():
         raise OverpaintError(f"{where}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
-    part, _ = read_files(path, classifier.image_size, classifier.channels, settings["resize_mode"], 1)
+    part, _ = read_files(path, square_side(classifier.input_size), classifier.channels, settings["resize_mode"], 1)
     return build(section, where, baseline=part.images[0].float() / 255)
+
+
+def square_side(size: tuple[int, ...]) -> int:
+    """Returns the side of a square.
+
+    Raises:
+        OverpaintError: If it is none.
+    """
+    if len(set(size)) != 1:
+        raise OverpaintError(f"the classifier takes images of {format_size(size)}; files are read as squares alone")
+    return size[0]
 
 
 def baseline_file(section: Settings) -> str | None:

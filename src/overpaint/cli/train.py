@@ -1,5 +1,6 @@
 """What ``train.py`` does: data, then the classifier, then the DCGAN."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -15,6 +16,7 @@ from overpaint.cli.console import FIRST_PROCESS, console, guarded
 from overpaint.cli.instantiate import build, check_types, trainer_options
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
+from overpaint.core.resize import as_size, plain_size
 from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
 from overpaint.report.tables.summary import write_skipped
@@ -82,9 +84,11 @@ def _begin(settings: Settings, data: ImageData, names: list[str], output: Path) 
 def make_data(settings: Settings) -> ImageData:
     """Makes and reads the data set, at the size that the models ask for if the data's own is not given."""
     L.seed_everything(settings["seed"], verbose=False)
-    sizes = [section.get("image_size") for section in settings["model"].values()]
-    size = settings["data"]["image_size"] or max((s for s in sizes if s), default=None)
-    data: ImageData = build(settings["data"], "data", image_size=size, seed=settings["seed"])
+    asked = {f"model.{name}.image_size": section.get("image_size") for name, section in settings["model"].items()}
+    check_types(asked, dict.fromkeys(asked, int | Sequence[int] | None))
+    sizes = [as_size(size, name=where) for where, size in asked.items() if size]
+    own = settings["data"]["image_size"] or (plain_size(max(sizes, key=math.prod)) if sizes else None)
+    data: ImageData = build(settings["data"], "data", image_size=own, seed=settings["seed"])
     data.prepare_data()
     data.setup("fit")
     return data

@@ -218,8 +218,8 @@ class Classifier(Protocol):
         ...
 
     @property
-    def image_size(self) -> int:
-        """The side of the images it was made for; others are resized to it."""
+    def input_size(self) -> tuple[int, ...]:
+        """The size along each spatial dimension of the images it was made for; others are resized to it."""
         ...
 
     @property

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.core.checks import check_images
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import resize
 from overpaint.core.types import (
     Classifier,
     Images,
@@ -172,11 +172,10 @@ class Inpainter:
             raise OverpaintError(
                 f"the generator paints {self.generator.channels} channels, but the images have {images.shape[1]}"
             )
-        own = (self.generator.image_size,) * (images.ndim - 2)
+        own = self.generator.output_size
         if tuple(images.shape[2:]) != own:
-            images = F.interpolate(images, own, mode="bilinear", antialias=True).clamp(0, 1)
-            shares = F.interpolate(regions[:, None].float(), own, mode="bilinear", antialias=True)
-            regions = shares[:, 0] >= 0.5
+            images = resize(images, own).clamp(0, 1)
+            regions = resize(regions[:, None].float(), own)[:, 0] >= 0.5
         return images, self.rule.ring_weights(regions, normalised=self.search.normalised_ring), regions
 
     def _guide(
@@ -233,9 +232,6 @@ class Inpainter:
     @torch.no_grad()
     def realism(self, variants: ImageSets) -> PerVariant:
         """Returns the discriminator's score (a logit) of each variant."""
-        own = (self.generator.image_size,) * (variants.ndim - 3)
-        flat = variants.flatten(0, 1)
-        if tuple(flat.shape[2:]) != own:
-            flat = F.interpolate(flat, own, mode="bilinear", antialias=True)
+        flat = resize(variants.flatten(0, 1), self.generator.output_size)
         # One image's variants a pass, so that the arithmetic does not depend on the batch.
         return torch.stack([self.discriminator(one_image) for one_image in flat.split(variants.shape[1])])

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from overpaint.core.resize import resize
 from overpaint.core.types import ImageSets, PerVariant, Regions, Variants
 
 
@@ -44,7 +44,7 @@ def resized(
     """Returns the images at that size."""
     if tuple(sets.shape[3:]) == size:
         return sets
-    flat = F.interpolate(sets.flatten(0, 1), size, mode="bilinear", antialias=True)
+    flat = resize(sets.flatten(0, 1), size)
     return flat.clamp(0, 1).reshape(*sets.shape[:3], *size)
 
 

@@ -1,10 +1,13 @@
 """The generator and discriminator of a deep convolutional GAN (Radford, Metz & Chintala, 2015).
 
-Deviations from the paper: the generator may start from 7x7 instead of 4x4, which gives 224 pixels; the
-discriminator's batch normalisation can be left out or replaced by spectral normalisation (Miyato et al., 2018).
+Deviations from the paper: the generator may start from more than 4x4, such as 7x7 for 224 pixels or 6x10 for 96x160;
+the discriminator's batch normalisation can be left out or replaced by spectral normalisation (Miyato et al., 2018).
 Both keep tanh's range to themselves: images outside are in ``[0, 1]``.
 """
 
+import math
+from collections.abc import Sequence
+from itertools import product
 from typing import Literal, get_args
 
 import torch
@@ -14,33 +17,60 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size, plain_size
 from overpaint.core.types import Images, Latents
 
 LatentDistribution = Literal["normal", "uniform"]
 Normalisation = Literal["none", "batch", "spectral"]
 
-_START_AND_DOUBLINGS = {32: (4, 3), 64: (4, 4), 128: (4, 5), 224: (7, 5)}
-"""Image size -> (side of the first feature map, number of times that it is doubled)."""
+LEAST_START, GREATEST_START, LEAST_DOUBLINGS = 4, 16, 2
+"""Between which the sides of the smallest feature map lie, and how often it is doubled at least."""
 
 
-def start_and_doublings(image_size: int) -> tuple[int, int]:
-    """Returns the side of the smallest feature map, and how often it is doubled to give the image.
+def start_and_doublings(size: Sequence[int]) -> tuple[tuple[int, int], int]:
+    """Returns the height and width of the smallest feature map, and how often it is doubled to give the image.
+
+    It is doubled as often as possible: 32, 64 and 128 pixels start from 4, 224 from 7, 96x160 from 6x10.
+
+    Args:
+        size: Height and width of the image.
 
     Raises:
-        OverpaintError: If there is no network of that size.
+        OverpaintError: If there is no network of that size: each side must be 4 to 16 times the same power of two.
     """
-    if image_size not in _START_AND_DOUBLINGS:
+    doublings = 0
+    while all(side % 2 ** (doublings + 1) == 0 and side >= LEAST_START * 2 ** (doublings + 1) for side in size):
+        doublings += 1
+    height, width = (side // 2**doublings for side in size)
+    if doublings < LEAST_DOUBLINGS or max(height, width) > GREATEST_START:
         raise OverpaintError(
-            f"image_size={image_size} is not a size of this DCGAN; choose one of {sorted(_START_AND_DOUBLINGS)}"
+            f"image_size={plain_size(size)} is not a size of this DCGAN, whose sides are {LEAST_START} to "
+            f"{GREATEST_START} times the same power of two, at least {2**LEAST_DOUBLINGS}; near are "
+            f"{' and '.join(str(plain_size(near)) for near in _sizes_near(size))}"
         )
-    return _START_AND_DOUBLINGS[image_size]
+    return (height, width), doublings
+
+
+def _sizes_near(size: Sequence[int]) -> list[tuple[int, ...]]:
+    """Returns the two possible sizes to which ``size`` is stretched least and most evenly, the smaller one first."""
+    possible: set[tuple[int, ...]] = set()
+    for step in (2**power for power in range(LEAST_DOUBLINGS, max(3, max(size).bit_length()))):
+        low, high = LEAST_START * step, GREATEST_START * step
+        sides = [{min(max(side // step * step + more, low), high) for more in (0, step)} for side in size]
+        possible |= set(product(*sides))
+
+    def stretch(near: tuple[int, ...]) -> float:
+        ratios = [math.log(new / old) for new, old in zip(near, size, strict=True)]
+        return sum(map(abs, ratios)) + max(ratios) - min(ratios)
+
+    return sorted(sorted(possible, key=lambda near: (stretch(near), near))[:2])
 
 
 class Generator(nn.Module):
     """Paints an image from a latent: strided transposed convolutions, batch normalisation, ReLU, tanh.
 
     Args:
-        image_size: 32, 64, 128 or 224.
+        image_size: Height and width, or the side of a square: 32, 64, 128, 224, [96, 160], see `start_and_doublings`.
         channels: 1 (grey) or 3 (RGB).
         latent_dim: Length of a latent.
         base_channels: Channels of the last hidden layer; each earlier one has twice as many.
@@ -52,24 +82,24 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: int | Sequence[int] = 32,
         channels: int = 3,
         latent_dim: int = 64,
         base_channels: int = 32,
         latent_distribution: LatentDistribution = "normal",
     ) -> None:
         super().__init__()
-        start, doublings = start_and_doublings(image_size)
+        self.output_size = as_size(image_size)
+        start, doublings = start_and_doublings(self.output_size)
         if latent_distribution not in get_args(LatentDistribution):
             raise OverpaintError(f"latent_distribution={latent_distribution!r} is neither 'normal' nor 'uniform'")
         self.settings = {
-            "image_size": image_size,
+            "image_size": plain_size(self.output_size),
             "channels": channels,
             "latent_dim": latent_dim,
             "base_channels": base_channels,
             "latent_distribution": latent_distribution,
         }
-        self.image_size = image_size
         self.channels = channels
         self.latent_dim = latent_dim
         self.latent_distribution = latent_distribution
@@ -121,7 +151,7 @@ class Discriminator(nn.Module):
     """Judges whether an image is real: strided convolutions and leaky ReLU.
 
     Args:
-        image_size: 32, 64, 128 or 224.
+        image_size: Height and width, or the side of a square: 32, 64, 128, 224, [96, 160], see `start_and_doublings`.
         channels: 1 (grey) or 3 (RGB).
         base_channels: Channels of the first layer; each later one has twice as many.
         normalisation: ``batch`` as in the paper (none behind the first layer), ``spectral`` or ``none``.
@@ -132,25 +162,27 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: int | Sequence[int] = 32,
         channels: int = 3,
         base_channels: int = 32,
         normalisation: Normalisation = "none",
     ) -> None:
         super().__init__()
-        last, doublings = start_and_doublings(image_size)
+        self.input_size = as_size(image_size)
+        last, doublings = start_and_doublings(self.input_size)
         if normalisation not in get_args(Normalisation):
             raise OverpaintError(f"normalisation={normalisation!r} is not one of {get_args(Normalisation)}")
         self.settings = {
-            "image_size": image_size,
+            "image_size": plain_size(self.input_size),
             "channels": channels,
             "base_channels": base_channels,
             "normalisation": normalisation,
         }
-        self.image_size = image_size
         self.channels = channels
 
-        def convolution(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Module:
+        def convolution(
+            inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int, padding: int
+        ) -> nn.Module:
             layer = nn.Conv2d(inputs, outputs, kernel, stride, padding)
             return spectral_norm(layer) if normalisation == "spectral" else layer
 

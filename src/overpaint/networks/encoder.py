@@ -1,9 +1,12 @@
 """An encoder that guesses latents: where a latent search may start."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from overpaint.core.resize import as_size, plain_size
 from overpaint.core.types import Images, Latents, Regions
 from overpaint.networks.dcgan import start_and_doublings
 
@@ -19,7 +22,7 @@ class Encoder(nn.Module):
     ``B``.
 
     Args:
-        image_size: 32, 64, 128 or 224.
+        image_size: Height and width, or the side of a square: those of the generator.
         channels: 1 (grey) or 3 (RGB).
         latent_dim: Length of a latent.
         base_channels: Channels of the first layer; each later one has twice as many.
@@ -28,11 +31,18 @@ class Encoder(nn.Module):
         OverpaintError: If there is no network of that size.
     """
 
-    def __init__(self, image_size: int = 32, channels: int = 3, latent_dim: int = 64, base_channels: int = 32) -> None:
+    def __init__(
+        self,
+        image_size: int | Sequence[int] = 32,
+        channels: int = 3,
+        latent_dim: int = 64,
+        base_channels: int = 32,
+    ) -> None:
         super().__init__()
-        last, doublings = start_and_doublings(image_size)
+        self.input_size = as_size(image_size)
+        last, doublings = start_and_doublings(self.input_size)
         self.settings = {
-            "image_size": image_size,
+            "image_size": plain_size(self.input_size),
             "channels": channels,
             "latent_dim": latent_dim,
             "base_channels": base_channels,

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import resize
 from overpaint.core.rng import drawing_as, image_rng
 from overpaint.core.types import Images, LatentSearchResult, ProbeResult
 from overpaint.probes.base import ProbeInputs
@@ -88,7 +89,7 @@ class Stability:
         with torch.no_grad():
             samples = inpainter.generator(inpainter.generator.sample_latents(self.unrelated, rng).to(image.device))
         if samples.shape[1:] != image.shape:
-            samples = F.interpolate(samples, tuple(image.shape[1:]), mode="bilinear", antialias=True).clamp(0, 1)
+            samples = resize(samples, tuple(image.shape[1:])).clamp(0, 1)
         images = torch.cat([image[None], torch.stack([copy for copy, _ in copies]), samples])
         own = region[None]
         regions = torch.cat([own, torch.stack([moved for _, moved in copies]), own.expand(self.unrelated, -1, -1)])

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.files import write_bytes
+from overpaint.core.resize import resize
 from overpaint.core.types import Images
 from overpaint.data.base import ImageData
 from overpaint.report.plots.images import PAIRS, enlarge, neighbour_pairs, picture_grid, png
@@ -30,7 +30,7 @@ COMPARED = 500
 """How many samples, and held-out images at most, are compared with the training images."""
 
 PIXELS = 32
-"""Side to which images are shrunk before they are compared by their pixels."""
+"""Longest side to which each axis of images is shrunk before they are compared by their pixels."""
 
 
 class GeneratorGallery(L.Callback):
@@ -94,11 +94,11 @@ class GeneratorGallery(L.Callback):
     def _described(self, module: DCGANModule) -> Callable[[Images], Float[Tensor, "batch feature"]]:
         if self.evaluator is not None:
             return ClassifierFeatures(self.evaluator.to(module.device))
-        side = min(PIXELS, module.generator.image_size)
-        return lambda images: F.interpolate(images, (side, side), mode="bilinear", antialias=True).flatten(1)
+        size = [min(PIXELS, side) for side in module.generator.output_size]
+        return lambda images: resize(images, size).flatten(1)
 
     def _images(
         self, images: UInt8[Tensor, "count channel height width"], module: DCGANModule
-    ) -> Iterator[Float[Tensor, "part channel size size"]]:
+    ) -> Iterator[Float[Tensor, "part channel height width"]]:
         for part in images.split(256):
             yield module.at_own_size(part.to(module.device).float() / 255)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import resize
 from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.networks.dcgan import Discriminator
 from overpaint.perturbation.attention import Level, attention, colour_and_place, network_levels
@@ -154,7 +155,7 @@ class Iassa:
         if not found and (judge := self.discriminator) is not None:
             if judge.channels != len(image):
                 raise OverpaintError(f"iassa: the discriminator takes {judge.channels} channels, not {len(image)}")
-            resized = F.interpolate(image[None], (judge.image_size,) * 2, mode="bilinear", antialias=True)
+            resized = resize(image[None], judge.input_size)
             found = network_levels(judge, lambda: judge(resized), cells)
         return found or colour_and_place(image, cells)
 

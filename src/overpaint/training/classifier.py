@@ -1,5 +1,6 @@
 """Trains a classifier on the target domain."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -10,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from overpaint.classifiers.network import classifier_from_settings
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size, format_size, plain_size
 from overpaint.core.types import Batch, Images
 from overpaint.networks.checkpoint import FORMAT_KEY
 
@@ -20,7 +22,7 @@ class ClassifierModule(L.LightningModule):
     Args:
         architecture: ``residual``, or a classification model of torchvision by its name.
         class_names: The classes.
-        image_size: Side of the images that the network sees.
+        image_size: Height and width of the images that the network sees, or the side of a square.
         mean: Mean of each channel of the training images.
         std: Their standard deviation.
         learning_rate: Greatest learning rate.
@@ -34,7 +36,7 @@ class ClassifierModule(L.LightningModule):
         self,
         architecture: str,
         class_names: list[str],
-        image_size: int,
+        image_size: int | Sequence[int],
         mean: list[float],
         std: list[float],
         learning_rate: float = 3e-3,
@@ -51,7 +53,7 @@ class ClassifierModule(L.LightningModule):
         self.settings = {
             "architecture": architecture,
             "class_names": class_names,
-            "image_size": image_size,
+            "image_size": plain_size(as_size(image_size, name="model.classifier.image_size")),
             "mean": mean,
             "std": std,
         }
@@ -67,13 +69,13 @@ class ClassifierModule(L.LightningModule):
 
     def _check_size(self) -> None:
         """Finds out before training whether the network can take images of this size."""
-        size = self.classifier.image_size
+        size = self.classifier.input_size
         try:
-            self.classifier.eval().scores(torch.zeros(1, self.classifier.channels, size, size))
+            self.classifier.eval().scores(torch.zeros(1, self.classifier.channels, *size))
         except (RuntimeError, AssertionError) as error:
             raise OverpaintError(
-                f"model.classifier.architecture={self.settings['architecture']} can't take images of {size}x{size} "
-                f"pixels ({str(error).splitlines()[0]}); choose another model.classifier.image_size"
+                f"model.classifier.architecture={self.settings['architecture']} can't take images of "
+                f"{format_size(size)} pixels ({str(error).splitlines()[0]}); choose another model.classifier.image_size"
             ) from error
         self.classifier.train()
 
@@ -85,7 +87,9 @@ class ClassifierModule(L.LightningModule):
         self.rng.manual_seed(1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank)
 
     def _distort(self, images: Images) -> Images:
-        noise = self.distortion * torch.randn(len(images), 2, 2, generator=self.rng)
+        height, width = images.shape[2:]
+        pixels = torch.tensor([[1, height / width], [width / height, 1]])  # the grid's unit is half a side
+        noise = self.distortion * torch.randn(len(images), 2, 2, generator=self.rng) * pixels
         affine = torch.cat([torch.eye(2) + noise, torch.zeros(len(images), 2, 1)], dim=2).to(images)
         grid = F.affine_grid(affine, list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

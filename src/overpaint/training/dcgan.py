@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size, resize
 from overpaint.core.types import Batch, Images, Latents
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
@@ -35,7 +35,8 @@ class DCGANModule(L.LightningModule):
 
     Args:
         recipe: ``stable`` or ``radford``.
-        image_size: Side of the images: 32, 64, 128 or 224.
+        image_size: Height and width of the images, or the side of a square: 32, 64, 128, 224, [96, 160], see
+            `start_and_doublings`.
         channels: 1 or 3.
         latent_dim: Length of a latent.
         base_channels: Channels of the generator's last and the discriminator's first hidden layer.
@@ -54,7 +55,7 @@ class DCGANModule(L.LightningModule):
     def __init__(
         self,
         recipe: Literal["stable", "radford"] = "stable",
-        image_size: int = 32,
+        image_size: int | Sequence[int] = 32,
         channels: int = 3,
         latent_dim: int = 64,
         base_channels: int = 32,
@@ -74,7 +75,7 @@ class DCGANModule(L.LightningModule):
         if learning_rate is not None and learning_rate <= 0:
             raise OverpaintError(f"model.dcgan.learning_rate={learning_rate} must be above 0")
         self.automatic_optimization = False
-        self.recipe = RECIPES[recipe].at(image_size)
+        self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
         self.learning_rate, self.ema_decay, self.seed = learning_rate, ema_decay, seed
         self.class_names = list(class_names)
         with torch.random.fork_rng(devices=[]):
@@ -119,9 +120,9 @@ class DCGANModule(L.LightningModule):
 
     def at_own_size(self, images: Images) -> Images:
         """Returns images at the size that the generator paints."""
-        size = self.generator.image_size
-        if images.shape[-1] != size or images.shape[-2] != size:
-            images = F.interpolate(images, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
+        size = self.generator.output_size
+        if tuple(images.shape[2:]) != size:
+            images = resize(images, size).clamp(0, 1)
         return images.contiguous(memory_format=torch.channels_last)
 
     def _optimisers(self) -> list[LightningOptimizer]:

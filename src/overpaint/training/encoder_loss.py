@@ -1,5 +1,8 @@
 """What an encoder learns from: a generator's own images, with random regions taken away."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -19,21 +22,21 @@ CELLS = 5
 """Side of the grid of random numbers that a region is made from; more give more, smaller pieces."""
 
 
-def random_regions(count: int, size: int, rng: torch.Generator) -> Regions:
+def random_regions(count: int, size: Sequence[int], rng: torch.Generator) -> Regions:
     """Draws blobs like salient regions: where smooth random numbers are largest, on ``rng``'s device.
 
     Normal random numbers on a coarse grid are enlarged bicubically, and of their pixels a random share is taken.
 
     Args:
         count: How many.
-        size: Side of the images.
+        size: Height and width of the images.
         rng: The random numbers.
     """
     coarse = torch.randn(count, 1, CELLS, CELLS, generator=rng, device=rng.device)
-    heights = F.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)[:, 0]
+    heights = F.interpolate(coarse, tuple(size), mode="bicubic", align_corners=True)[:, 0]
     low, high = SHARES
     shares = low + (high - low) * torch.rand(count, 1, generator=rng, device=rng.device)
-    places = (shares * size**2).long().clamp(min=1) - 1
+    places = (shares * math.prod(size)).long().clamp(min=1) - 1
     thresholds = heights.flatten(1).sort(dim=1, descending=True).values.gather(1, places)
     return heights >= thresholds[:, :, None]
 
@@ -53,5 +56,5 @@ def encoder_loss(encoder: Encoder, generator: Generator, count: int, rng: torch.
     latents = generator.sample_latents(count, rng)
     with torch.no_grad():
         painted = generator(latents)
-    mean, log_variance = encoder(painted, random_regions(count, generator.image_size, rng))
+    mean, log_variance = encoder(painted, random_regions(count, generator.output_size, rng))
     return F.gaussian_nll_loss(mean.float(), latents, log_variance.float().exp())

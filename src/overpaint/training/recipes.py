@@ -1,6 +1,7 @@
 """The recipes by which a DCGAN can be trained."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from overpaint.networks.dcgan import LatentDistribution, Normalisation, start_and_doublings
@@ -53,7 +54,7 @@ class GanRecipe:
         """The generator's loss of real and of fake logits."""
         return relativistic_generator_loss if self.relativistic else bce_generator_loss
 
-    def at(self, image_size: int) -> "GanRecipe":
+    def at(self, size: Sequence[int]) -> "GanRecipe":
         """Returns the recipe for images of that size.
 
         The penalty grows with their area, as in StyleGAN2-ADA's code: the same judgement of a picture of twice the
@@ -61,18 +62,21 @@ class GanRecipe:
         rates fall as the networks' widest layer grows: at 64 pixels the rates of 32 let the game swing (the
         discriminator's loss reached 4), and KID after an epoch was 1.4 instead of 0.12.
 
+        Args:
+            size: Height and width.
+
         Raises:
             OverpaintError: If there are no networks of that size.
         """
         if self.chosen_at is None:
             return self
-        doublings, own = (start_and_doublings(size)[1] for size in (image_size, self.chosen_at))
-        wider = 2 ** (doublings - own)
+        own = (self.chosen_at,) * 2
+        wider = 2 ** (start_and_doublings(size)[1] - start_and_doublings(own)[1])
         return replace(
             self,
             generator_rate=self.generator_rate / wider,
             discriminator_rate=self.discriminator_rate / wider,
-            penalty=self.penalty * (image_size / self.chosen_at) ** 2,
+            penalty=self.penalty * (math.prod(size) / math.prod(own)),
         )
 
 
