@@ -8,12 +8,15 @@ from typing import Any, Literal
 
 import lightning as L
 import pytest
+import torch
+from jaxtyping import Float
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.cli.config import Settings, load_settings, save_settings
-from overpaint.cli.instantiate import build, checked_arguments
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.data.digits import DigitsData
 from overpaint.data.folder import FolderData
 from overpaint.inpainting.inpainter import Inpainter
@@ -231,6 +234,19 @@ def test_whole_numbers_become_floats_where_floats_are_taken() -> None:
     assert [type(rate) for rate in checked_arguments(_typed, {"rates": [0, 1]}, "here")["rates"]] == [float, float]
 
 
+def test_objects_of_the_program_pass_and_lists_become_tuples_where_tuples_are_taken() -> None:
+    def target(image: Float[Tensor, "height width"] | Literal["grey"], bounds: tuple[float, float]) -> None:
+        pass
+
+    given = {"image": torch.zeros(2, 2), "bounds": [0, 1]}
+    ready = checked_arguments(target, given, "here")
+    assert ready["image"] is given["image"]
+    assert ready["bounds"] == (0.0, 1.0)
+    assert checked_arguments(target, {**given, "image": "grey"}, "here")["image"] == "grey"
+    with pytest.raises(OverpaintError, match=r"here\.bounds=\[0\] is not of the right type: it takes tuple\[float"):
+        checked_arguments(target, {**given, "bounds": [0]}, "here")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "takes"),
     [
@@ -259,9 +275,9 @@ def test_an_unknown_argument_is_named() -> None:
         checked_arguments(_typed, {"counts": 3}, "here")
 
 
-def test_build_calls_the_target_with_the_section() -> None:
+def test_instantiate_calls_the_target_with_the_section() -> None:
     section = _train("data.train_count=5", "data.image_size=64")["data"]
-    data = build(section, "data", seed=3, channels=1)
+    data = instantiate(section, "data", seed=3, channels=1)
     assert isinstance(data, DigitsData)
     assert (data.counts["train"], data.image_size, data.seed, data.channels) == (5, 64, 3, 1)
 
@@ -274,25 +290,30 @@ def test_build_calls_the_target_with_the_section() -> None:
         ("data.target=overpaint.data.digits.Digits", r"data\.target=overpaint\.data\.digits\.Digits can't be imported"),
         ("data.target=overpaint.nowhere.Digits", r"data\.target=.* can't be imported: No module named"),
         ("data.target=digits", r"data\.target=digits can't be imported"),
+        (
+            "data.target=subprocess.Popen",
+            r"data\.target=subprocess\.Popen can't be imported: it is no class of over",
+        ),
+        ("data.target=overpaint.core.files.write_json", r"can't be imported: it is no class of overpaint"),
     ],
 )
-def test_build_names_a_wrong_entry(word: str, message: str) -> None:
+def test_instantiate_names_a_wrong_entry(word: str, message: str) -> None:
     with pytest.raises(OverpaintError, match=message):
-        build(_train(word)["data"], "data")
+        instantiate(_train(word)["data"], "data")
 
 
 def test_a_required_setting_must_be_given(tmp_path: Path) -> None:
     with pytest.raises(OverpaintError, match=r"^data\.root must be given$"):
-        build(_train("data=folder")["data"], "data")
+        instantiate(_train("data=folder")["data"], "data")
     with pytest.raises(OverpaintError, match=r"^data\.root must be given$"):
-        build({"target": "overpaint.data.folder.FolderData", "name": "folder"}, "data")
-    assert isinstance(build(_train("data=folder", f"data.root={tmp_path}")["data"], "data"), FolderData)
+        instantiate({"target": "overpaint.data.folder.FolderData", "name": "folder"}, "data")
+    assert isinstance(instantiate(_train("data=folder", f"data.root={tmp_path}")["data"], "data"), FolderData)
 
 
-def test_build_leaves_the_section_alone(tmp_path: Path) -> None:
+def test_instantiate_leaves_the_section_alone(tmp_path: Path) -> None:
     section = _explain(tmp_path)["saliency"]["rise"]
     before = dict(section)
-    assert isinstance(build(section, "saliency.rise", queries=16), Rise)
+    assert isinstance(instantiate(section, "saliency.rise", queries=16), Rise)
     assert section == before
 
 

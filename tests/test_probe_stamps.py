@@ -7,8 +7,8 @@ import torch
 
 from overpaint.cli.config import load_settings
 from overpaint.cli.fingerprints import manners
-from overpaint.cli.instantiate import build
 from overpaint.cli.parts import with_others
+from overpaint.core.instantiate import instantiate
 from overpaint.data.base import ImageSplit
 from overpaint.metrics.retention import Retention
 from overpaint.pipeline.runner import Plan
@@ -36,13 +36,13 @@ def _manners(
     (folder / "classifier.ckpt").write_bytes(b"classifier")
     (folder / "dcgan.ckpt").write_bytes(generator)
     settings = load_settings(CONFIGS, "explain", [f"output={folder}", *WORDS, *words])
-    metrics = {name: build(section, name) for name, section in settings["metrics"].items()}
+    metrics = {name: instantiate(section, name) for name, section in settings["metrics"].items()}
     return manners(settings, [("rise", 0)], metrics, [], {"controls": bank or _bank(1, 2)})
 
 
 def test_the_files_in_configs_describe_the_probes() -> None:
     settings = load_settings(CONFIGS, "explain", WORDS)
-    built = {name: build(section, f"probes.{name}") for name, section in settings["probes"].items()}
+    built = {name: instantiate(section, f"probes.{name}") for name, section in settings["probes"].items()}
     assert built == {
         "controls": Controls(),
         "diversity": Diversity([0.0, 0.1, 0.5, 1.0, 2.0]),
@@ -53,7 +53,7 @@ def test_the_files_in_configs_describe_the_probes() -> None:
         "stability": Stability(),
     }
     assert all(isinstance(probe, Probe) for probe in built.values())
-    retention = build(settings["metrics"]["retention"], "metrics.retention")
+    retention = instantiate(settings["metrics"]["retention"], "metrics.retention")
     assert isinstance(retention, Retention)
     assert retention.num_variants == 16
 

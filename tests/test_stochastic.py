@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.cli.instantiate import build
 from overpaint.core.errors import OverpaintWarning
+from overpaint.core.instantiate import instantiate
 from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.engine import Engine, compute_maps
 from overpaint.perturbation.method import is_stochastic
@@ -48,7 +48,7 @@ def _differ(methods: list[Any], classifier: NetworkClassifier) -> bool:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_two_seeds_differ_exactly_where_a_method_is_stochastic(file: Path, network: NetworkClassifier) -> None:
-    methods = [build(_section(file, seed), file.stem) for seed in (0, 1)]
+    methods = [instantiate(_section(file, seed), file.stem) for seed in (0, 1)]
     assert _differ(methods, network) is is_stochastic(methods[0])
 
 
@@ -57,14 +57,14 @@ WITH_BASELINE = [file for file in FILES if "baseline" in _section(file, 0)]
 
 @pytest.mark.parametrize("file", WITH_BASELINE, ids=lambda file: file.stem)
 def test_a_baseline_of_noise_makes_any_method_stochastic(file: Path, network: NetworkClassifier) -> None:
-    methods = [build(_section(file, seed) | {"baseline": "noise"}, file.stem) for seed in (0, 1)]
+    methods = [instantiate(_section(file, seed) | {"baseline": "noise"}, file.stem) for seed in (0, 1)]
     assert is_stochastic(methods[0])
     assert _differ(methods, network)
 
 
 def test_a_baseline_that_is_an_image_draws_nothing() -> None:
     file = next(file for file in WITH_BASELINE if file.stem == "occlusion")
-    assert not is_stochastic(build(_section(file, 0), "occlusion", baseline=torch.zeros(3, 32, 32)))
+    assert not is_stochastic(instantiate(_section(file, 0), "occlusion", baseline=torch.zeros(3, 32, 32)))
 
 
 BLOCKS = (torch.arange(1024).reshape(32, 32) // 128)[None, None]

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import suggestion
 
 Settings = dict[str, Any]
 
@@ -31,7 +32,7 @@ def load_settings(configs: Path, entry: str, words: Sequence[str]) -> Settings:
         Plain nested dictionaries, interpolations resolved.
 
     Raises:
-        OverpaintError: If a word, key, group or value is wrong; it says what was suggestion.
+        OverpaintError: If a word, key, group or value is wrong; it says what was perhaps meant.
     """
     base = _read(configs / f"{entry}.yaml")
     groups = {str(group): str(section) for group, section in base.pop("groups").items()}
@@ -144,13 +145,6 @@ def _all_keys(settings: DictConfig, prefix: str = "") -> list[str]:
         if isinstance(node, DictConfig):
             keys += _all_keys(node, f"{name}.")
     return keys
-
-
-def suggestion(key: str, keys: Sequence[str]) -> str:
-    """Returns the end of an error about an unknown key: the keys that were perhaps suggestion."""
-    same_end = [known for known in keys if known.split(".")[-1] == key.split(".")[-1]]
-    near = same_end or difflib.get_close_matches(key, keys, 3, 0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else "; the files in configs/ list all settings"
 
 
 def _first_below(key: str, keys: Sequence[str]) -> str:

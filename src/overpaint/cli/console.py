@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
@@ -80,13 +79,3 @@ def _warning_shower(others: Callable[..., None]) -> Callable[..., None]:
 
 def _escaped(error: Exception | str) -> str:
     return str(error).replace("[", r"\[")
-
-
-def guarded(trainer: L.Trainer, work: Callable[[], object]) -> None:
-    """Calls a Trainer's method; Ctrl-C, which the Trainer turns into an exit, stays what it was."""
-    try:
-        work()
-    except SystemExit as error:
-        if trainer.interrupted:
-            raise KeyboardInterrupt from error
-        raise

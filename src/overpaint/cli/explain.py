@@ -11,14 +11,15 @@ from torch import Tensor
 
 from overpaint.classifiers.loading import open_classifier
 from overpaint.cli.config import Settings, load_settings, save_settings
-from overpaint.cli.console import FIRST_PROCESS, console, guarded
+from overpaint.cli.console import FIRST_PROCESS, console
 from overpaint.cli.fingerprints import manners, stamps
-from overpaint.cli.instantiate import build, check_types, checked_arguments, trainer_options
 from overpaint.cli.layers import layer_table
 from overpaint.cli.parts import check_checkpoints, classifier_options, make_module, square_side, with_others
 from overpaint.cli.progress import QueryProgress
+from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import restore_folders
+from overpaint.core.instantiate import checked_arguments, checked_types, instantiate
 from overpaint.core.names import row_folder
 from overpaint.core.types import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
@@ -63,8 +64,8 @@ def explain(configs: Path, words: Sequence[str]) -> None:
         OverpaintError: For anything the user can mend.
     """
     settings = load_settings(configs, "explain", words)
-    check_types(settings, TYPES)
-    check_types(settings["logger"], get_type_hints(start_run), "logger.")
+    checked_types(settings, TYPES)
+    checked_types(settings["logger"], get_type_hints(start_run), "logger.")
     if settings["limit"] < 0 or settings["batch_size"] < 1 or settings["seeds"] < 1:
         raise OverpaintError(
             f"limit={settings['limit']} must not be negative, batch_size={settings['batch_size']} and "
@@ -152,7 +153,7 @@ def _images(
         return part, part.images, skipped
     if annotations.source is not None:
         raise OverpaintError(f"annotations={annotations.source} are of files; name them with images=")
-    data: ImageData = build(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
+    data: ImageData = instantiate(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
     data.setup("test")
     if data.class_names and data.class_names != classifier.class_names:
         console.print("The data's classes are not the classifier's; labels are left out")

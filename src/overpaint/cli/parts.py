@@ -12,9 +12,9 @@ from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.cli.config import Settings
 from overpaint.cli.console import console
-from overpaint.cli.instantiate import build, checked_arguments
 from overpaint.cli.progress import QueryProgress
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.resize import format_size
 from overpaint.core.types import Classifier, SaliencyMethod
 from overpaint.data.folder import read_files
@@ -91,7 +91,7 @@ def make_module(settings: Settings, classifier: Classifier, progress: QueryProgr
         for name, section in settings["metrics"].items()
     }
     judge = MetricSuite(metrics, settings["seeds"])
-    probes = {name: build(section, f"probes.{name}") for name, section in settings["probes"].items()}
+    probes = {name: instantiate(section, f"probes.{name}") for name, section in settings["probes"].items()}
     if probes and inpainter is None:
         raise OverpaintError(f"probes={list(probes)} ask about variants, but generator=null makes none")
     plan = Plan(methods, rule, inpainter, judge, probes, _oracle(settings, classifier))
@@ -160,11 +160,11 @@ def make_method(
 def _with_baseline(section: Settings, where: str, settings: Settings, classifier: Classifier) -> Any:
     """Builds what a section describes; a baseline that is no word is an image file."""
     if (path := baseline_file(section)) is None:
-        return build(section, where)
+        return instantiate(section, where)
     if not Path(path).is_file():
         raise OverpaintError(f"{where}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
     part, _ = read_files(path, square_side(classifier.input_size), classifier.channels, settings["resize_mode"], 1)
-    return build(section, where, baseline=part.images[0].float() / 255)
+    return instantiate(section, where, baseline=part.images[0].float() / 255)
 
 
 def square_side(size: tuple[int, ...]) -> int:

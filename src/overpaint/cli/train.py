@@ -12,10 +12,11 @@ from rich.table import Table
 
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.cli.config import Settings, load_settings, read_settings, save_settings
-from overpaint.cli.console import FIRST_PROCESS, console, guarded
-from overpaint.cli.instantiate import build, check_types, trainer_options
+from overpaint.cli.console import FIRST_PROCESS, console
+from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
+from overpaint.core.instantiate import checked_types, instantiate
 from overpaint.core.resize import as_size, plain_size
 from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
@@ -41,8 +42,8 @@ def train(configs: Path, words: Sequence[str]) -> None:
         OverpaintError: For anything the user can mend.
     """
     settings = load_settings(configs, "train", words)
-    check_types(settings, {"output": str, "seed": int, "resume": bool})
-    check_types(settings["logger"], get_type_hints(start_run), "logger.")
+    checked_types(settings, {"output": str, "seed": int, "resume": bool})
+    checked_types(settings["logger"], get_type_hints(start_run), "logger.")
     if not settings["model"]:
         raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
     output = Path(settings["output"])
@@ -85,10 +86,10 @@ def make_data(settings: Settings) -> ImageData:
     """Makes and reads the data set, at the size that the models ask for if the data's own is not given."""
     L.seed_everything(settings["seed"], verbose=False)
     asked = {f"model.{name}.image_size": section.get("image_size") for name, section in settings["model"].items()}
-    check_types(asked, dict.fromkeys(asked, int | Sequence[int] | None))
+    checked_types(asked, dict.fromkeys(asked, int | Sequence[int] | None))
     sizes = [as_size(size, name=where) for where, size in asked.items() if size]
     own = settings["data"]["image_size"] or (plain_size(max(sizes, key=math.prod)) if sizes else None)
-    data: ImageData = build(settings["data"], "data", image_size=own, seed=settings["seed"])
+    data: ImageData = instantiate(settings["data"], "data", image_size=own, seed=settings["seed"])
     data.prepare_data()
     data.setup("fit")
     return data
@@ -133,7 +134,7 @@ def _module(name: str, settings: Settings, data: ImageData, evaluator: NetworkCl
         if channels != data.channels:
             raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
         more = {"channels": channels, "evaluator": evaluator, "class_names": data.class_names}
-    module: L.LightningModule = build(section, f"model.{name}", image_size=size, seed=settings["seed"], **more)
+    module: L.LightningModule = instantiate(section, f"model.{name}", image_size=size, seed=settings["seed"], **more)
     return module
 
 
