@@ -9,7 +9,7 @@ from PIL import Image
 
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
-from overpaint.data.reading import Box, ResizeMode
+from overpaint.data.reading import Box, ResizeMode, Size
 
 TURNED = {
     3: Image.Transpose.ROTATE_180,
@@ -96,7 +96,7 @@ def read(
     source: Path,
     paths: Sequence[Path],
     names: Sequence[str] = NAMES,
-    size: int = 24,
+    size: Size = (24, 24),
     resize_mode: ResizeMode = "stretch",
     **more: str,
 ) -> list[BoxObjects | MaskObjects]:

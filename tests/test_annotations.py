@@ -17,23 +17,24 @@ from overpaint.core.types import GroundTruthObjects
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
 from overpaint.data.folder import FolderData, read_files
-from overpaint.data.reading import Box, ResizeMode, find_images, read_image
+from overpaint.data.reading import Box, ResizeMode, Size, find_images, read_image
 
 
+@pytest.mark.parametrize("size", [(24, 24), (24, 48)])
 @pytest.mark.parametrize("resize_mode", ["crop", "stretch"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_object_is_where_the_image_shows_it(
-    tmp_path: Path, name: str, wide: bool, orientation: int, resize_mode: ResizeMode
+    tmp_path: Path, name: str, wide: bool, orientation: int, resize_mode: ResizeMode, size: Size
 ) -> None:
     width, height, box = (96, 48, (36, 12, 64, 32)) if wide else (48, 96, (12, 36, 32, 64))
     image = write_image(tmp_path / "photos" / "a.jpg", width, height, box, orientation)
     source = FORMATS[name](tmp_path / "notes", image, width, height, box)
-    (objects,) = read(source, [image], resize_mode=resize_mode)
+    (objects,) = read(source, [image], size=size, resize_mode=resize_mode)
     assert isinstance(objects, GroundTruthObjects)
-    white = read_image(image, 24, 1, resize_mode)[0] > 127
-    assert 0 < int(white.sum()) < 24 * 24 / 2
+    white = read_image(image, size, 1, resize_mode)[0] > 127
+    assert 0 < int(white.sum()) < white.numel() / 2
     assert torch.equal(objects.of_class(1), white)
     if name == "masks":
         assert torch.equal(objects.of_class(0), white)
@@ -62,7 +63,7 @@ def test_boxes_are_drawn_as_the_pixels_whose_centres_they_hold() -> None:
         extent = 1 + 6 * torch.rand(2, generator=rng).double()
         (left, top), (right, bottom) = corners[0].tolist(), (corners[0] + extent).tolist()
         box = (left, top, right, bottom)
-        assert torch.equal(BoxObjects(8, {0: [box]}).of_class(0), _drawn_pixel_by_pixel(8, box))
+        assert torch.equal(BoxObjects((8, 8), {0: [box]}).of_class(0), _drawn_pixel_by_pixel(8, box))
 
 
 @pytest.mark.parametrize(
@@ -79,12 +80,14 @@ def test_boxes_are_drawn_as_the_pixels_whose_centres_they_hold() -> None:
     ],
 )
 def test_small_and_cropped_boxes(box: Box, pixels: list[tuple[int, int]]) -> None:
-    inside = BoxObjects(8, {3: [box]}).of_class(3)
+    inside = BoxObjects((8, 8), {3: [box]}).of_class(3)
     assert [tuple(place) for place in torch.argwhere(inside).tolist()] == pixels
 
 
-def test_boxes_of_one_class_are_united_and_cut_at_the_square() -> None:
-    objects = BoxObjects(4, {0: [(-2.0, 0.0, 1.0, 1.0), (3.0, 2.0, 9.0, 4.0), (5.0, 0.0, 6.0, 1.0)], 1: [(0, 0, 4, 4)]})
+def test_boxes_of_one_class_are_united_and_cut_at_the_image() -> None:
+    objects = BoxObjects(
+        (4, 4), {0: [(-2.0, 0.0, 1.0, 1.0), (3.0, 2.0, 9.0, 4.0), (5.0, 0.0, 6.0, 1.0)], 1: [(0, 0, 4, 4)]}
+    )
     assert objects.boxes(0) == [(0.0, 0.0, 1.0, 1.0), (3.0, 2.0, 4.0, 4.0)]
     expected = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]).bool()
     assert torch.equal(objects.of_class(0), expected)
@@ -101,7 +104,7 @@ def test_a_mask_is_resized_by_its_nearest_pixels(tmp_path: Path) -> None:
     Image.fromarray(values).save(tmp_path / "a.png")
     image = write_image(tmp_path / "photos" / "a.png", 36, 21)
     (cropped,), (stretched,) = (
-        read(tmp_path / "a.png", [image], size=7, resize_mode=resize_mode) for resize_mode in ("crop", "stretch")
+        read(tmp_path / "a.png", [image], size=(7, 7), resize_mode=resize_mode) for resize_mode in ("crop", "stretch")
     )
     middles = 3 * np.arange(7) + 1
     assert np.array_equal(cropped.of_class(0).numpy(), values[middles][:, (7.5 + 3 * np.arange(7) + 1.5).astype(int)])
@@ -143,7 +146,7 @@ def _middle(image: Image.Image, colour: object) -> Image.Image:
 @pytest.mark.parametrize("name", MASKS)
 def test_whatever_is_not_zero_marks_the_object(tmp_path: Path, name: str) -> None:
     MASKS[name](tmp_path / "a.tif")
-    (objects,) = read(tmp_path / "a.tif", [write_image(tmp_path / "photos" / "a.png", 4, 4)], size=4)
+    (objects,) = read(tmp_path / "a.tif", [write_image(tmp_path / "photos" / "a.png", 4, 4)], size=(4, 4))
     expected = torch.zeros(4, 4, dtype=torch.bool)
     expected[1:3, 1:3] = True
     assert torch.equal(objects.of_class(0), expected)
@@ -154,7 +157,7 @@ def test_an_image_without_an_entry_has_no_objects(tmp_path: Path) -> None:
     without, with_ = read(coco(tmp_path, images[1], 8, 8, (0, 0, 4, 4)), images)
     assert not any(without.of_class(target).any() for target in range(3))
     assert with_.of_class(1).any()
-    nothing = read_annotations(AnnotationOptions(), NAMES, images, 4, "crop")
+    nothing = read_annotations(AnnotationOptions(), NAMES, images, (4, 4), "crop")
     assert [bool(objects.of_class(1).any()) for objects in nothing] == [False, False]
 
 
@@ -205,7 +208,7 @@ def test_classes_are_found_by_name_and_by_number_where_two_share_one(
     source, image = _crane(tmp_path, name, number)
     (objects,) = read(source, [image], names)
     assert isinstance(objects, BoxObjects)
-    assert list(objects.of) == [index]
+    assert list(objects.by_class) == [index]
 
 
 def test_classes_that_cannot_be_found_are_errors(tmp_path: Path) -> None:
@@ -218,13 +221,13 @@ def test_classes_that_cannot_be_found_are_errors(tmp_path: Path) -> None:
         read(source, [image], ["0", "1"])
     (objects,) = read(source, [image], ["cat", "Cranes"], unknown="skip")
     assert isinstance(objects, BoxObjects)
-    assert not objects.of
+    assert not objects.by_class
 
 
 def test_the_data_know_the_files_of_their_images(tmp_path: Path) -> None:
     paths = [write_image(tmp_path / f"{name}.png", 8, 8) for name in "abcd"]
     (tmp_path / "bb.png").write_text("no picture")
-    part, _ = read_files(str(tmp_path), 8, 3, "crop", 0)
+    part, _ = read_files(str(tmp_path), (8, 8), 3, "crop", 0)
     assert part.paths == paths
     assert part.chosen([2, 0]).paths == [paths[2], paths[0]]
     data = FolderData(str(tmp_path), image_size=8)
@@ -241,14 +244,14 @@ def test_the_photographs_annotations_are_read_whole(resize_mode: ResizeMode) -> 
     names = (data / "imagenet_classes.txt").read_text().splitlines()
     truth = json.loads((data / "photos" / "annotations.json").read_text())
     paths = find_images(data / "photos")
-    found = read(data / "photos" / "annotations.json", paths, names, 224, resize_mode)
+    found = read(data / "photos" / "annotations.json", paths, names, (224, 224), resize_mode)
     assert len(found) == 69
     boxes = {(a["image_id"], a["category_id"], i) for i, a in enumerate(truth["annotations"])}
-    assert sum(len(of) for objects in found if isinstance(objects, BoxObjects) for of in objects.of.values()) == 122
+    assert sum(len(b) for objects in found if isinstance(objects, BoxObjects) for b in objects.by_class.values()) == 122
     ids = {image["file_name"]: image["id"] for image in truth["images"]}
     for path, objects in zip(paths, found, strict=True):
         classes = {category for image, category, _ in boxes if image == ids[path.name]}
         assert isinstance(objects, BoxObjects)
-        assert set(objects.of) == classes
+        assert set(objects.by_class) == classes
         if resize_mode == "stretch":
             assert all(objects.of_class(category).any() for category in classes)

@@ -96,7 +96,7 @@ def test_a_malformed_coco_file(tmp_path: Path, image: Path, changes: dict[str, A
 def test_an_overhang_of_a_pixel_is_cut(tmp_path: Path, image: Path) -> None:
     (objects,) = read(_coco(tmp_path, annotation_bbox=[-1, -0.5, 42, 21]), [image])
     assert isinstance(objects, BoxObjects)
-    assert objects.of == {0: [(0, 0, 24, 24)]}
+    assert objects.by_class == {0: [(0, 0, 24, 24)]}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2", "\x00", '{"images": nothing}', 100000 * "["])

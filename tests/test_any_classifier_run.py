@@ -57,7 +57,7 @@ def _confidences(rows: dict[str, dict[str, str]]) -> torch.Tensor:
 
 
 def _expected(photos: Path) -> torch.Tensor:
-    part, _ = read_files(str(photos), SIDE, 3, "crop", 0)
+    part, _ = read_files(str(photos), (SIDE, SIDE), 3, "crop", 0)
     return reference(part.images / 255).amax(1)
 
 
@@ -138,7 +138,7 @@ def test_squeezenet_knows_its_photographs() -> None:
     classes: dict[str, set[int]] = {}
     for box in truth["annotations"]:
         classes.setdefault(files[box["image_id"]], set()).add(box["category_id"])
-    part, skipped = read_files(str(data / "photos"), classifier.image_size, 3, "stretch", 0)
+    part, skipped = read_files(str(data / "photos"), classifier.input_size, 3, "stretch", 0)
     assert not skipped
     for name, image in zip(part.names, part.images, strict=True):
         assert int(classifier.scores(image[None] / 255).argmax()) in classes[name]

@@ -279,14 +279,17 @@ def test_instantiate_calls_the_target_with_the_section() -> None:
     section = _train("data.train_count=5", "data.image_size=64")["data"]
     data = instantiate(section, "data", seed=3, channels=1)
     assert isinstance(data, DigitsData)
-    assert (data.counts["train"], data.image_size, data.seed, data.channels) == (5, 64, 3, 1)
+    assert (data.counts["train"], data.input_size, data.seed, data.channels) == (5, (64, 64), 3, 1)
 
 
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("data.train_count=many", r"data\.train_count=many is not of the right type: it takes int"),
-        ("data.image_size=1.5", r"data\.image_size=1\.5 is not of the right type: it takes int \| None"),
+        (
+            "data.image_size=1.5",
+            r"data\.image_size=1\.5 is not of the right type: it takes int \| Sequence\[int\] \| None$",
+        ),
         ("data.target=overpaint.data.digits.Digits", r"data\.target=overpaint\.data\.digits\.Digits can't be imported"),
         ("data.target=overpaint.nowhere.Digits", r"data\.target=.* can't be imported: No module named"),
         ("data.target=digits", r"data\.target=digits can't be imported"),

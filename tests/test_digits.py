@@ -1,6 +1,7 @@
 """The bundled digits: seeded, split by glyph, and composed as documented."""
 
 import colorsys
+from typing import Any
 
 import pytest
 import torch
@@ -236,11 +237,12 @@ def test_boxes_equal_a_literal_search() -> None:
         ({"train_count": 0}, "train_count=0.* must be positive"),
         ({"val_count": 0}, "val_count=0.* must be positive"),
         ({"test_count": -1}, "test_count=-1.* must be positive"),
-        ({"channels": 2}, "channels=2 1 or 3"),
+        ({"channels": 2}, "channels=2 must be 1 .* or 3"),
         ({"image_size": 15}, "image_size=15 at least 16"),
+        ({"image_size": [32, 64]}, r"data\.image_size=\[32, 64\] is not square"),
     ],
 )
-def test_bad_settings_are_named(settings: dict[str, int], message: str) -> None:
+def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(OverpaintError, match=message):
         DigitsData(**settings)
 

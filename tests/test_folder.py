@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.names import row_folder
 from overpaint.data.base import UNLABELLED, ImageSplit
 from overpaint.data.folder import FolderData, read_files
-from overpaint.data.reading import ResizeMode, read_image
+from overpaint.data.reading import Box, ResizeMode, Size, read_image, resize_box
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -38,7 +39,7 @@ def _set_up(
 
 
 def _middle(path: Path, channels: int = 3) -> list[int]:
-    values = read_image(path, 16, channels, "crop")
+    values = read_image(path, (16, 16), channels, "crop")
     assert values.shape == (channels, 16, 16)
     return values[:, 8, 8].tolist()
 
@@ -91,12 +92,12 @@ def test_every_kind_of_file_is_read(tmp_path: Path, name: str) -> None:
 def test_sixteen_bits_are_scaled_not_cut_off(tmp_path: Path) -> None:
     values = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
     Image.fromarray(values).save(tmp_path / "a.png")
-    assert torch.equal(read_image(tmp_path / "a.png", 16, 1, "crop")[0], torch.arange(256).reshape(16, 16).byte())
+    assert torch.equal(read_image(tmp_path / "a.png", (16, 16), 1, "crop")[0], torch.arange(256).reshape(16, 16).byte())
 
 
 def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
     _palette_with_transparency(tmp_path / "a.png")
-    values = read_image(tmp_path / "a.png", 20, 3, "crop")
+    values = read_image(tmp_path / "a.png", (20, 20), 3, "crop")
     assert values[:, 0, 0].tolist() == [255, 255, 255]
     assert values[:, 19, 0].tolist() == [255, 0, 0]
 
@@ -114,7 +115,7 @@ def test_exif_rotation_moves_a_marked_corner(
     exif[274] = orientation
     path = tmp_path / ("a.jpg" if bits == 8 else "a.png")
     Image.fromarray(values if bits == 8 else values.astype(np.uint16) * 257).save(path, exif=exif)
-    result = read_image(path, 32, 1, "stretch")[0]
+    result = read_image(path, (32, 32), 1, "stretch")[0]
     corners = {(y, x): int(result[y, x]) for y in (0, -1) for x in (0, -1)}
     assert corners.pop(corner) > 240
     assert max(corners.values()) < 15
@@ -125,7 +126,7 @@ def test_crop_takes_the_middle_and_stretch_takes_all(tmp_path: Path, wide: bool)
     values = np.zeros((16, 48, 3), np.uint8)
     values[:, :16], values[:, 16:32], values[:, 32:] = RED, GREEN, BLUE
     Image.fromarray(values if wide else values.transpose(1, 0, 2).copy()).save(tmp_path / "a.png")
-    crop, stretch = (read_image(tmp_path / "a.png", 12, 3, resize_mode) for resize_mode in ("crop", "stretch"))
+    crop, stretch = (read_image(tmp_path / "a.png", (12, 12), 3, resize_mode) for resize_mode in ("crop", "stretch"))
     if not wide:
         crop, stretch = crop.transpose(1, 2), stretch.transpose(1, 2)
     assert torch.equal(crop[:, :, 1:-1], torch.tensor(GREEN).byte()[:, None, None].expand(3, 12, 10))
@@ -133,11 +134,68 @@ def test_crop_takes_the_middle_and_stretch_takes_all(tmp_path: Path, wide: bool)
         assert stretch[:, 5, column].tolist() == list(colour)
 
 
+@pytest.mark.parametrize(
+    ("picture", "size", "box"),
+    [
+        ((48, 16), (12, 12), (16, 0, 32, 16)),
+        ((48, 16), (12, 24), (8, 0, 40, 16)),
+        ((48, 16), (96, 12), (23, 0, 25, 16)),
+        ((48, 16), (10, 90), (0, 16 / 3, 48, 32 / 3)),
+        ((48, 16), (96, 288), (0, 0, 48, 16)),
+        ((7, 10), (3, 2), (1 / 6, 0, 41 / 6, 10)),
+        ((10, 7), (96, 160), (0, 0.5, 10, 6.5)),
+    ],
+)
+def test_crop_takes_the_largest_middle_box_of_the_new_aspect_ratio(
+    picture: tuple[int, int], size: Size, box: Box
+) -> None:
+    assert resize_box(*picture, size, "crop") == pytest.approx(box, abs=1e-12)
+    assert resize_box(*picture, size, "stretch") == (0, 0, *picture)
+
+
+def test_a_square_is_cut_out_exactly_whatever_the_sizes() -> None:
+    for width, height, side in np.random.default_rng(0).integers(1, 3000, (500, 3)).tolist():
+        shorter = min(width, height)
+        left, top = (width - shorter) / 2, (height - shorter) / 2
+        assert resize_box(width, height, (side, side), "crop") == (left, top, left + shorter, top + shorter)
+
+
+def test_crop_never_leaves_the_picture() -> None:
+    for width, height, *size in np.random.default_rng(0).integers(1, 3000, (500, 4)).tolist():
+        left, top, right, bottom = resize_box(width, height, (size[0], size[1]), "crop")
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        assert (right - left) / (bottom - top) == pytest.approx(size[1] / size[0])
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_picture_becomes_one_that_is_not_square(tmp_path: Path, orientation: int) -> None:
+    """The file is a large JPEG, which is read at a part of its size, on its side where EXIF turns it."""
+    values = np.zeros((600, 900), np.uint8)
+    values[225:375, 300:600] = 255
+    exif = Image.Exif()
+    exif[274] = orientation
+    image = Image.fromarray(values)
+    (image.transpose(Image.Transpose.ROTATE_90) if orientation == 6 else image).save(tmp_path / "a.jpg", exif=exif)
+    stretched, cropped, upright = (
+        read_image(tmp_path / "a.jpg", size, 1, resize_mode)[0] > 127
+        for size, resize_mode in (((24, 36), "stretch"), ((12, 36), "crop"), ((48, 24), "crop"))
+    )
+    for found, (top, bottom, left, right) in (
+        (stretched, (9, 15, 12, 24)),
+        (cropped, (3, 9, 12, 24)),  # rows 150 to 450 of the file
+        (upright, (18, 30, 0, 24)),  # columns 300 to 600
+    ):
+        expected = torch.zeros_like(found)
+        expected[top:bottom, left:right] = True
+        assert torch.equal(found, expected)
+
+
 def test_a_large_photograph_keeps_its_geometry(tmp_path: Path) -> None:
     values = np.zeros((600, 900, 3), np.uint8)
     values[150:300, 300:450] = 255  # in the cropped square: rows 1/4 to 1/2, columns 1/4 to 1/2
     Image.fromarray(values).save(tmp_path / "a.jpg", quality=95)
-    bright = read_image(tmp_path / "a.jpg", 32, 3, "crop").float().mean(0) > 127
+    bright = read_image(tmp_path / "a.jpg", (32, 32), 3, "crop").float().mean(0) > 127
     expected = torch.zeros(32, 32, dtype=torch.bool)
     expected[8:16, 8:16] = True
     assert torch.equal(bright, expected)
@@ -181,10 +239,26 @@ def test_what_is_no_readable_folder_is_named(tmp_path: Path) -> None:
         _set_up(tmp_path)
 
 
-@pytest.mark.parametrize(("size", "channels"), [(16, 2), (-16, 3)])
-def test_impossible_image_settings_are_named(tmp_path: Path, size: int, channels: int) -> None:
-    with pytest.raises(OverpaintError, match=rf"data\.image_size={size}.*data\.channels={channels}.*1 or 3"):
-        FolderData(str(tmp_path), image_size=size, channels=channels)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"channels": 2}, r"data\.channels=2 must be 1 \(grey\) or 3 \(RGB\)"),
+        ({"image_size": -16}, r"data\.image_size=-16 must be at least 1"),
+        ({"image_size": [16, 0]}, r"data\.image_size=\[16, 0\] must be at least 1"),
+        ({"image_size": [16, 16, 16]}, r"data\.image_size=\[16, 16, 16\] must be one number, or 2 of them"),
+    ],
+)
+def test_impossible_image_settings_are_named(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(OverpaintError, match=message):
+        FolderData(str(tmp_path), **settings)
+
+
+def test_a_folder_is_read_at_a_size_that_is_not_square(tmp_path: Path) -> None:
+    _numbered(tmp_path, 5)
+    data = FolderData(str(tmp_path), image_size=[6, 10])
+    data.setup()
+    assert data.input_size == (6, 10)
+    assert data.train.images.shape == (3, 3, 6, 10)
 
 
 def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
@@ -254,7 +328,7 @@ def test_a_missing_part_is_taken_from_training(tmp_path: Path, missing: str) -> 
 
 
 def _read(pattern: Path | str, limit: int = 0) -> list[str]:
-    return list(read_files(str(pattern), 16, 3, "crop", limit)[0].names)
+    return list(read_files(str(pattern), (16, 16), 3, "crop", limit)[0].names)
 
 
 def test_patterns_folders_and_single_files(tmp_path: Path) -> None:
@@ -279,7 +353,7 @@ def test_a_single_file_needs_no_known_suffix_and_may_hold_brackets(tmp_path: Pat
 def test_read_files_are_unlabelled_and_skip_the_broken(tmp_path: Path) -> None:
     _plain(tmp_path / "a.png", GREEN)
     (tmp_path / "b.png").write_text("text")
-    part, skipped = read_files(str(tmp_path), 16, 1, "stretch", 0)
+    part, skipped = read_files(str(tmp_path), (16, 16), 1, "stretch", 0)
     assert part.labels.tolist() == [UNLABELLED]
     assert part.images.shape == (1, 1, 16, 16)
     assert [Path(one.path).name for one in skipped] == ["b.png"]

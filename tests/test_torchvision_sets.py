@@ -126,6 +126,8 @@ def test_tall_pictures_are_cropped_to_their_middle(monkeypatch: pytest.MonkeyPat
     _fake(monkeypatch, "celeba", __getitem__=lambda self, index: (picture, 0))
     images = _set_up("celeba", image_size=20).test.images
     assert torch.equal(images, torch.tensor([0, 255, 0]).byte()[:, None, None].expand(9, 3, 20, 20))
+    wide = _set_up("celeba", image_size=(10, 20)).test.images
+    assert torch.equal(wide, torch.tensor([0, 255, 0]).byte()[:, None, None].expand(9, 3, 10, 20))
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
@@ -141,7 +143,13 @@ def test_idx_files_are_read_from_where_the_error_says(tmp_path: Path, dataset: N
     assert torch.equal(data.train.labels, data.train.images[:, 0, 0, 0].long() % 10)
 
 
-@pytest.mark.parametrize("settings", [{"channels": 2}, {"image_size": -1}])
-def test_impossible_image_settings_are_named(settings: dict[str, int]) -> None:
-    with pytest.raises(OverpaintError, match=r"data\.image_size=.* must be positive, data\.channels=.* 1 or 3"):
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"channels": 2}, r"data\.channels=2 must be 1 \(grey\) or 3 \(RGB\)"),
+        ({"image_size": -1}, r"data\.image_size=-1 must be at least 1"),
+    ],
+)
+def test_impossible_image_settings_are_named(settings: dict[str, int], message: str) -> None:
+    with pytest.raises(OverpaintError, match=message):
         TorchvisionData("mnist", **settings)

@@ -14,7 +14,7 @@ from overpaint.cli.config import Settings, load_settings, save_settings
 from overpaint.cli.console import FIRST_PROCESS, console
 from overpaint.cli.fingerprints import manners, stamps
 from overpaint.cli.layers import layer_table
-from overpaint.cli.parts import check_checkpoints, classifier_options, make_module, square_side, with_others
+from overpaint.cli.parts import check_checkpoints, classifier_options, make_module, with_others
 from overpaint.cli.progress import QueryProgress
 from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.core.errors import OverpaintError
@@ -25,7 +25,7 @@ from overpaint.core.types import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
 from overpaint.data.base import ImageData, ImageSplit, PredictDataModule, Skipped
 from overpaint.data.folder import read_files
-from overpaint.data.reading import ResizeMode
+from overpaint.data.reading import ResizeMode, as_image_size
 from overpaint.metrics.randomisation import Randomisation
 from overpaint.pipeline.cache import finished_folders, read_known
 from overpaint.pipeline.lightning import ExplainerModule
@@ -140,7 +140,8 @@ def _images(
     settings: Settings, classifier: Classifier
 ) -> tuple[ImageSplit, UInt8[Tensor, "real channel height width"], list[Skipped]]:
     """Reads the images to explain, at the classifier's size; and real images, with which variants can be compared."""
-    size, channels, limit = square_side(classifier.input_size), classifier.channels, settings["limit"]
+    size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
+    limit = settings["limit"]
     annotations = AnnotationOptions(**checked_arguments(AnnotationOptions, settings["annotations"], "annotations"))
     if settings["images"] is not None:
         part, skipped = read_files(str(settings["images"]), size, channels, settings["resize_mode"], limit)

@@ -18,6 +18,7 @@ from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.resize import format_size
 from overpaint.core.types import Classifier, SaliencyMethod
 from overpaint.data.folder import read_files
+from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
@@ -163,19 +164,9 @@ def _with_baseline(section: Settings, where: str, settings: Settings, classifier
         return instantiate(section, where)
     if not Path(path).is_file():
         raise OverpaintError(f"{where}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
-    part, _ = read_files(path, square_side(classifier.input_size), classifier.channels, settings["resize_mode"], 1)
+    size = as_image_size(classifier.input_size, "classifier.image_size")
+    part, _ = read_files(path, size, classifier.channels, settings["resize_mode"], 1)
     return instantiate(section, where, baseline=part.images[0].float() / 255)
-
-
-def square_side(size: tuple[int, ...]) -> int:
-    """Returns the side of a square.
-
-    Raises:
-        OverpaintError: If it is none.
-    """
-    if len(set(size)) != 1:
-        raise OverpaintError(f"the classifier takes images of {format_size(size)}; files are read as squares alone")
-    return size[0]
 
 
 def baseline_file(section: Settings) -> str | None:

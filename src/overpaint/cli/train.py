@@ -125,7 +125,7 @@ def _without_impossible(names: list[str], data: ImageData) -> list[str]:
 
 def _module(name: str, settings: Settings, data: ImageData, evaluator: NetworkClassifier | None) -> L.LightningModule:
     section = {k: v for k, v in settings["model"][name].items() if k not in SCHEDULE}
-    size = section["image_size"] or data.image_size
+    size = section["image_size"] or plain_size(data.input_size)
     if name == "classifier":
         mean, std = channel_statistics(data.train.images)
         more: dict[str, Any] = {"class_names": data.class_names, "mean": mean, "std": std}

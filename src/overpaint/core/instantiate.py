@@ -95,7 +95,7 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     try:
         return TypeAdapter(hint, config=STRICT).validate_json(text)
     except ValidationError as error:
-        taken = str(hint).replace("typing.", "") if get_origin(hint) else hint.__name__
+        taken = str(hint).replace("typing.", "").replace("collections.abc.", "") if get_origin(hint) else hint.__name__
         raise OverpaintError(f"{name}={value} is not of the right type: it takes {taken}") from error
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size
 from overpaint.core.types import Batch, GroundTruthObjects, Targets
 
 UNLABELLED = -1
@@ -66,10 +67,13 @@ class ImageData(L.LightningDataModule):
     """Base of the data sets: a subclass sets the three parts and the class names in ``setup``.
 
     Args:
-        image_size: Side of the images in pixels.
+        image_size: Height and width of the images in pixels, or the side of square ones.
         channels: 1 (grey) or 3 (RGB).
         batch_size: Images in a batch.
         seed: Seed of splits, order and whatever else is random.
+
+    Attributes:
+        input_size: Height and width of the images.
 
     Raises:
         OverpaintError: If the images can't be of that size or those channels.
@@ -79,11 +83,13 @@ class ImageData(L.LightningDataModule):
     val: ImageSplit
     test: ImageSplit
 
-    def __init__(self, image_size: int, channels: int, batch_size: int, seed: int) -> None:
+    def __init__(self, image_size: int | Sequence[int], channels: int, batch_size: int, seed: int) -> None:
         super().__init__()
-        if image_size < 1 or channels not in (1, 3):
-            raise OverpaintError(f"data.image_size={image_size} must be positive, data.channels={channels} 1 or 3")
-        self.image_size, self.channels, self.batch_size, self.seed = image_size, channels, batch_size, seed
+        if channels not in (1, 3):
+            raise OverpaintError(f"data.channels={channels} must be 1 (grey) or 3 (RGB)")
+        height, width = as_size(image_size, name="data.image_size")
+        self.input_size = (height, width)
+        self.channels, self.batch_size, self.seed = channels, batch_size, seed
         self.class_names: list[str] = []
         self.skipped: list[Skipped] = []
         self.allow_zero_length_dataloader_with_multiple_devices = True

@@ -182,7 +182,7 @@ class DigitsData(ImageData):
         train_count: Images of the training part.
         val_count: Images of the validation part.
         test_count: Images of the test part.
-        image_size: Side of the images.
+        image_size: Side of the images, which are square; None: 32.
         channels: 3, or 1 for grey.
         batch_size: Images in a batch.
         seed: Seed of the split and of all that is drawn.
@@ -196,16 +196,21 @@ class DigitsData(ImageData):
         train_count: int = 16000,
         val_count: int = 1000,
         test_count: int = 2000,
-        image_size: int | None = None,
+        image_size: int | Sequence[int] | None = None,
         channels: int = 3,
         batch_size: int = 64,
         seed: int = 0,
     ) -> None:
         super().__init__(32 if image_size is None else image_size, channels, batch_size, seed)
-        if min(train_count, val_count, test_count) < 1 or self.image_size < 16:
+        self.side, width = self.input_size
+        if self.side != width:
+            raise OverpaintError(
+                f"data.image_size=[{self.side}, {width}] is not square, but digits are; give one number"
+            )
+        if min(train_count, val_count, test_count) < 1 or self.side < 16:
             raise OverpaintError(
                 f"data: train_count={train_count}, val_count={val_count} and test_count={test_count} must be "
-                f"positive, image_size={self.image_size} at least 16"
+                f"positive, image_size={self.side} at least 16"
             )
         self.counts = {"train": train_count, "val": val_count, "test": test_count}
         self.class_names = [str(digit) for digit in range(10)]
@@ -223,7 +228,7 @@ class DigitsData(ImageData):
             blocks = [
                 (self._as_bytes(images), own_labels.long(), objects)
                 for images, own_labels, objects in compose(
-                    glyphs[part], labels[part], self.counts[name], self.image_size, DigitStyle(), rng
+                    glyphs[part], labels[part], self.counts[name], self.side, DigitStyle(), rng
                 )
             ]
             images, part_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))

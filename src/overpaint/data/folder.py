@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from rich.progress import track
 
 from overpaint.core.errors import OverpaintError
 from overpaint.data.base import UNLABELLED, ImageData, ImageSplit, Skipped
-from overpaint.data.reading import SUFFIXES, ResizeMode, find_images, read_images
+from overpaint.data.reading import SUFFIXES, ResizeMode, Size, find_images, read_images
 
 PARTS = ("train", "val", "test")
 
@@ -25,8 +26,9 @@ class FolderData(ImageData):
 
     Args:
         root: The folder.
-        resize_mode: How a picture becomes square: ``crop`` its middle, or ``stretch`` it.
-        image_size: Side of the images.
+        resize_mode: What of a picture of another aspect ratio is resized: its middle (``crop``), or all of it
+            (``stretch``).
+        image_size: Height and width of the images, or the side of square ones; None: 64.
         channels: 3 (RGB) or 1 (grey).
         batch_size: Images in a batch.
         seed: Seed of the split and the order.
@@ -39,7 +41,7 @@ class FolderData(ImageData):
         self,
         root: str,
         resize_mode: ResizeMode = "crop",
-        image_size: int | None = None,
+        image_size: int | Sequence[int] | None = None,
         channels: int = 3,
         batch_size: int = 64,
         seed: int = 0,
@@ -67,7 +69,7 @@ class FolderData(ImageData):
         paths = find_images(folder)
         images, kept, skipped = read_images(
             paths,
-            self.image_size,
+            self.input_size,
             self.channels,
             self.resize_mode,
             lambda p: track(p, f"Reading {folder}", transient=True),
@@ -96,13 +98,13 @@ class FolderData(ImageData):
 
 
 def read_files(
-    pattern: str, size: int, channels: int, resize_mode: ResizeMode, limit: int
+    pattern: str, size: Size, channels: int, resize_mode: ResizeMode, limit: int
 ) -> tuple[ImageSplit, list[Skipped]]:
     """Reads the files that a pattern such as ``photos/*.jpg`` names, a folder, or one file.
 
     Args:
         pattern: The pattern; ``**`` goes through subfolders.
-        size: Side of the images.
+        size: Height and width of the images.
         channels: 1 or 3.
         resize_mode: ``crop`` or ``stretch``.
         limit: How many files at most; 0 for all.

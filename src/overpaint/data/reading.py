@@ -1,4 +1,4 @@
-"""Reads image files of any common kind into bytes of one size."""
+"""Image files of any common kind, read as bytes of one size."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -12,24 +12,54 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
+from overpaint.core.resize import as_size
 from overpaint.data.base import Skipped
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
 ResizeMode = Literal["crop", "stretch"]
-"""How a picture that is not square becomes one: its middle, or all of it, stretched."""
+"""What of a picture of another aspect ratio is resized: its middle, or all of it, stretched."""
 
 Box = tuple[float, float, float, float]
 """The edges of a box: left, top, right, bottom. Pixel ``i`` of a row reaches from ``i`` to ``i + 1``."""
 
 
-def resize_box(width: int, height: int, resize_mode: ResizeMode) -> Box:
-    """Returns the box of a picture that becomes the square."""
+def as_image_size(given: int | Sequence[int], name: str) -> Size:
+    """Returns the height and width that a setting says.
+
+    Args:
+        given: Both, or one number for the side of a square.
+        name: The setting's name, for errors.
+
+    Raises:
+        OverpaintError: If there are more than two numbers, or one is below 1.
+    """
+    height, width = as_size(given, 2, name)
+    return height, width
+
+
+def resize_box(width: int, height: int, size: Size, resize_mode: ResizeMode) -> Box:
+    """Returns the box of a picture that is resized.
+
+    Args:
+        width: The picture's width.
+        height: Its height.
+        size: The size that the box is resized to.
+        resize_mode: ``crop`` for the largest box of the new size's aspect ratio, in the middle; ``stretch`` for all.
+    """
     if resize_mode == "stretch":
         return 0.0, 0.0, float(width), float(height)
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
+    new_height, new_width = size
+    box_width, box_height = float(width), float(height)
+    if width * new_height > height * new_width:  # wider than the new size
+        box_width = height * new_width / new_height
+    else:
+        box_height = width * new_height / new_width
+    left, top = (width - box_width) / 2, (height - box_height) / 2
+    return left, top, left + box_width, top + box_height
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -57,14 +87,31 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def read_image(path: Path, size: int, channels: int, resize_mode: ResizeMode) -> UInt8[Tensor, "channel size size"]:
+def fit_image(
+    image: Image.Image, size: Size, channels: int, resize_mode: ResizeMode
+) -> UInt8[Tensor, "channel height width"]:
+    """Converts a picture to grey or RGB and resizes it, bilinearly with antialiasing.
+
+    Args:
+        image: The picture, 8 bits a channel and without transparency.
+        size: Height and width of the result.
+        channels: 1 or 3.
+        resize_mode: ``crop`` or ``stretch``.
+    """
+    image = image.convert("RGB" if channels == 3 else "L")
+    box = resize_box(image.width, image.height, size, resize_mode)
+    values = torch.from_numpy(np.array(image.resize(size[::-1], Image.Resampling.BILINEAR, box=box)))
+    return values[None] if channels == 1 else values.permute(2, 0, 1)
+
+
+def read_image(path: Path, size: Size, channels: int, resize_mode: ResizeMode) -> UInt8[Tensor, "channel height width"]:
     """Reads an image file.
 
     EXIF rotation is applied, transparency is laid over white, 16 bits are scaled to 8, the first frame is taken.
 
     Args:
         path: The file.
-        size: Side of the result.
+        size: Height and width of the result.
         channels: 1 or 3.
         resize_mode: ``crop`` or ``stretch``.
 
@@ -73,18 +120,15 @@ def read_image(path: Path, size: int, channels: int, resize_mode: ResizeMode) ->
     """
     try:
         with Image.open(path) as opened:
-            opened.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))
+            enough = 2 * max(size)  # whichever side EXIF makes the longer one
+            opened.draft("RGB" if channels == 3 else "L", (enough, enough))
             image = _to_eight_bits(ImageOps.exif_transpose(opened))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            image = image.convert("RGB" if channels == 3 else "L")
-            box = resize_box(image.width, image.height, resize_mode)
-            image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+            return fit_image(image, size, channels, resize_mode)
     except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise OSError(str(error)) from error
-    values = torch.from_numpy(np.array(image))
-    return values[None] if channels == 1 else values.permute(2, 0, 1)
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -109,16 +153,16 @@ def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 def read_images(
     paths: Sequence[Path],
-    size: int,
+    size: Size,
     channels: int,
     resize_mode: ResizeMode,
     progress: Callable[[Iterable[Path]], Iterable[Path]],
-) -> tuple[UInt8[Tensor, "count channel size size"], list[int], list[Skipped]]:
+) -> tuple[UInt8[Tensor, "count channel height width"], list[int], list[Skipped]]:
     """Reads many files, several at a time.
 
     Args:
         paths: The files.
-        size: Side of the images.
+        size: Height and width of the images.
         channels: 1 or 3.
         resize_mode: ``crop`` or ``stretch``.
         progress: Wraps the iteration, to show a progress bar.
@@ -133,7 +177,7 @@ def read_images(
         except OSError as error:
             return Skipped(str(path), str(error) or type(error).__name__)
 
-    images = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
+    images = torch.empty(len(paths), channels, *size, dtype=torch.uint8)
     kept: list[int] = []
     skipped: list[Skipped] = []
     with ThreadPoolExecutor() as pool:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import torchvision
-from PIL import Image
 from torch.utils.data import Dataset
 
 from overpaint.core.errors import OverpaintError
 from overpaint.data.base import ImageData, ImageSplit
+from overpaint.data.reading import fit_image
 
 Name = Literal["mnist", "fashion_mnist", "cifar10", "celeba"]
 
@@ -32,7 +31,8 @@ class TorchvisionData(ImageData):
         dataset: Which.
         root: The folder that holds it, or where it is downloaded to.
         attribute: CelebA has no classes; this attribute makes two of it (without it, with it).
-        image_size: Side of the images; they are resized to it.
+        image_size: Height and width of the images, or the side of square ones, to which the middle of each is resized;
+            None: 64 for CelebA, else 32.
         channels: 1 or 3.
         batch_size: Images in a batch.
         seed: Seed of the split and the order.
@@ -46,7 +46,7 @@ class TorchvisionData(ImageData):
         dataset: Name,
         root: str = "datasets",
         attribute: str = "Smiling",
-        image_size: int | None = None,
+        image_size: int | Sequence[int] | None = None,
         channels: int = 3,
         batch_size: int = 64,
         seed: int = 0,
@@ -99,14 +99,8 @@ class TorchvisionData(ImageData):
         self.test = self._convert(testing, [int(label) for label in testing.targets], range(len(testing)), "test")
 
     def _convert(self, source: Dataset[Any], labels: list[int], indices: Sequence[int], name: str) -> ImageSplit:
-        mode = "RGB" if self.channels == 3 else "L"
-        images = torch.empty(len(indices), self.channels, self.image_size, self.image_size, dtype=torch.uint8)
+        images = torch.empty(len(indices), self.channels, *self.input_size, dtype=torch.uint8)
         for row, index in enumerate(indices):
-            picture: Image.Image = source[index][0].convert(mode)
-            side = min(picture.size)
-            left, top = (picture.width - side) / 2, (picture.height - side) / 2
-            box = (left, top, left + side, top + side)
-            values = np.array(picture.resize((self.image_size,) * 2, Image.Resampling.BILINEAR, box=box))
-            images[row] = torch.from_numpy(values.reshape(self.image_size, self.image_size, -1)).permute(2, 0, 1)
+            images[row] = fit_image(source[index][0], self.input_size, self.channels, "crop")
         chosen = torch.tensor([labels[index] for index in indices], dtype=torch.long)
         return ImageSplit(images, chosen, [f"{name}-{index:05d}" for index in indices])

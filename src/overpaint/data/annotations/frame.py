@@ -1,11 +1,11 @@
-"""How the pixels of an image file become those of the square that is explained."""
+"""How the pixels of an image file become those of the image that is explained."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from overpaint.core.errors import OverpaintError
-from overpaint.data.reading import Box, ResizeMode, resize_box, upright_size
+from overpaint.data.reading import Box, ResizeMode, Size, resize_box, upright_size
 
 OVERHANG = 1.0
 """Pixels by which a box may reach beyond the border: annotators round, and some formats count from 1."""
@@ -13,24 +13,24 @@ OVERHANG = 1.0
 
 @dataclass(frozen=True)
 class Frame:
-    """An image file and the square that is made of it.
+    """An image file and the image that is made of it.
 
     Attributes:
         path: The file.
         width: Its width in pixels, EXIF rotation applied.
         height: Its height.
-        size: Side of the square.
+        size: Height and width of the image that is made of it.
         resize_mode: ``crop`` or ``stretch``.
     """
 
     path: Path
     width: int
     height: int
-    size: int
+    size: Size
     resize_mode: ResizeMode
 
     @classmethod
-    def of(cls, path: Path, size: int, resize_mode: ResizeMode) -> "Frame":
+    def of(cls, path: Path, size: Size, resize_mode: ResizeMode) -> "Frame":
         """Reads the file's size.
 
         Raises:
@@ -55,8 +55,13 @@ class Frame:
                 f"{self.width}x{self.height}, EXIF rotation applied; annotate the image as it is"
             )
 
-    def to_square(self, box: Box, where: str) -> Box:
-        """Maps a box of the file's pixels to pixels of the square; what ``crop`` cuts off lies outside of it.
+    @property
+    def source_box(self) -> Box:
+        """The box of the file's pixels that becomes the image."""
+        return resize_box(self.width, self.height, self.size, self.resize_mode)
+
+    def to_resized(self, box: Box, where: str) -> Box:
+        """Maps a box of the file's pixels to pixels of the image; what ``crop`` cuts off lies outside of it.
 
         Args:
             box: The edges; pixel ``i`` of a row reaches from ``i`` to ``i + 1``.
@@ -75,8 +80,8 @@ class Frame:
             raise OverpaintError(
                 f"{where}: {shown} reaches outside the image {self.path} of {self.width}x{self.height} pixels"
             )
-        x0, y0, x1, y1 = resize_box(self.width, self.height, self.resize_mode)
-        across, down = self.size / (x1 - x0), self.size / (y1 - y0)
+        x0, y0, x1, y1 = self.source_box
+        across, down = self.size[1] / (x1 - x0), self.size[0] / (y1 - y0)
         return (left - x0) * across, (top - y0) * down, (right - x0) * across, (bottom - y0) * down
 
 

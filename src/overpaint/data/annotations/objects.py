@@ -1,4 +1,4 @@
-"""The annotated objects of an image, in the square that is explained."""
+"""The annotated objects of an image, in the pixels of the image that is explained."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from overpaint.data.reading import Box
+from overpaint.data.reading import Box, Size
 
 
 @dataclass(frozen=True)
@@ -16,16 +16,21 @@ class BoxObjects:
     """Boxes, kept as numbers and drawn when they are asked for.
 
     Attributes:
-        size: Side of the square.
-        of: The boxes of each class in pixels of the square, beyond which they may reach.
+        size: Height and width of the image.
+        by_class: The boxes of each class in pixels of the image, beyond which they may reach.
     """
 
-    size: int
-    of: Mapping[int, Sequence[Box]]
+    size: Size
+    by_class: Mapping[int, Sequence[Box]]
 
     def boxes(self, target: int) -> list[Box]:
-        """Returns the boxes of a class as far as they lie in the square: left, top, right, bottom."""
-        cut = [tuple(min(max(edge, 0.0), float(self.size)) for edge in box) for box in self.of.get(target, ())]
+        """Returns the boxes of a class as far as they lie in the image: left, top, right, bottom."""
+        height, width = self.size
+        ends = (width, height, width, height)
+        cut = [
+            tuple(min(max(edge, 0.0), float(end)) for edge, end in zip(box, ends, strict=True))
+            for box in self.by_class.get(target, ())
+        ]
         return [(x0, y0, x1, y1) for x0, y0, x1, y1 in cut if x0 < x1 and y0 < y1]
 
     def of_class(self, target: int) -> Bool[Tensor, "height width"]:
@@ -33,9 +38,10 @@ class BoxObjects:
 
         A box that holds no centre of a row or column takes the one that its own middle lies in.
         """
-        inside = torch.zeros(self.size, self.size, dtype=torch.bool)
-        for left, top, right, bottom in self.of.get(target, ()):
-            inside[_span(top, bottom, self.size), _span(left, right, self.size)] = True
+        height, width = self.size
+        inside = torch.zeros(height, width, dtype=torch.bool)
+        for left, top, right, bottom in self.by_class.get(target, ()):
+            inside[_span(top, bottom, height), _span(left, right, width)] = True
         return inside
 
 
@@ -60,10 +66,10 @@ class MaskObjects:
         return self.mask if self.label in (None, target) else torch.zeros_like(self.mask)
 
 
-def _span(low: float, high: float, size: int) -> slice:
+def _span(low: float, high: float, length: int) -> slice:
     """Returns the pixels of an axis whose centres lie in ``[low, high)``, or the one that holds its middle."""
     start, stop = math.ceil(low - 0.5), math.ceil(high - 0.5)
     if start == stop:
         start = math.floor((low + high) / 2)
         stop = start + 1
-    return slice(max(start, 0), max(min(stop, size), 0))
+    return slice(max(start, 0), max(min(stop, length), 0))

@@ -13,14 +13,13 @@ from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.entry import Entry, entry_name
 from overpaint.data.annotations.frame import Frame
 from overpaint.data.annotations.objects import MaskObjects
-from overpaint.data.reading import resize_box
 
 
 def read_pictures(source: Path, files: list[Path]) -> list[Entry]:
     """Lists the images of mask pictures.
 
     What is not 0 marks the object: in any colour channel, or the index of a palette; transparent pixels don't. A mask
-    states no class and counts for whatever class is explained. It is resized by its nearest pixels to the same square
+    states no class and counts for whatever class is explained. It is resized by its nearest pixels to the same size
     as the image. JPEG is refused: its compression leaves no zeros around an object.
 
     Args:
@@ -37,9 +36,9 @@ def _mask(path: Path, frame: Frame) -> MaskObjects:
         raise OverpaintError(f"the mask picture {path} is a JPEG, which blurs the mask; save masks as PNG")
     marked = _read_mask(path)
     frame.check_size(marked.shape[1], marked.shape[0], f"the mask picture {path}")
-    left, top, right, bottom = resize_box(frame.width, frame.height, frame.resize_mode)
-    middles = (torch.arange(frame.size, dtype=torch.double) + 0.5) / frame.size
-    rows, columns = top + middles * (bottom - top), left + middles * (right - left)
+    left, top, right, bottom = frame.source_box
+    down, across = ((torch.arange(length, dtype=torch.double) + 0.5) / length for length in frame.size)
+    rows, columns = top + down * (bottom - top), left + across * (right - left)
     return MaskObjects(marked[rows.long()[:, None], columns.long()])
 
 

@@ -15,7 +15,7 @@ from overpaint.data.annotations.pictures import read_pictures
 from overpaint.data.annotations.table import read_table
 from overpaint.data.annotations.voc import read_voc
 from overpaint.data.annotations.yolo import NAME_FILES, read_yolo
-from overpaint.data.reading import SUFFIXES, Box, ResizeMode, find_files
+from overpaint.data.reading import SUFFIXES, Box, ResizeMode, Size, find_files
 
 FORMATS = "a .json file of COCO, a .csv file, or a folder of .xml (Pascal VOC), .txt (YOLO) or mask pictures"
 
@@ -36,9 +36,9 @@ class AnnotationOptions:
 
 
 def read_annotations(
-    options: AnnotationOptions, class_names: Sequence[str], paths: Sequence[Path], size: int, resize_mode: ResizeMode
+    options: AnnotationOptions, class_names: Sequence[str], paths: Sequence[Path], size: Size, resize_mode: ResizeMode
 ) -> list[GroundTruthObjects]:
-    """Reads the annotated objects of images, for the squares that ``read_images`` makes of them.
+    """Reads the annotated objects of images, for the images that ``read_images`` makes of them.
 
     An entry is for the image whose path ends with its name. An image without an entry has no objects; entries of other
     images are not looked at.
@@ -47,11 +47,11 @@ def read_annotations(
         options: Where the annotations are.
         class_names: The classifier's classes; annotations mean one by its name.
         paths: The image files.
-        size: Side of the squares.
+        size: Height and width of the images that are made of the files.
         resize_mode: ``crop`` or ``stretch``.
 
     Returns:
-        The objects of each image, drawn as ``(size, size)``.
+        The objects of each image, drawn as ``(height, width)``.
 
     Raises:
         OverpaintError: If the annotations can't be read, none is for one of the images, or one does not fit its image.
@@ -129,7 +129,7 @@ def _read(entry: Entry, frame: Frame, finder: ClassFinder) -> GroundTruthObjects
         return read
     boxes: dict[int, list[Box]] = {}
     for labelled in read:
-        box = frame.to_square(labelled.box, labelled.where)
+        box = frame.to_resized(labelled.box, labelled.where)
         target = finder.find(labelled.name, labelled.number, labelled.where)
         if target is not None:
             boxes.setdefault(target, []).append(box)
