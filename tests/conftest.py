@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from wandb.proto import wandb_internal_pb2
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.types import Classifier, SaliencyMaps, SaliencyMethod
 from overpaint.networks.residual import ResidualNetwork
 from overpaint.report.plots import style
 
@@ -42,6 +43,16 @@ class FunctionClassifier:
 
     def logits(self, images: Tensor) -> Tensor:
         return self.scores(images).clamp(1e-6).log()
+
+
+class FunctionMethod(SaliencyMethod):
+    """A saliency method that is a plain function."""
+
+    def __init__(self, maps: Callable[[Classifier, Tensor, Tensor], SaliencyMaps]) -> None:
+        self.maps = maps
+
+    def __call__(self, classifier: Classifier, images: Tensor, targets: Tensor) -> SaliencyMaps:
+        return self.maps(classifier, images, targets)
 
 
 def planted(kept_share: Callable[[Tensor], Tensor]) -> FunctionClassifier:

@@ -44,6 +44,7 @@ class MeanDiscriminator(Discriminator):
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
+        self.channels, self.input_size = 1, (SIDE, SIDE)
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -81,10 +82,11 @@ def probe_inputs_of(
     maps: Tensor,
     targets: Sequence[int],
     oracle: Classifier | None = None,
+    other_images: Tensor | None = None,
 ) -> ProbeInputs:
     regions, wanted = inpainter.rule.salient_region(maps), torch.tensor(targets)
     variants = inpainter(classifier, images, wanted, regions)
-    return ProbeInputs(classifier, oracle, inpainter, images, wanted, maps, regions, variants)
+    return ProbeInputs(classifier, oracle, other_images, inpainter, images, wanted, maps, regions, variants)
 
 
 def small_probe_inputs(count: int = 3) -> ProbeInputs:

@@ -4,27 +4,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
 from conftest import FunctionClassifier
 from torch import Tensor
 
-from overpaint.core.types import Explanation, KnownRow, MetricResult
+from overpaint.core.types import Explanation, MetricResult
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.metrics.base import MapMetric, MetricInputs, QueryMetric
-from overpaint.metrics.suite import MetricSuite
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import SegmentMasks
 from overpaint.perturbation.tasks import QueryTask
-from overpaint.pipeline.cache import map_piece, metric_piece, read_known, read_result
-from overpaint.pipeline.lightning import ExplainedBatch
-from overpaint.pipeline.runner import Plan, explain
-from overpaint.pipeline.writer import ExplanationWriter
+from overpaint.pipeline.artifacts import map_artifact, metric_artifact
+from overpaint.pipeline.cache import Cache, Wanted, read_result
+from overpaint.pipeline.cached_row import CachedRow
+from overpaint.pipeline.runner import Runner
+from overpaint.pipeline.writer import ExplainedBatch, RowWriter
 from overpaint.saliency.occlusion import Occlusion
 from overpaint.saliency.rise import Rise
 
@@ -66,8 +65,8 @@ def _maker() -> Inpainter:
 
 
 def _stamps(methods: Sequence[str], metrics: Sequence[str], base: str = "base", seeds: int = 1) -> dict[str, str]:
-    maps = {map_piece(m, k): f"{base} {m} {k}" for m in methods for k in range(seeds)}
-    return {"base": base, "variants": base} | maps | {metric_piece(m, k): base for m in methods for k in metrics}
+    maps = {map_artifact(m, k): f"{base} {m} {k}" for m in methods for k in range(seeds)}
+    return {"base": base, "variants": base} | maps | {metric_artifact(m, k): base for m in methods for k in metrics}
 
 
 class Run:
@@ -81,21 +80,15 @@ class Run:
     def __call__(self, methods: dict, metrics: dict, stamps: dict[str, str], seeds: int = 1) -> Explanation:
         seeded = [(name, k) for name, m in methods.items() for k in range(seeds if m is RISE else 1)]
         pairs = [(method, metric) for method in methods for metric in metrics]
-        self.known: KnownRow = read_known(self.folder / "a", stamps, seeded, pairs, [])
+        cache = Cache(self.folder, {"a": stamps}, Wanted(seeded, pairs, []))
+        self.known: CachedRow = cache.read("a", None)
         self.classifier.rows.clear()
-        found = explain(
-            self.classifier,
-            self.image,
-            torch.tensor([[1]]),
-            Plan(methods, RegionRule(), _maker(), MetricSuite(metrics, seeds)),
-            Engine(self.classifier, batch_size=8),
-            known=[self.known],
-        )
+        engine = Engine(self.classifier, batch_size=8)
+        runner = Runner(self.classifier, methods, engine, RegionRule(), _maker(), metrics, seeds)
+        found = runner.run(self.image, torch.tensor([[1]]), cached=[self.known])
         self.queries = sum(self.classifier.rows)
-        writer = ExplanationWriter(self.folder, ["other", "wanted"], {"a": stamps})
-        trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=self.folder)
-        batch = ExplainedBatch(["a"], [None], [0], found)
-        writer.write_on_batch_end(trainer, L.LightningModule(), batch, None, None, 0, 0)
+        writer = RowWriter(self.folder, ["other", "wanted"], lambda *_: {}, {"a": stamps})
+        writer.write(ExplainedBatch(["a"], [None], [0], found))
         return found
 
 

@@ -10,7 +10,7 @@ import torch
 
 from overpaint.classifiers.network import classifier_from_settings, load_classifier
 from overpaint.core.errors import OverpaintError
-from overpaint.networks.checkpoint import FORMAT_KEY, load_dcgan
+from overpaint.networks.checkpoint import FORMAT_KEY, load_generator
 
 
 def _classifier_content() -> dict[str, Any]:
@@ -55,7 +55,7 @@ def test_an_incomplete_dcgan_is_refused(tmp_path: Path) -> None:
     content = {FORMAT_KEY: {"kind": "dcgan", "settings": {"generator": {"image_size": 32}}}, "state_dict": {}}
     torch.save(content, tmp_path / "m.ckpt")
     with pytest.raises(OverpaintError, match=r"m\.ckpt is an incomplete dcgan checkpoint: .*; 'python train"):
-        load_dcgan(tmp_path / "m.ckpt")
+        load_generator(tmp_path / "m.ckpt")
 
 
 def test_what_was_refused_is_named(tmp_path: Path) -> None:

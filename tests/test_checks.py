@@ -14,7 +14,8 @@ from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.networks.dcgan import Discriminator, Generator
-from overpaint.pipeline.runner import Plan, explain
+from overpaint.perturbation.engine import Engine
+from overpaint.pipeline.runner import Runner
 from overpaint.saliency.rise import Rise
 
 BAD = {
@@ -43,8 +44,8 @@ def test_other_ranges_are_refused(kind: str, entry: str) -> None:
     images, region = change(_images()), torch.ones(1, 32, 32, dtype=torch.bool)
     inpainter, classifier = _maker(), FunctionClassifier(lambda rows: rows.mean((1, 2, 3)))
     entries: dict[str, Callable[[], Any]] = {
-        "explain": lambda: explain(
-            classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, inpainter=inpainter)
+        "explain": lambda: Runner(classifier, {"rise": Rise(queries=64)}, Engine(classifier), inpainter=inpainter).run(
+            images, torch.tensor([[1]])
         ),
         "maker": lambda: inpainter(classifier, images, torch.tensor([1]), region),
         "search": lambda: inpainter.search(inpainter.generator, inpainter.discriminator, images, region.float()),

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from overpaint.classifiers.options import ClassifierOptions
-from overpaint.cli.config import Settings, load_settings, save_settings
+from overpaint.configuration.settings import Settings, load_settings, save_settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.data.digits import DigitsData

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -41,7 +42,7 @@ def _others(*levels: float) -> Tensor:
 
 def test_each_control_by_hand() -> None:
     inputs = _painting([0.9, 0.8, 0.6, 0.4], [0.7, 0.3, 0.2, 0.1, 0.105], around=0.2)
-    (found,) = Controls(draws=64, others=_others(0.2, 0.4, 0.8, 0.2))(inputs)
+    (found,) = Controls(draws=64)(replace(inputs, other_images=_others(0.2, 0.4, 0.8, 0.2)))
     numbers = found.numbers
     assert numbers["acceptance_rate_searched"] == 3 / 4
     assert numbers["score_searched"] == pytest.approx(0.675)
@@ -70,7 +71,7 @@ def test_a_classifier_that_looks_elsewhere_makes_the_region_not_decisive() -> No
     inputs = _painting([0.9, 0.8], [0.9, 0.8])
     classifier = FunctionClassifier(lambda images: 1 - images[:, 0, 0, 0])
     inputs = probe_inputs_of(inputs.inpainter, classifier, inputs.images, MAP[None], [1])
-    (found,) = Controls(others=_others(1.0, 1.0))(inputs)
+    (found,) = Controls()(replace(inputs, other_images=_others(1.0, 1.0)))
     for name in ("searched", "unsearched", "mean", "blur", "noise", "patch"):
         assert found.numbers[f"acceptance_rate_{name}"] == 1
     assert found.numbers["decisive"] == 0
@@ -108,7 +109,7 @@ def test_the_verdict(changes: dict[str, float], expected: float, words: str) -> 
 
 def test_a_flat_map_has_no_controls() -> None:
     inputs = probe_inputs_of(grey_inpainter([0.9, 0.1]), bright_region(), BLACK, torch.ones(1, SIDE, SIDE), [1])
-    (found,) = Controls(others=_others(0.1))(inputs)
+    (found,) = Controls()(replace(inputs, other_images=_others(0.1)))
     assert all(math.isnan(number) for number in found.numbers.values())
     assert "no salient region" in verdict(found.numbers)
 
@@ -122,7 +123,8 @@ def test_without_other_images_there_is_no_patch() -> None:
 
 def test_a_row_does_not_see_its_batch() -> None:
     inputs = small_probe_inputs()
-    probe = Controls(draws=3, others=(255 * inputs.images).round().to(torch.uint8))
+    inputs = replace(inputs, other_images=(255 * inputs.images).round().to(torch.uint8))
+    probe = Controls(draws=3)
     together = probe(inputs)
     for row in range(3):
         assert same_probed(probe(inputs.rows([row]))[0], together[row])

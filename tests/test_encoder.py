@@ -12,11 +12,12 @@ from overpaint.core.errors import OverpaintError
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import GUESSES, LatentSearch
 from overpaint.inpainting.region import RegionRule
-from overpaint.networks.checkpoint import load_dcgan
+from overpaint.networks.checkpoint import load_generator
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.encoder import Encoder
+from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.lightning import ExplainerModule
-from overpaint.pipeline.runner import Plan
+from overpaint.pipeline.runner import Runner
 from overpaint.training.encoder_loss import SHARES, encoder_loss, random_regions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,13 +185,14 @@ def test_it_must_be_in_eval_mode_where_a_batch_does_not_tie_its_images() -> None
 def test_the_trainer_moves_it_with_the_other_networks() -> None:
     generator, discriminator = _networks()
     parts = (generator, discriminator, LatentSearch(), RegionRule())
-    plan = Plan({}, inpainter=Inpainter(*parts, encoder=_encoder()))
-    module = ExplainerModule(planted(lambda share: share), plan, "predicted").to(torch.float64)
-    assert plan.inpainter is not None
-    assert {p.dtype for n in (generator, discriminator, plan.inpainter.encoder) if n for p in n.parameters()} == {
+    classifier = planted(lambda share: share)
+    runner = Runner(classifier, {}, Engine(classifier), inpainter=Inpainter(*parts, encoder=_encoder()))
+    module = ExplainerModule(runner, "predicted").to(torch.float64)
+    assert runner.inpainter is not None
+    assert {p.dtype for n in (generator, discriminator, runner.inpainter.encoder) if n for p in n.parameters()} == {
         torch.float64
     }
-    assert module.encoder is plan.inpainter.encoder
+    assert runner.inpainter.encoder in list(module.networks)
 
 
 def test_an_image_does_not_see_its_batch() -> None:
@@ -214,9 +216,9 @@ def test_training_with_it_leaves_the_generator_as_it_is_and_explaining_uses_it(t
     tiny += ["logger.mode=none", "trainer.enable_progress_bar=false", "trainer.max_epochs=2"]
     for name in ("false", "true"):
         train(ROOT / "configs", [*tiny, f"model.dcgan.encoder={name}", f"output={tmp_path}/{name}"])
-    without, dcgan = (load_dcgan(tmp_path / name / "dcgan.ckpt") for name in ("false", "true"))
+    without, dcgan = (load_generator(tmp_path / name / "dcgan.ckpt") for name in ("false", "true"))
     assert without.encoder is None
-    for mine, theirs in zip(without[:2], dcgan[:2], strict=True):
+    for mine, theirs in zip(without.networks(), dcgan.networks()[:2], strict=True):
         for name, tensor in mine.state_dict().items():
             assert torch.equal(tensor, theirs.state_dict()[name]), name
     assert isinstance(dcgan.encoder, Encoder)

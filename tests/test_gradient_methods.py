@@ -15,8 +15,9 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Batch
 from overpaint.networks.residual import build_classifier_network
+from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.lightning import ExplainerModule
-from overpaint.pipeline.runner import Plan
+from overpaint.pipeline.runner import Runner
 from overpaint.saliency.captum_method import CaptumMethod
 from overpaint.saliency.deconvnet import Deconvnet
 from overpaint.saliency.grad_cam import GradCam
@@ -229,9 +230,9 @@ def _collate(items: list[Any]) -> Batch:
 def test_lightnings_predict_has_gradients() -> None:
     torch.manual_seed(0)
     classifier = frozen_classifier(PooledNetwork())
-    module = ExplainerModule(classifier, Plan(METHODS), "predicted")
+    module = ExplainerModule(Runner(classifier, METHODS, Engine(classifier)), "predicted")
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False, "accelerator": "cpu"}
     loader = torch.utils.data.DataLoader(Pairs(), batch_size=2, collate_fn=_collate)
     trainer = L.Trainer(inference_mode=False, enable_model_summary=False, **quiet)
     trainer.predict(module, loader, return_predictions=False)
-    assert not module.classifier.network.features[0]._forward_hooks
+    assert not classifier.network.features[0]._forward_hooks

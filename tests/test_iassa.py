@@ -10,12 +10,14 @@ from conftest import SATURATED, FunctionClassifier, noise_images, planted
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.cli.parts import make_method
+from overpaint.configuration.parts import make_method
 from overpaint.core.errors import OverpaintError
 from overpaint.inpainting.region import is_flat
-from overpaint.networks.dcgan import Discriminator
+from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.networks.gan import Gan
 from overpaint.perturbation.attention import SHARPNESS, attention, colour_and_place, network_levels
 from overpaint.perturbation.engine import Engine
+from overpaint.perturbation.method import UsesDiscriminator
 from overpaint.saliency.iassa import Iassa
 
 TARGET = torch.tensor([[1]])
@@ -117,14 +119,15 @@ def test_layers_inside_torchscript_are_not_seen() -> None:
 
 def test_the_application_lends_the_discriminator(network: NetworkClassifier) -> None:
     section, judge = {"target": "overpaint.saliency.iassa.Iassa"}, Discriminator(32, 3, base_channels=4)
-    method = make_method("iassa", section, {}, network, judge)
+    gan = Gan(Generator(32, 3, 4, 2), judge)
+    method = make_method("iassa", section, {}, network, gan)
     assert isinstance(method, Iassa)
     assert method.discriminator is judge
     assert (
         len(method.levels(network, noise_images(1, 32, 3)[0])[0]) == 8
     )  # the classifier's own width, not the discriminator's
     section["target"] = "overpaint.saliency.occlusion.Occlusion"
-    assert not hasattr(make_method("occlusion", section, {}, network, judge), "discriminator")
+    assert not isinstance(make_method("occlusion", section, {}, network, gan), UsesDiscriminator)
 
 
 def test_its_rounds_are_those_of_a_loop_over_windows() -> None:

@@ -22,7 +22,8 @@ from overpaint.inpainting.region import RegionRule
 from overpaint.inpainting.variant_sets import distances_inside, mark_duplicates
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.residual import ResidualNetwork
-from overpaint.pipeline.runner import Plan, explain
+from overpaint.perturbation.engine import Engine
+from overpaint.pipeline.runner import Runner
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise
 
@@ -57,6 +58,7 @@ class MeanDiscriminator(Discriminator):
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
+        self.channels, self.input_size = 1, (SIDE, SIDE)
         self.rows: list[int] = []
         self.eval()
 
@@ -249,7 +251,7 @@ def _explain(images: Tensor, targets: Tensor, blend: Any = "paste", first: str =
     rule, search = RegionRule(ring=0.3), LatentSearch(num_variants=4, steps=4, num_candidates=70)
     inpainter = Inpainter(generator, discriminator, search, rule, blend)
     methods = {first: METHODS[first]} | METHODS
-    return explain(classifier, images, targets[:, None], Plan(methods, rule, inpainter))
+    return Runner(classifier, methods, Engine(classifier), rule, inpainter).run(images, targets[:, None])
 
 
 def test_an_explanation_holds_everything() -> None:
@@ -296,8 +298,8 @@ def test_a_classifier_that_looks_nowhere_has_no_region() -> None:
     inpainter = Inpainter(
         generator, discriminator, LatentSearch(num_variants=2, steps=1, num_candidates=0), RegionRule()
     )
-    found = explain(
-        classifier, images, torch.tensor([[1], [1]]), Plan({"rise": Rise(queries=64)}, RegionRule(), inpainter)
+    found = Runner(classifier, {"rise": Rise(queries=64)}, Engine(classifier), RegionRule(), inpainter).run(
+        images, torch.tensor([[1], [1]])
     )
     assert found.flat["rise"].tolist() == [True, True]
     assert not found.regions["rise"].any()
@@ -308,7 +310,7 @@ def test_a_classifier_that_looks_nowhere_has_no_region() -> None:
 
 def test_without_a_maker_there_are_no_variants() -> None:
     _, _, classifier = _networks()
-    found = explain(classifier, _images(1, 1, 32), torch.tensor([[1]]), Plan(METHODS))
+    found = Runner(classifier, METHODS, Engine(classifier)).run(_images(1, 1, 32), torch.tensor([[1]]))
     assert found.variants is None
     assert bool(found.regions["rise"].any())
 

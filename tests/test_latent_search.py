@@ -44,6 +44,7 @@ class LinearDiscriminator(Discriminator):
 
     def __init__(self, channels: int = 2) -> None:
         nn.Module.__init__(self)
+        self.channels, self.input_size = channels, (SIDE, SIDE)
         rng = torch.Generator().manual_seed(12)
         self.weight = nn.Parameter(torch.randn(channels * SIDE**2, generator=rng, dtype=torch.float64))
         self.eval()

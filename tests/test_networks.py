@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from overpaint.classifiers.network import NetworkClassifier, classifier_from_settings, load_classifier
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Classifier
-from overpaint.networks.checkpoint import FORMAT_KEY, load_dcgan, read_checkpoint
+from overpaint.networks.checkpoint import FORMAT_KEY, load_generator, read_checkpoint
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal, start_and_doublings
 from overpaint.networks.residual import RepeatGrey, ResidualBlock, ResidualNetwork, build_classifier_network
 
@@ -275,7 +275,7 @@ class _RunsCode:
 
 def test_a_missing_checkpoint_names_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(OverpaintError, match=r"no checkpoint .*nowhere.ckpt; 'python train.py model=dcgan' makes one"):
-        load_dcgan(tmp_path / "nowhere.ckpt")
+        load_generator(tmp_path / "nowhere.ckpt")
     with pytest.raises(OverpaintError, match=r"no checkpoint .*; 'python train.py model=classifier' makes one"):
         load_classifier(tmp_path)  # a folder is no file
 
@@ -348,7 +348,9 @@ def test_a_dcgan_comes_back_frozen(tmp_path: Path) -> None:
     settings = {"generator": generator.settings, "discriminator": discriminator.settings}
     content = {FORMAT_KEY: {"kind": "dcgan", "settings": settings}, "state_dict": tensors}
     torch.save(content, tmp_path / "model.ckpt")
-    loaded_generator, loaded_discriminator, encoder, class_names = load_dcgan(tmp_path / "model.ckpt")
+    gan = load_generator(tmp_path / "model.ckpt")
+    loaded_generator, loaded_discriminator = gan.generator, gan.discriminator
+    encoder, class_names = gan.encoder, gan.class_names
     assert encoder is None
     assert class_names == []
     latents = torch.randn(2, 5)

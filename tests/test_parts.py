@@ -4,10 +4,10 @@ import pytest
 from conftest import frozen_classifier
 from torch import nn
 
-from overpaint.cli.parts import differences
+from overpaint.configuration.parts import differences
 from overpaint.core.types import Classifier
-from overpaint.networks.checkpoint import Dcgan
 from overpaint.networks.dcgan import Discriminator, Generator
+from overpaint.networks.gan import Gan
 
 
 def _classifier(size: int) -> Classifier:
@@ -25,7 +25,7 @@ def _classifier(size: int) -> Classifier:
     ],
 )
 def test_another_size_or_domain_is_said(classes: list[str], size: int, said: list[str]) -> None:
-    dcgan = Dcgan(Generator(32, 1, 4, 1), Discriminator(32, 1, 1), None, classes)
+    dcgan = Gan(Generator(32, 1, 4, 1), Discriminator(32, 1, 1), None, classes)
     notes = differences(dcgan, _classifier(size))
     assert len(notes) == len(said)
     assert all(note.startswith(start) for note, start in zip(notes, said, strict=True))

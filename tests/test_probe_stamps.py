@@ -1,18 +1,22 @@
 """What the stamps of probes and of retention depend on, and how probes get the other images."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
+from probe_inputs import bright_region, grey_inpainter
+from torch import Tensor
 
-from overpaint.cli.config import load_settings
-from overpaint.cli.fingerprints import manners
-from overpaint.cli.parts import with_others
+from overpaint.configuration.fingerprints import artifact_keys
+from overpaint.configuration.settings import load_settings
 from overpaint.core.instantiate import instantiate
-from overpaint.data.base import ImageSplit
+from overpaint.core.types import ProbeResult
 from overpaint.metrics.retention import Retention
-from overpaint.pipeline.runner import Plan
-from overpaint.probes.base import Probe
+from overpaint.perturbation.engine import Engine
+from overpaint.pipeline.runner import Runner
+from overpaint.probes.base import Probe, ProbeInputs
 from overpaint.probes.boundary_search import BoundarySearch
 from overpaint.probes.controls import Controls
 from overpaint.probes.diversity import Diversity
@@ -20,24 +24,37 @@ from overpaint.probes.guided import GuidedSearch
 from overpaint.probes.oracle import Oracle
 from overpaint.probes.region_size_sweep import RegionSizeSweep
 from overpaint.probes.stability import Stability
+from overpaint.saliency.center import Center
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 WORDS = ["methods=[rise]", "metrics=[retention,insertion]", "probes=all"]
 
 
-def _bank(*levels: int) -> ImageSplit:
-    images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4).contiguous()
-    return ImageSplit(images, torch.zeros(len(levels), dtype=torch.long), [str(level) for level in levels])
+def _images(*levels: int) -> Tensor:
+    return torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 6, 6).contiguous()
 
 
-def _manners(
-    folder: Path, *words: str, generator: bytes = b"generator", bank: ImageSplit | None = None
+def _keys(
+    folder: Path, *words: str, generator: bytes = b"generator", other_images: Tensor | None = None
 ) -> dict[str, str]:
     (folder / "classifier.ckpt").write_bytes(b"classifier")
     (folder / "dcgan.ckpt").write_bytes(generator)
     settings = load_settings(CONFIGS, "explain", [f"output={folder}", *WORDS, *words])
-    metrics = {name: instantiate(section, name) for name, section in settings["metrics"].items()}
-    return manners(settings, [("rise", 0)], metrics, [], {"controls": bank or _bank(1, 2)})
+    methods, metrics, probes = (
+        {name: instantiate(section, name) for name, section in settings[group].items()}
+        for group in ("saliency", "metrics", "probes")
+    )
+    classifier = bright_region()
+    runner = Runner(
+        classifier,
+        methods,
+        Engine(classifier),
+        inpainter=grey_inpainter([0.5]),
+        metrics=metrics,
+        probes=probes,
+        other_images=_images(1, 2) if other_images is None else other_images,
+    )
+    return artifact_keys(settings, runner)
 
 
 def test_the_files_in_configs_describe_the_probes() -> None:
@@ -59,15 +76,15 @@ def test_the_files_in_configs_describe_the_probes() -> None:
 
 
 def test_only_the_controls_depend_on_the_other_images(tmp_path: Path) -> None:
-    before, after = _manners(tmp_path), _manners(tmp_path, bank=_bank(1, 3))
+    before, after = _keys(tmp_path), _keys(tmp_path, other_images=_images(1, 3))
     assert {name for name in before if before[name] != after[name]} == {"probe_controls"}
 
 
 def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_not(tmp_path: Path) -> None:
-    before, painted = _manners(tmp_path), {"metric_retention_rise", "variants"}
+    before, painted = _keys(tmp_path), {"metric_retention_rise", "variants"}
     names = ("controls", "diversity", "boundary_search", "guided", "oracle", "region_size_sweep", "stability")
     probes = {f"probe_{name}" for name in names}
-    for after in (_manners(tmp_path, generator=b"other"), _manners(tmp_path, "search.steps=3")):
+    for after in (_keys(tmp_path, generator=b"other"), _keys(tmp_path, "search.steps=3")):
         assert {name for name in before if before[name] != after[name]} == painted | probes
 
 
@@ -83,18 +100,36 @@ def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_no
     ],
 )
 def test_a_setting_touches_its_own_piece_alone(tmp_path: Path, word: str, piece: str) -> None:
-    before, after = _manners(tmp_path), _manners(tmp_path, word)
+    before, after = _keys(tmp_path), _keys(tmp_path, word)
     assert {name for name in before if before[name] != after[name]} == {piece}
 
 
+def test_only_probes_that_ask_the_oracle_depend_on_it(tmp_path: Path) -> None:
+    settings = load_settings(CONFIGS, "explain", [f"output={tmp_path}", *WORDS])
+    probes = {name: instantiate(section, name) for name, section in settings["probes"].items()}
+    uses = {name for name, probe in probes.items() if probe.uses_oracle}
+    assert uses == {"oracle", "boundary_search"}
+
+
 def test_probes_that_look_at_other_images_get_them() -> None:
-    plan, images = (
-        Plan({}, probes={"controls": Controls(draws=3), "region_size_sweep": RegionSizeSweep()}),
-        _bank(1, 2).images,
+    seen: list[Tensor | None] = []
+
+    @dataclass(frozen=True)
+    class Looks(Probe):
+        uses_other_images: ClassVar[bool] = True
+
+        def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
+            seen.append(inputs.other_images)
+            return [ProbeResult()] * len(inputs.images)
+
+    classifier, images = bright_region(), _images(1, 2)
+    runner = Runner(
+        classifier,
+        {"center": Center()},
+        Engine(classifier),
+        inpainter=grey_inpainter([0.5]),
+        probes={"looks": Looks()},
+        other_images=images,
     )
-    given = with_others(plan, images).probes
-    controls = given["controls"]
-    assert isinstance(controls, Controls)
-    assert controls.others is images
-    assert controls.draws == 3
-    assert given["region_size_sweep"] == RegionSizeSweep()
+    runner.run(torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([[1]]))
+    assert seen[0] is images

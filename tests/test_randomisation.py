@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FunctionClassifier, PooledNetwork, frozen_classifier, noise_images
+from conftest import FunctionClassifier, FunctionMethod, PooledNetwork, frozen_classifier, noise_images
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
@@ -26,7 +26,7 @@ IMAGES, TARGETS = noise_images(2, 32, 3), torch.tensor([[0, 3], [2, 1]])
 
 
 @dataclass(frozen=True)
-class Edges:
+class Edges(SaliencyMethod):
     """A method that has never seen the classifier."""
 
     def __call__(self, classifier: Classifier, images: Tensor, targets: TargetSets) -> SaliencyMaps:
@@ -174,7 +174,7 @@ def test_a_map_that_becomes_flat_is_no_longer_alike_and_a_flat_one_tells_nothing
         maps = images[:, 0] * (1.0 if classifier is network else 0.0) * targets.float()[:, :, None]
         return SaliencyMaps(maps, None, torch.zeros_like(targets.flatten()))
 
-    found = _measured(Randomisation(stages=2), once, network, IMAGES, torch.tensor([[0], [2]]))
+    found = _measured(Randomisation(stages=2), FunctionMethod(once), network, IMAGES, torch.tensor([[0], [2]]))
     assert math.isnan(found[0].value)
     assert found[1].value == 0
     assert found[1].curve is not None

@@ -1,9 +1,9 @@
 """What is drawn and summed up where something is missing: flat maps, no variants, no accepted ones."""
 
 import io
+from functools import partial
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -15,10 +15,11 @@ from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.networks.dcgan import Discriminator, Generator
-from overpaint.pipeline.cache import finished_folders, read_result
-from overpaint.pipeline.lightning import ExplainedBatch
-from overpaint.pipeline.runner import Plan, explain
-from overpaint.pipeline.writer import ExplanationWriter
+from overpaint.perturbation.engine import Engine
+from overpaint.pipeline.cache import Cache, Wanted, read_result
+from overpaint.pipeline.runner import Runner
+from overpaint.pipeline.writer import ExplainedBatch, RowWriter
+from overpaint.report.image_plots import image_plots
 from overpaint.report.plots.images import enlarge, map_picture, picture_grid, png, to_picture
 from overpaint.report.tables.summary import summarise, terminal_table
 from overpaint.saliency.rise import Rise
@@ -34,12 +35,16 @@ def _written(folder: Path, classifier: FunctionClassifier) -> Path:
         generator, discriminator, LatentSearch(num_variants=3, steps=1, num_candidates=0), RegionRule()
     )
     images = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = explain(classifier, images, torch.tensor([[1]]), Plan({"rise": Rise(queries=64)}, RegionRule(), inpainter))
-    writer = ExplanationWriter(folder, ["other", "wanted"], {"a": STAMPS})
-    batch = ExplainedBatch(["a"], [None], [0], found)
-    trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, default_root_dir=folder)
-    writer.write_on_batch_end(trainer, L.LightningModule(), batch, None, None, 0, 0)
+    runner = Runner(classifier, {"rise": Rise(queries=64)}, Engine(classifier), RegionRule(), inpainter)
+    names = ["other", "wanted"]
+    draw = partial(image_plots, metrics={}, class_names=names)
+    writer = RowWriter(folder, names, draw, {"a": STAMPS})
+    writer.write(ExplainedBatch(["a"], [None], [0], runner.run(images, torch.tensor([[1]]))))
     return folder / "a"
+
+
+def _complete_folders(folder: Path, image: str, keys: dict[str, str]) -> list[Path]:
+    return Cache(folder, {image: keys}, Wanted([], [], [])).complete_folders(image)
 
 
 def test_a_flat_map_has_no_region_and_no_rate(tmp_path: Path) -> None:
@@ -71,14 +76,14 @@ def test_numbers_are_those_of_the_arrays(tmp_path: Path) -> None:
 
 def test_a_folder_counts_only_with_its_stamps_and_all_its_targets(tmp_path: Path) -> None:
     _written(tmp_path, FunctionClassifier(lambda images: images.mean((1, 2, 3))))
-    assert finished_folders(tmp_path, "a", STAMPS) == [tmp_path / "a"]
-    assert finished_folders(tmp_path, "a", STAMPS | {"map_rise": "another"}) == []
-    assert finished_folders(tmp_path, "a", STAMPS | {"map_iassa": "not there"}) == []
-    assert finished_folders(tmp_path, "b", STAMPS) == []
+    assert _complete_folders(tmp_path, "a", STAMPS) == [tmp_path / "a"]
+    assert _complete_folders(tmp_path, "a", STAMPS | {"map_rise": "another"}) == []
+    assert _complete_folders(tmp_path, "a", STAMPS | {"map_iassa": "not there"}) == []
+    assert _complete_folders(tmp_path, "b", STAMPS) == []
     result = (tmp_path / "a" / "result.json").read_text()
     (tmp_path / "a").rename(tmp_path / "a@x")
     (tmp_path / "a@x" / "result.json").write_text(result.replace('"targets_of_image": 1', '"targets_of_image": 2'))
-    assert finished_folders(tmp_path, "a", STAMPS) == []  # the other target's folder is missing
+    assert _complete_folders(tmp_path, "a", STAMPS) == []  # the other target's folder is missing
 
 
 def test_map_picture_is_red_for_the_class_white_at_zero_and_black_where_not_finite() -> None:

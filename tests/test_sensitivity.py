@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from conftest import FunctionClassifier, noise_images
+from conftest import FunctionClassifier, FunctionMethod, noise_images
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
@@ -24,7 +24,7 @@ BLIND = FunctionClassifier(lambda images: torch.full((len(images),), 0.6))
 
 
 @dataclass(frozen=True)
-class Scaled:
+class Scaled(SaliencyMethod):
     """A method whose map is the image itself, times the class."""
 
     noise: float = 0.0
@@ -121,7 +121,9 @@ def test_a_map_that_is_not_finite_any_more_counts_as_one_of_zeros() -> None:
         maps = images[:, 0] if torch.equal(images, image) else torch.full_like(images[:, 0], math.nan)
         return SaliencyMaps(maps, None, torch.ones(len(images), dtype=torch.int64))
 
-    assert _values(SensitivityMax(samples=2), _subject(broken, BLIND), image, torch.tensor([[1]])).tolist() == [1.0]
+    assert _values(
+        SensitivityMax(samples=2), _subject(FunctionMethod(broken), BLIND), image, torch.tensor([[1]])
+    ).tolist() == [1.0]
 
 
 def test_gradients_are_tiny_and_the_network_stays_as_it_is(network: NetworkClassifier) -> None:
@@ -134,7 +136,7 @@ def test_gradients_are_tiny_and_the_network_stays_as_it_is(network: NetworkClass
     metric = SensitivityMax(samples=2)
     plain = _values(metric, _subject(Gradient(), network), images, targets)
     with torch.no_grad():
-        torch.testing.assert_close(_values(metric, _subject(tiny, network), images, targets), plain)
+        torch.testing.assert_close(_values(metric, _subject(FunctionMethod(tiny), network), images, targets), plain)
     assert torch.equal(torch.get_rng_state(), state)
     assert not any(weight.requires_grad for weight in network.parameters())
 

@@ -15,7 +15,6 @@ from overpaint.core.errors import OverpaintWarning
 from overpaint.core.instantiate import instantiate
 from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.engine import Engine, compute_maps
-from overpaint.perturbation.method import is_stochastic
 from overpaint.saliency.captum_method import CaptumMethod
 
 FILES = sorted((Path(__file__).parents[1] / "configs" / "saliency").glob("*.yaml"))
@@ -49,7 +48,7 @@ def _differ(methods: list[Any], classifier: NetworkClassifier) -> bool:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_two_seeds_differ_exactly_where_a_method_is_stochastic(file: Path, network: NetworkClassifier) -> None:
     methods = [instantiate(_section(file, seed), file.stem) for seed in (0, 1)]
-    assert _differ(methods, network) is is_stochastic(methods[0])
+    assert _differ(methods, network) is methods[0].is_stochastic
 
 
 WITH_BASELINE = [file for file in FILES if "baseline" in _section(file, 0)]
@@ -58,13 +57,13 @@ WITH_BASELINE = [file for file in FILES if "baseline" in _section(file, 0)]
 @pytest.mark.parametrize("file", WITH_BASELINE, ids=lambda file: file.stem)
 def test_a_baseline_of_noise_makes_any_method_stochastic(file: Path, network: NetworkClassifier) -> None:
     methods = [instantiate(_section(file, seed) | {"baseline": "noise"}, file.stem) for seed in (0, 1)]
-    assert is_stochastic(methods[0])
+    assert methods[0].is_stochastic
     assert _differ(methods, network)
 
 
 def test_a_baseline_that_is_an_image_draws_nothing() -> None:
     file = next(file for file in WITH_BASELINE if file.stem == "occlusion")
-    assert not is_stochastic(instantiate(_section(file, 0), "occlusion", baseline=torch.zeros(3, 32, 32)))
+    assert not instantiate(_section(file, 0), "occlusion", baseline=torch.zeros(3, 32, 32)).is_stochastic
 
 
 BLOCKS = (torch.arange(1024).reshape(32, 32) // 128)[None, None]
@@ -81,5 +80,5 @@ CAPTUM: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", CAPTUM)
 def test_captums_classes_too(name: str, network: NetworkClassifier) -> None:
     methods = [CaptumMethod(name, CAPTUM[name], seed=seed) for seed in (0, 1)]
-    assert _differ(methods, network) is is_stochastic(methods[0])
-    assert is_stochastic(methods[0]) is (name not in ("DeepLift", "FeatureAblation"))
+    assert _differ(methods, network) is methods[0].is_stochastic
+    assert methods[0].is_stochastic is (name not in ("DeepLift", "FeatureAblation"))

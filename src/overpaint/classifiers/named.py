@@ -1,11 +1,7 @@
 """Networks by their name: torchvision's, and what any importable factory makes."""
 
-import importlib
 import inspect
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,10 +10,11 @@ import torch
 import torchvision
 from torch import nn
 
-from overpaint.classifiers.weights import count_classes, read_state_dict
 from overpaint.core.errors import OverpaintError
+from overpaint.core.importing import current_folder, import_attribute
 from overpaint.networks.checkpoint import load_tensors
 from overpaint.networks.residual import build_classifier_network
+from overpaint.networks.weights import count_classes, read_state_dict
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Parts of GoogLeNet and Inception that serve their training alone."""
@@ -51,7 +48,7 @@ def torchvision_network(name: str, weights: str | None) -> nn.Module:
                 "elsewhere and set classifier.weights to the file"
             ) from error
         return ready.eval().requires_grad_(False)
-    tensors = read_state_dict(Path(weights))
+    tensors = read_state_dict(Path(weights), "classifier")
     with torch.device("meta"):  # shapes alone, without memory
         classes = count_classes(build_classifier_network(name, 3, 2), tensors)
     network: Any = build_classifier_network(name, 3, classes)
@@ -81,13 +78,9 @@ def imported_network(source: str, weights: str | None, classes: int | None) -> n
     Raises:
         OverpaintError: If the factory can't be imported or called or returns neither, or the weights are not its.
     """
-    module_name, _, attribute = source.partition(":")
-    with _current_folder():
-        try:
-            factory = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:  # someone else's code
-            raise OverpaintError(f"classifier={source} can't be imported: {error}") from error
-        tensors = None if weights is None else read_state_dict(Path(weights))
+    factory = import_attribute(source, "classifier")
+    with current_folder():  # it may import more when it is called
+        tensors = None if weights is None else read_state_dict(Path(weights), "classifier")
         takes_classes = callable(factory) and "num_classes" in inspect.signature(factory).parameters
         if takes_classes and tensors is not None:
             classes = count_classes(_called(source, factory, 2), tensors)
@@ -116,14 +109,3 @@ def _called(source: str, factory: Any, classes: int | None) -> Any:
             "from an array (batch, channel, height, width) to scores"
         )
     return made
-
-
-@contextmanager
-def _current_folder() -> Iterator[None]:
-    """Lets modules of the current folder be imported, as ``python -m`` does."""
-    folder = os.getcwd()
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)

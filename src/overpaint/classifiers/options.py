@@ -1,7 +1,5 @@
 """What a user says of a classifier: its source and its options."""
 
-import re
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Literal
 
 from overpaint.classifiers.output import OutputOption
 from overpaint.core.errors import OverpaintError
+from overpaint.core.importing import is_factory, module_file
 from overpaint.core.resize import as_size
 
 Kind = Literal["checkpoint", "torchvision", "factory", "torchscript", "exported", "onnx"]
@@ -87,7 +86,7 @@ def kind_of(source: str) -> Kind:
     """Returns which kind of classifier a user's word names."""
     if source.startswith("torchvision:"):
         return "torchvision"
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
+    if is_factory(source):
         return "factory"
     return SUFFIXES.get(Path(source).suffix.lower(), "checkpoint")
 
@@ -105,6 +104,5 @@ def content_of(options: ClassifierOptions) -> Iterator[bytes]:
         source = Path(options.source)
         beside = [p for p in sorted(source.parent.iterdir()) if p.name.startswith(source.name) and p != source]
         yield from (path.read_bytes() for path in beside if path.is_file())
-    module = sys.modules.get(options.source.partition(":")[0])
-    if kind_of(options.source) == "factory" and module is not None and module.__file__ is not None:
-        yield Path(module.__file__).read_bytes()
+    if kind_of(options.source) == "factory" and (file := module_file(options.source)) is not None:
+        yield file.read_bytes()

@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from overpaint.cli.console import FIRST_PROCESS, console
+from overpaint.configuration.parts import Listeners
 
 PASSES = 20
 """The rate that is shown is that of so many last passes."""
@@ -39,6 +40,11 @@ class QueryProgress(ProgressBar):
         self._done = self._all = self._in_batch = 0
         self._asked = 0
         self._began = self._took = 0.0
+
+    @property
+    def listeners(self) -> Listeners:
+        """What of the bar is told of the progress."""
+        return Listeners(self.answered, self.searched)
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Shows the bar."""

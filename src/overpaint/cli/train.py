@@ -11,9 +11,9 @@ from lightning.pytorch.loggers import WandbLogger
 from rich.table import Table
 
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
-from overpaint.cli.config import Settings, load_settings, read_settings, save_settings
 from overpaint.cli.console import FIRST_PROCESS, console
 from overpaint.cli.trainer import guarded, trainer_options
+from overpaint.configuration.settings import Settings, load_settings, read_settings, save_settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.core.instantiate import checked_types, instantiate

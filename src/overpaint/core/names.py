@@ -50,3 +50,8 @@ def row_folder(image: str, class_name: str | None) -> str:
         class_name: The class's name; None where the image has one target.
     """
     return row_name(safe_file_name(image), None if class_name is None else safe_file_name(class_name))
+
+
+def rows_prefix(image: str) -> str:
+    """Returns how the folders of an image's rows begin where it has several targets; no other image's do."""
+    return row_name(safe_file_name(image), "")

@@ -9,10 +9,12 @@ Ranges and polarity, everywhere outside a network:
 - ``*space`` is any number of spatial dimensions: ``height width`` for an image, ``length`` for a series.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -27,6 +29,8 @@ Latents = Float[Tensor, "batch latent"]
 
 ImageSets = Float[Tensor, "batch variant channel *space"]  # several images for each image of a batch: its variants
 PerVariant = Float[Tensor, "batch variant"]
+
+LatentDistribution = Literal["normal", "uniform"]
 
 
 class Batch(NamedTuple):
@@ -156,23 +160,6 @@ SeededName = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class KnownRow:
-    """What an earlier run has found out about a row, so that it need not be found again.
-
-    Attributes:
-        maps: Maps of a single row.
-        metric_results: Metrics, by method and metric.
-        variants: Variants of a single row.
-        probe_results: What probes found, by their names.
-    """
-
-    maps: Mapping[SeededName, SaliencyMaps] = field(default_factory=dict)
-    metric_results: Mapping[tuple[str, str], MetricResult] = field(default_factory=dict)
-    variants: Variants | None = None
-    probe_results: Mapping[str, ProbeResult] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Explanation:
     """Everything that is found out about a batch of images: a row for each image and each of its targets.
 
@@ -241,10 +228,98 @@ class Classifier(Protocol):
         ...
 
 
-@runtime_checkable
-class SaliencyMethod(Protocol):
-    """A saliency method: its fields are its settings, a call computes maps."""
+class SaliencyMethod(ABC):
+    """A saliency method: a final, frozen dataclass whose fields are its settings; a call computes maps.
 
+    Attributes:
+        is_control: Whether it knows nothing of the classifier, so that others are compared with it.
+    """
+
+    is_control: ClassVar[bool] = False
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether the maps depend on a field ``seed``."""
+        return False
+
+    @abstractmethod
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns the maps of ``images`` for the classes ``targets``, a row for each image and target."""
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A network that paints images from latents; how it was trained does not matter."""
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of a latent."""
+        ...
+
+    @property
+    def latent_distribution(self) -> LatentDistribution:
+        """The distribution of the latents that it was trained on: N(0, 1), or U(-1, 1)."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of its images."""
+        ...
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """Size of its images along each spatial dimension."""
+        ...
+
+    @property
+    def training(self) -> bool:
+        """Whether it is in training mode, in which it must not be searched."""
+        ...
+
+    def __call__(self, latents: Latents) -> Images:
+        """Returns the images of latents, in ``[0, 1]``, differentiable."""
+        ...
+
+    def sample_latents(self, count: int, rng: torch.Generator) -> Latents:
+        """Draws latents from the distribution that it was trained on, on ``rng``'s device."""
+        ...
+
+
+@runtime_checkable
+class Discriminator(Protocol):
+    """A network that tells real images from painted ones."""
+
+    @property
+    def channels(self) -> int:
+        """Channels that an image must have."""
+        ...
+
+    @property
+    def input_size(self) -> tuple[int, ...]:
+        """Size of the images that it takes, along each spatial dimension."""
+        ...
+
+    @property
+    def training(self) -> bool:
+        """Whether it is in training mode, in which it must not be asked."""
+        ...
+
+    def __call__(self, images: Images) -> Float[Tensor, " batch"]:
+        """Returns a logit for each image in ``[0, 1]``, differentiable: larger is more real."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A network that guesses from what surrounds a region which latents could continue the image."""
+
+    @property
+    def training(self) -> bool:
+        """Whether it is in training mode, in which it must not be asked."""
+        ...
+
+    def guesses(
+        self, images: Images, regions: Regions, count: int, rng: torch.Generator
+    ) -> Float[Tensor, "batch guess latent"]:
+        """Draws ``count`` latents for each image; what lies inside its region is not seen."""
         ...

@@ -13,6 +13,9 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import resize
 from overpaint.core.types import (
     Classifier,
+    Discriminator,
+    Encoder,
+    Generator,
     Images,
     ImageSets,
     LatentSearchResult,
@@ -28,8 +31,6 @@ from overpaint.inpainting.objective import Guide
 from overpaint.inpainting.region import RegionRule
 from overpaint.inpainting.selection import keep_relevant
 from overpaint.inpainting.variant_sets import distances_inside, mark_duplicates, masked_mean, resized
-from overpaint.networks.dcgan import Discriminator, Generator
-from overpaint.networks.encoder import Encoder
 
 
 @runtime_checkable
@@ -47,7 +48,7 @@ class Inpainter:
 
     Attributes:
         generator: ``G``, in eval mode.
-        discriminator: ``D``, in eval mode.
+        discriminator: ``D``, in eval mode; None: variants have no prior loss and no realism.
         search: The latent search.
         rule: Gives the ring weights of a region.
         blend: How the painted region meets its surroundings.
@@ -57,7 +58,7 @@ class Inpainter:
     """
 
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Discriminator | None
     search: LatentSearch
     rule: RegionRule
     blend: Blend = "paste"
@@ -231,7 +232,9 @@ class Inpainter:
 
     @torch.no_grad()
     def realism(self, variants: ImageSets) -> PerVariant:
-        """Returns the discriminator's score (a logit) of each variant."""
-        flat = resize(variants.flatten(0, 1), self.generator.output_size)
+        """Returns the discriminator's score (a logit) of each variant; NaN without a discriminator."""
+        if self.discriminator is None:
+            return torch.full(variants.shape[:2], torch.nan, device=variants.device)
+        flat = resize(variants.flatten(0, 1), self.discriminator.input_size)
         # One image's variants a pass, so that the arithmetic does not depend on the batch.
         return torch.stack([self.discriminator(one_image) for one_image in flat.split(variants.shape[1])])

@@ -16,14 +16,21 @@ from torch import Tensor
 from overpaint.core.checks import check_images
 from overpaint.core.errors import OverpaintError
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Images, Latents, LatentSearchResult, Regions, RingWeights
+from overpaint.core.types import (
+    Discriminator,
+    Encoder,
+    Generator,
+    Images,
+    Latents,
+    LatentSearchResult,
+    Regions,
+    RingWeights,
+)
 from overpaint.inpainting.objective import Guide, Objective, batch_size_for
 from overpaint.inpainting.optimisers import make_optimiser
 from overpaint.inpainting.search_recipes import RECIPES, RecipeName, SearchRecipe
 from overpaint.inpainting.search_state import Run
 from overpaint.inpainting.selection import best_starts, keep_relevant
-from overpaint.networks.dcgan import Discriminator, Generator
-from overpaint.networks.encoder import Encoder
 
 SPARE = 1.0
 """Latents that are searched beyond ``count`` where diversity is asked for, as a share of ``count``."""
@@ -118,7 +125,7 @@ class LatentSearch:
     def __call__(
         self,
         generator: Generator,
-        discriminator: Discriminator,
+        discriminator: Discriminator | None,
         images: Images,
         ring_weights: RingWeights,
         regions: Regions | None = None,
@@ -129,7 +136,7 @@ class LatentSearch:
 
         Args:
             generator: ``G``, in eval mode.
-            discriminator: ``D``, in eval mode.
+            discriminator: ``D``, in eval mode; None: there is no prior loss.
             images: ``X`` in ``[0, 1]``, at the generator's size.
             ring_weights: ``R``, scaled as `normalised_ring` says; where they are 0 only the prior loss counts.
             regions: ``B``, inside which latents are compared for diversity, and which an encoder does not see; None:
@@ -164,7 +171,7 @@ class LatentSearch:
     def paint(
         self,
         generator: Generator,
-        discriminator: Discriminator,
+        discriminator: Discriminator | None,
         images: Images,
         ring_weights: RingWeights,
         latents: Float[Tensor, "batch variant latent"],
@@ -173,7 +180,7 @@ class LatentSearch:
 
         Args:
             generator: ``G``, in eval mode.
-            discriminator: ``D``, in eval mode.
+            discriminator: ``D``, in eval mode; None: there is no prior loss.
             images: ``X`` in ``[0, 1]``, at the generator's size.
             ring_weights: ``R``.
             latents: Some for each image.

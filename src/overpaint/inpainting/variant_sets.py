@@ -54,13 +54,12 @@ def rows_of(variants: Variants, rows: Sequence[int]) -> Variants:
     return Variants(**{field.name: getattr(variants, field.name)[index] for field in fields(Variants)})
 
 
-def merged_variants(known: Sequence[Variants | None], new: Variants | None) -> Variants:
-    """Joins variants of single rows that are known with new ones, which stand where None does."""
-    parts = {}
-    for field in fields(Variants):
-        rows, fresh = [], iter(range(len(known)))
-        for row in known:
-            value = getattr(new, field.name)[next(fresh)][None] if row is None else getattr(row, field.name)
-            rows.append(value.to(new.images.device) if new is not None else value)
-        parts[field.name] = torch.cat(rows)
-    return Variants(**parts)
+def concatenate_variants(parts: Sequence[Variants], device: torch.device) -> Variants:
+    """Joins the rows of variants.
+
+    Args:
+        parts: Variants of one row or more each.
+        device: Where the result lies.
+    """
+    columns = {field.name: [getattr(part, field.name).to(device) for part in parts] for field in fields(Variants)}
+    return Variants(**{name: torch.cat(values) for name, values in columns.items()})

@@ -14,7 +14,6 @@ from overpaint.core.types import Classifier, Images, Maps, MetricResult, Regions
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.method import PerturbationMethod
 from overpaint.perturbation.tasks import QueryTask
 
 RowValues = Float[Tensor, " row"]
@@ -150,7 +149,7 @@ class MetricContext:
         inpainter: Repaints regions; None where there is no generator.
     """
 
-    method: SaliencyMethod | PerturbationMethod
+    method: SaliencyMethod
     classifier: Classifier
     engine: Engine
     inpainter: Inpainter | None = None
@@ -161,11 +160,11 @@ class MethodMetric(SaliencyMetric):
 
     Attributes:
         axis: What the curve's horizontal axis says; empty for a metric without a curve.
-        paints: Whether it repaints regions, so that it depends on the generator and the search too.
+        uses_generator: Whether it repaints regions, so that it depends on the generator and the search too.
     """
 
     axis: ClassVar[str] = ""
-    paints: ClassVar[bool] = False
+    uses_generator: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:

@@ -7,7 +7,6 @@ from torch import Tensor
 from overpaint.core.types import Classifier, Images, Maps, SaliencyMethod, Targets
 from overpaint.metrics.base import finite
 from overpaint.perturbation.engine import Engine, compute_maps
-from overpaint.perturbation.method import PerturbationMethod
 
 
 def group_rows_by_image(images: Images) -> list[list[int]]:
@@ -22,7 +21,7 @@ def group_rows_by_image(images: Images) -> list[list[int]]:
 
 
 def rerun_method(
-    method: SaliencyMethod | PerturbationMethod,
+    method: SaliencyMethod,
     classifier: Classifier,
     images: Images,
     targets: Targets,

@@ -29,7 +29,7 @@ class Retention(MethodMetric):
     higher_is_better = False
     label = "accepted in the region / elsewhere (ratio)"
     bounds = (0.0, math.inf)
-    paints = True
+    uses_generator = True
 
     def __init__(self, num_variants: int = 16) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,6 +13,7 @@ from torch import nn
 from overpaint.core.errors import OverpaintError
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.encoder import Encoder
+from overpaint.networks.gan import Gan
 
 FORMAT_KEY = "overpaint"
 """The entry of a checkpoint that says what it holds: ``{"kind": ..., "settings": {...}}``."""
@@ -129,24 +130,8 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-class Dcgan(NamedTuple):
-    """The networks of a ``dcgan`` checkpoint.
-
-    Attributes:
-        generator: The averaged generator.
-        discriminator: The discriminator.
-        encoder: The encoder; None where none was trained.
-        class_names: Of the images that they were trained on; empty where these had none.
-    """
-
-    generator: Generator
-    discriminator: Discriminator
-    encoder: Encoder | None
-    class_names: list[str]
-
-
-def load_dcgan(path: Path) -> Dcgan:
-    """Loads the networks of a ``dcgan`` checkpoint, frozen, in eval mode.
+def load_generator(path: Path) -> Gan:
+    """Loads the generator of a checkpoint of ``train.py`` and what was trained beside it, frozen, in eval mode.
 
     Raises:
         OverpaintError: As `read_checkpoint`.
@@ -159,4 +144,4 @@ def load_dcgan(path: Path) -> Dcgan:
     load_part(discriminator, tensors, "discriminator", path)
     if encoder is not None:
         load_part(encoder, tensors, "encoder", path)
-    return Dcgan(generator, discriminator, encoder, [str(name) for name in settings.get("class_names", [])])
+    return Gan(generator, discriminator, encoder, [str(name) for name in settings.get("class_names", [])])

@@ -18,9 +18,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import as_size, plain_size
-from overpaint.core.types import Images, Latents
+from overpaint.core.types import Images, LatentDistribution, Latents
+from overpaint.networks.gan import sample_latents
 
-LatentDistribution = Literal["normal", "uniform"]
 Normalisation = Literal["none", "batch", "spectral"]
 
 LEAST_START, GREATEST_START, LEAST_DOUBLINGS = 4, 16, 2
@@ -126,9 +126,7 @@ class Generator(nn.Module):
 
     def sample_latents(self, count: int, rng: torch.Generator) -> Latents:
         """Draws ``count`` latents from the distribution that the generator is trained on, on ``rng``'s device."""
-        if self.latent_distribution == "uniform":
-            return 2 * torch.rand(count, self.latent_dim, generator=rng, device=rng.device) - 1
-        return torch.randn(count, self.latent_dim, generator=rng, device=rng.device)
+        return sample_latents(self.latent_distribution, count, self.latent_dim, rng)
 
     def interpolate_latents(self, start: Latents, end: Latents, count: int) -> Float[Tensor, "count batch latent"]:
         """Returns the latents on the way from ``start`` to ``end``, both included, where the distribution has its mass.

@@ -196,7 +196,7 @@ class Engine:
 
 
 def compute_maps(
-    method: SaliencyMethod | PerturbationMethod,
+    method: SaliencyMethod,
     classifier: Classifier,
     images: Images,
     targets: TargetSets,

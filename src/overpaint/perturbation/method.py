@@ -1,5 +1,6 @@
 """What a method of masked queries hands to the engine: masks it wants asked about, a dialogue, and its result."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.types import Classifier, SaliencyMethod
+from overpaint.core.types import Classifier, Discriminator, SaliencyMethod
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.masks import Grids, MaskGeometry, Masks, Shifts
 
@@ -115,43 +116,46 @@ SamplingCoroutine = Generator[MaskBatch, TargetScores, ImageMaps]
 """A method at work on one image: it yields masks, is sent the scores they left, and returns the maps at the end."""
 
 
-@runtime_checkable
-class PerturbationMethod(Protocol):
+class PerturbationMethod(SaliencyMethod):
     """A saliency method that sees the classifier through masked queries.
 
-    Whether it chooses its next masks by the last scores or knows them all beforehand, it says so by what it yields:
-    the engine asks the masks of many dialogues in common passes.
+    Its coroutine yields masks, and the engine asks those of many coroutines in common batches, whether the method
+    chooses its next masks by the last scores or knows them all beforehand.
     """
 
     @property
+    @abstractmethod
     def baseline(self) -> Baseline:
         """What stands where an image is masked."""
-        ...
 
     @property
+    @abstractmethod
     def seed(self) -> int:
         """Seed of its random draws, and of a baseline of noise."""
-        ...
 
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether its maps depend on the seed: here, whether its baseline is noise."""
+        return isinstance(self.baseline, str) and self.baseline == "noise"
+
+    @abstractmethod
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
-        """Returns how many masks it proposes at most for an image of ``size`` pixels and a number of targets."""
-        ...
+        """Returns how many masks it yields at most for an image of ``size`` pixels and a number of targets."""
 
+    @abstractmethod
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
-        """Explains the classes ``targets`` of an image; the scores it is sent are theirs, in their order."""
-        ...
+        """Explains the classes ``targets`` of an image; the scores that it is sent are theirs, in their order."""
 
 
-def is_stochastic(method: SaliencyMethod | PerturbationMethod) -> bool:
-    """Tells whether a method's maps depend on its seed.
+class UsesDiscriminator(ABC):
+    """A method that looks at images through the discriminator of their domain, where there is one."""
 
-    A method that draws at random says so by its attribute ``stochastic``; any other does where its ``baseline`` is
-    noise.
-    """
-    baseline = getattr(method, "baseline", None)
-    return bool(getattr(method, "stochastic", False)) or (isinstance(baseline, str) and baseline == "noise")
+    @property
+    @abstractmethod
+    def discriminator(self) -> Discriminator | None:
+        """The discriminator; None: there is none, or it is still to be given."""
 
 
 def rounds(queries: int, stop_at: float | None) -> Iterator[int]:

@@ -1,12 +1,14 @@
-"""Reads the folders of explained images: their numbers, and what of them still holds.
+"""The cache: what the folders of explained images hold, and what of it still holds.
 
-Each piece of an explanation (a map, a metric of it, the variants) has a stamp: what it depends on, in short. A piece
-whose stamp is the wanted one need not be made again. ``BASE`` is the stamp of what all pieces depend on.
+Each artifact of a row (a map, a metric of it, the variants, a probe's result) has a cache key: a digest of all that it
+depends on. An artifact whose stored key is the wanted one need not be computed again.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
+import os
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,109 +16,147 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from overpaint.core.files import read_arrays
-from overpaint.core.names import row_folder
-from overpaint.core.types import KnownRow, MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.core.files import read_arrays, restore_folders
+from overpaint.core.names import row_folder, rows_prefix
+from overpaint.core.types import MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.pipeline.artifacts import (
+    BASE,
+    PICTURES,
+    VARIANTS,
+    error_array,
+    map_artifact,
+    metric_artifact,
+    probe_array,
+    probe_artifact,
+)
+from overpaint.pipeline.cached_row import CachedRow
 
-BASE = "base"
-VARIANTS = "variants"
-PICTURES = "pictures"
-
-Stamps = Mapping[str, str]
-"""The stamp of each piece, by the piece's name."""
-
-
-def map_piece(method: str, seed: int = 0) -> str:
-    """Returns the name of a map among the pieces, and of its arrays."""
-    return f"map_{method}" if seed == 0 else f"map_{method}_seed{seed}"
-
-
-def metric_piece(method: str, metric: str) -> str:
-    """Returns the name of a metric among the pieces."""
-    return f"metric_{metric}_{method}"
+CacheKeys = Mapping[str, str]
+"""The cache key of each artifact, by the artifact's name."""
 
 
-def probe_piece(probe: str) -> str:
-    """Returns the name of a probe's findings among the pieces."""
-    return f"probe_{probe}"
+@dataclass(frozen=True)
+class Wanted:
+    """The results that a run is to have of each row.
+
+    Attributes:
+        maps: By method and seed.
+        metrics: By method and metric.
+        probes: The probes' names.
+    """
+
+    maps: Sequence[SeededName]
+    metrics: Sequence[tuple[str, str]]
+    probes: Sequence[str]
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """Reads the numbers of an explained image."""
+    """Reads the numbers of an explained row."""
     content: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return content
 
 
-def finished_folders(folder: Path, name: str, wanted: Stamps) -> list[Path]:
-    """Returns the folders that hold the complete explanation of an image; none if a piece is missing or outdated."""
-    own = row_folder(name, None)
-    several = sorted(folder.glob(f"{own}@*"))  # a name that is safe for files has no sign of a pattern
-    candidates = [p for p in [folder / own, *several] if _stamps(p)]
-    mine = {p: read_result(p) for p in candidates if wanted.items() <= _stamps(p).items()}
-    expected = max((int(result["targets_of_image"]) for result in mine.values()), default=1)
-    return sorted(mine, key=lambda p: int(mine[p]["place_of_target"])) if len(mine) == expected else []
-
-
-def _stamps(folder: Path) -> dict[str, str]:
-    """Returns the stamps of a folder's pieces; none where there is no complete folder."""
-    return dict(read_result(folder)["stamps"]) if (folder / "result.json").is_file() else {}
-
-
-def read_known(
-    folder: Path, wanted: Stamps, seeded: list[SeededName], metrics: list[tuple[str, str]], probes: list[str]
-) -> KnownRow:
-    """Reads what a folder holds and still counts.
+class Cache:
+    """The folders of the rows that earlier runs have explained.
 
     Args:
-        folder: The folder of an image and target, whether it exists or not.
-        wanted: The stamps that pieces must have.
-        seeded: The maps that are wanted.
-        metrics: The metrics that are wanted, by method and metric.
-        probes: The probes that are wanted.
+        folder: The folder of all explanations; it is listed here.
+        keys: The cache keys of each image's artifacts, by the image's name.
+        wanted: The results that are asked for.
     """
-    stamps = _stamps(folder)
-    holds = {piece for piece, stamp in stamps.items() if wanted.get(piece) == stamp}
-    if not holds - {BASE, PICTURES}:
-        return KnownRow()
-    result = read_result(folder)
-    arrays, curves = read_arrays(folder / "saliency.npz"), read_arrays(folder / "curves.npz")
-    maps = {(m, k): _map(m, k, arrays, result) for m, k in seeded if map_piece(m, k) in holds}
-    measured = {
-        (m, k): _measured(result["metrics"][m][k], metric_piece(m, k), curves)
-        for m, k in metrics
-        if metric_piece(m, k) in holds
-    }
-    variants = None
-    if VARIANTS in holds:
-        stored = read_arrays(folder / "variants.npz")
-        variants = Variants(**{f.name: torch.from_numpy(stored[f.name])[None] for f in fields(Variants)})
-    stored = read_arrays(folder / "probes.npz")
-    probed = {name: _probed(name, result, stored) for name in probes if probe_piece(name) in holds}
-    return KnownRow(maps, measured, variants, probed)
+
+    def __init__(self, folder: Path, keys: Mapping[str, CacheKeys], wanted: Wanted) -> None:
+        self.folder, self.keys, self.wanted = folder, keys, wanted
+        self._names: list[str] = []
+        self.list_folder()
+
+    def list_folder(self) -> None:
+        """Lists the folder; again, once other processes have written there."""
+        self._names = sorted(os.listdir(self.folder)) if self.folder.is_dir() else []
+        self._names_set = set(self._names)
+
+    @staticmethod
+    def restore(folder: Path) -> None:
+        """Mends what an interrupted run has left of folders that it was replacing; for one process alone."""
+        if folder.is_dir():
+            restore_folders(folder)
+
+    def complete_folders(self, image: str) -> list[Path]:
+        """Returns the folders of an image's rows in the order of its targets; none if an artifact is missing."""
+        mine = {}
+        for name in self._row_folders(image):
+            result = self._result(self.folder / name)
+            if result is not None and self.keys[image].items() <= result["cache_keys"].items():
+                mine[self.folder / name] = result
+        expected = max((int(result["targets_of_image"]) for result in mine.values()), default=1)
+        return sorted(mine, key=lambda path: int(mine[path]["place_of_target"])) if len(mine) == expected else []
+
+    def _row_folders(self, image: str) -> list[str]:
+        """Returns the names of the folders that may be an image's: its own, and one for each of several targets."""
+        own, prefix = row_folder(image, None), rows_prefix(image)
+        found = [own] if own in self._names_set else []
+        for name in self._names[bisect_left(self._names, prefix) :]:
+            if not name.startswith(prefix):
+                break
+            found.append(name)
+        return found
+
+    @staticmethod
+    def _result(folder: Path) -> dict[str, Any] | None:
+        return read_result(folder) if (folder / "result.json").is_file() else None
+
+    def read(self, image: str, class_name: str | None) -> CachedRow:
+        """Reads what a row's folder holds and still counts.
+
+        Args:
+            image: The image's name.
+            class_name: The name of the row's class; None where the image has one target.
+        """
+        folder = self.folder / row_folder(image, class_name)
+        result = self._result(folder)
+        stored = {} if result is None else result["cache_keys"]
+        holds = {artifact for artifact, key in stored.items() if self.keys[image].get(artifact) == key}
+        if result is None or not holds - {BASE, PICTURES}:
+            return CachedRow()
+        arrays, curves = read_arrays(folder / "saliency.npz"), read_arrays(folder / "curves.npz")
+        maps = {(m, k): _map(m, k, arrays, result) for m, k in self.wanted.maps if map_artifact(m, k) in holds}
+        metric_results = {
+            (m, k): _metric_result(result["metrics"][m][k], metric_artifact(m, k), curves)
+            for m, k in self.wanted.metrics
+            if metric_artifact(m, k) in holds
+        }
+        variants = None
+        if VARIANTS in holds:
+            stored_variants = read_arrays(folder / "variants.npz")
+            variants = Variants(**{f.name: torch.from_numpy(stored_variants[f.name])[None] for f in fields(Variants)})
+        probed = read_arrays(folder / "probes.npz")
+        probes = {name: _probe_result(name, result, probed) for name in self.wanted.probes}
+        return CachedRow(
+            maps, metric_results, variants, {n: p for n, p in probes.items() if probe_artifact(n) in holds}
+        )
 
 
 def _map(method: str, seed: int, arrays: Mapping[str, NDArray[Any]], result: Mapping[str, Any]) -> SaliencyMaps:
-    piece = map_piece(method, seed)
     numbers = result["methods"][method] if seed == 0 else {}
-    error = arrays.get(piece.replace("map_", "error_", 1))
+    error = arrays.get(error_array(method)) if seed == 0 else None
     return SaliencyMaps(
-        torch.from_numpy(arrays[piece])[None],
+        torch.from_numpy(arrays[map_artifact(method, seed)])[None],
         None if error is None else torch.from_numpy(error)[None],
         torch.tensor([int(numbers.get("queries", 0))]),
         {name: torch.tensor([_number(value)]) for name, value in numbers.get("measures", {}).items()},
     )
 
 
-def _measured(value: float | None, piece: str, curves: Mapping[str, NDArray[Any]]) -> MetricResult:
-    if piece not in curves:
+def _metric_result(value: float | None, artifact: str, curves: Mapping[str, NDArray[Any]]) -> MetricResult:
+    if artifact not in curves:
         return MetricResult(_number(value))
-    curve, places = torch.from_numpy(np.asarray(curves[piece]))
+    curve, places = torch.from_numpy(np.asarray(curves[artifact]))
     return MetricResult(_number(value), curve, places)
 
 
-def _probed(name: str, result: Mapping[str, Any], stored: Mapping[str, NDArray[Any]]) -> ProbeResult:
-    numbers = {key: _number(value) for key, value in result["probes"][name].items()}
-    start = f"{probe_piece(name)}/"
+def _probe_result(name: str, result: Mapping[str, Any], stored: Mapping[str, NDArray[Any]]) -> ProbeResult:
+    numbers = {key: _number(value) for key, value in result["probes"].get(name, {}).items()}
+    start = probe_array(name, "")
     arrays = {key.removeprefix(start): torch.from_numpy(v) for key, v in stored.items() if key.startswith(start)}
     return ProbeResult(numbers, arrays)
 

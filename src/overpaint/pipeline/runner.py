@@ -1,140 +1,211 @@
-"""The whole explanation of a batch of images: calls the parts and adds nothing of its own."""
+"""The runner: what is computed for a batch of images, in which order, and what of it is cached."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from overpaint.core.checks import check_images
 from overpaint.core.types import (
     Classifier,
     Explanation,
     Images,
-    KnownRow,
+    MetricResult,
     ProbeResult,
     Regions,
     SaliencyMaps,
+    SaliencyMethod,
     SeededName,
+    Targets,
     TargetSets,
+    Variants,
 )
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
-from overpaint.inpainting.variant_sets import merged_variants
-from overpaint.metrics.base import MetricContext, MetricInputs
-from overpaint.metrics.suite import MetricSuite
+from overpaint.inpainting.variant_sets import concatenate_variants, rows_of
+from overpaint.metrics.base import MetricContext, MetricInputs, SaliencyMetric
+from overpaint.metrics.suite import evaluate_metrics
 from overpaint.perturbation.engine import Engine
-from overpaint.pipeline.maps import Method, find_maps, with_seeds
+from overpaint.pipeline.cached_row import CachedRow, complete
+from overpaint.pipeline.maps import concatenate_maps, maps_of_images, with_seeds
 from overpaint.probes.base import Probe, ProbeInputs
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How images are explained.
+class Runner:
+    """Explains images: maps, regions, metrics, variants, probes.
+
+    The parts compute; the runner alone asks what is cached already. Without a cache it computes everything. The result
+    of an image depends on its content, the parts and their seeds, and on no other image of the batch.
 
     Attributes:
+        classifier: The classifier.
         methods: Saliency methods by name; the first one's map gives the region.
-        rule: How a map becomes a region.
+        engine: Asks the masked queries of all methods and metrics together.
+        region_rule: How a map becomes a region.
         inpainter: Makes the variants; None leaves them out.
-        judge: Judges the maps.
+        metrics: Metrics of the maps, by name.
+        seeds: How many seeds methods that draw at random are run with.
         probes: Questions about the variants, by name.
         oracle: A second classifier, for probes that ask it.
+        other_images: Images, 0 to 255, for probes that compare an image with others.
     """
 
-    methods: Mapping[str, Method]
-    rule: RegionRule = field(default_factory=RegionRule)
+    classifier: Classifier
+    methods: Mapping[str, SaliencyMethod]
+    engine: Engine
+    region_rule: RegionRule = field(default_factory=RegionRule)
     inpainter: Inpainter | None = None
-    judge: MetricSuite = field(default_factory=MetricSuite)
+    metrics: Mapping[str, SaliencyMetric] = field(default_factory=dict)
+    seeds: int = 1
     probes: Mapping[str, Probe] = field(default_factory=dict)
     oracle: Classifier | None = None
+    other_images: UInt8[Tensor, "other channel *space"] | None = None
 
+    @property
+    def seeded_methods(self) -> dict[SeededName, SaliencyMethod]:
+        """Each method with each of its seeds."""
+        return with_seeds(self.methods, self.seeds)
 
-def explain(
-    classifier: Classifier,
-    images: Images,
-    targets: TargetSets,
-    plan: Plan,
-    engine: Engine | None = None,
-    ground_truth: Regions | None = None,
-    known: Sequence[KnownRow] | None = None,
-) -> Explanation:
-    """Explains why ``classifier`` gives ``images`` their score for ``targets``.
+    def run(
+        self,
+        images: Images,
+        targets: TargetSets,
+        ground_truth: Regions | None = None,
+        cached: Sequence[CachedRow] | None = None,
+    ) -> Explanation:
+        """Explains why the classifier gives images their score for the targets.
 
-    Args:
-        classifier: The classifier.
-        images: Images in ``[0, 1]``.
-        targets: The classes to explain of each image.
-        plan: How they are explained.
-        engine: Asks the masked queries of all methods together; None: one of its own.
-        ground_truth: True where an annotated object is, for each image and target (image-major).
-        known: What is known of each image and target (image-major) and need not be found again.
+        Args:
+            images: Images in ``[0, 1]``.
+            targets: The classes to explain of each image.
+            ground_truth: True where an annotated object is, for each row. Rows are image-major: all targets of the
+                first image, then those of the second.
+            cached: What is there already of each row; None: nothing.
 
-    Raises:
-        OverpaintError: If the images are not in ``[0, 1]``.
-    """
-    check_images(images)
-    engine, judge = engine or Engine(classifier), plan.judge
-    each = targets.shape[1]
-    rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()
-    known = known or [KnownRow()] * len(rows)
-    found = find_maps(classifier, images, targets, with_seeds(plan.methods, judge.seeds), engine, known)
-    inputs = {name: _evidence(name, found, rows, row_targets, plan.rule, ground_truth) for name in plan.methods}
-    contexts = {
-        name: MetricContext(method, classifier, engine, plan.inpainter) for name, method in plan.methods.items()
-    }
-    measured = judge(inputs, contexts, engine, known)
-    first = next(iter(inputs.values()))
-    variants, probed = None, {}
-    if plan.inpainter is not None:
-        open_ = [i for i, row in enumerate(known) if row.variants is None]
-        new = plan.inpainter(classifier, rows[open_], row_targets[open_], first.regions[open_]) if open_ else None
-        variants = merged_variants([row.variants for row in known], new)
-        painted = ProbeInputs(
-            classifier, plan.oracle, plan.inpainter, rows, row_targets, first.maps, first.regions, variants
+        Raises:
+            OverpaintError: If the images are not in ``[0, 1]``.
+        """
+        check_images(images)
+        each = targets.shape[1]
+        rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()
+        cached = cached or [CachedRow()] * len(rows)
+        maps = self._maps(images, targets, cached)
+        inputs = {name: self._metric_inputs(name, maps, rows, row_targets, ground_truth) for name in self.methods}
+        first = next(iter(inputs.values()))
+        variants = self._variants(first, cached)
+        scores = torch.cat([self.classifier.scores(image[None]) for image in images])  # the same whatever the batch
+        return Explanation(
+            images=rows,
+            targets=row_targets,
+            scores=scores.repeat_interleave(each, dim=0),
+            saliency={name: maps[name, 0] for name in self.methods},
+            repeats={name: own for name, own in maps.items() if name[1] > 0},
+            regions={name: own.regions for name, own in inputs.items()},
+            flat={name: is_flat(maps[name, 0].maps) for name in self.methods},
+            ground_truth=ground_truth,
+            metric_results=self._metrics(inputs, cached),
+            variants=variants,
+            probe_results={} if variants is None else self._probes(first, variants, cached),
         )
-        probed = {name: _probed(name, probe, painted, known) for name, probe in plan.probes.items()}
-    scores = torch.cat([classifier.scores(image[None]) for image in images])  # the same whatever the batch
-    return Explanation(
-        images=rows,
-        targets=row_targets,
-        scores=scores.repeat_interleave(each, dim=0),
-        saliency={name: found[name, 0] for name in plan.methods},
-        repeats={name: maps for name, maps in found.items() if name[1] > 0},
-        regions={name: own.regions for name, own in inputs.items()},
-        flat={name: is_flat(found[name, 0].maps) for name in plan.methods},
-        ground_truth=ground_truth,
-        metric_results=measured,
-        variants=variants,
-        probe_results=probed,
-    )
 
+    def _maps(self, images: Images, targets: TargetSets, cached: Sequence[CachedRow]) -> dict[SeededName, SaliencyMaps]:
+        """Returns the maps of each method and seed, a row for each image and target."""
+        methods, each = self.seeded_methods, targets.shape[1]
+        there: dict[tuple[SeededName, int], SaliencyMaps] = {}
+        for name in methods:
+            for image in range(len(images)):
+                rows = [row.maps[name] for row in cached[image * each : (image + 1) * each] if name in row.maps]
+                if len(rows) == each:  # the targets of an image share queries, so they are computed together
+                    there[name, image] = concatenate_maps(rows, images.device)
+        found = complete(
+            [(name, image) for name in methods for image in range(len(images))],
+            there,
+            lambda missing: maps_of_images(self.classifier, self.engine, methods, images, targets, missing),
+        )
+        return {
+            name: concatenate_maps([found[name, image] for image in range(len(images))], images.device)
+            for name in methods
+        }
 
-def _probed(name: str, probe: Probe, inputs: ProbeInputs, known: Sequence[KnownRow]) -> list[ProbeResult]:
-    """Asks a probe about the rows of which its answer is not known."""
-    open_ = [i for i, row in enumerate(known) if name not in row.probe_results]
-    answers = iter(probe(inputs.rows(open_)) if open_ else [])
-    return [row.probe_results[name] if name in row.probe_results else next(answers) for row in known]
+    def _metric_inputs(
+        self,
+        name: str,
+        maps: Mapping[SeededName, SaliencyMaps],
+        images: Images,
+        targets: Targets,
+        ground_truth: Regions | None,
+    ) -> MetricInputs:
+        """Gathers what metrics may look at of one method."""
+        seeds = [own.maps for (method, _), own in maps.items() if method == name]
+        regions = [self.region_rule.salient_region(own) for own in seeds]
+        several = len(seeds) > 1
+        return MetricInputs(
+            images=images,
+            targets=targets,
+            maps=maps[name, 0].maps,
+            regions=regions[0],
+            queries=maps[name, 0].queries,
+            standard_errors=maps[name, 0].standard_errors,
+            ground_truth=ground_truth,
+            repeats=torch.stack(seeds) if several else None,
+            repeated_regions=torch.stack(regions) if several else None,
+        )
 
+    def _metrics(
+        self, inputs: Mapping[str, MetricInputs], cached: Sequence[CachedRow]
+    ) -> dict[str, dict[str, list[MetricResult]]]:
+        """Returns the metrics of each row, by method and metric."""
+        contexts = {
+            name: MetricContext(method, self.classifier, self.engine, self.inpainter)
+            for name, method in self.methods.items()
+        }
+        rows = range(len(cached))
+        found = complete(
+            [(method, metric, row) for method in inputs for metric in self.metrics for row in rows],
+            {(*names, row): result for row in rows for names, result in cached[row].metric_results.items()},
+            lambda missing: evaluate_metrics(self.metrics, inputs, contexts, self.engine, missing),
+        )
+        return {
+            method: {metric: [found[method, metric, row] for row in rows] for metric in self.metrics}
+            for method in inputs
+        }
 
-def _evidence(
-    name: str,
-    found: Mapping[SeededName, SaliencyMaps],
-    images: Images,
-    targets: torch.Tensor,
-    rule: RegionRule,
-    ground_truth: Regions | None,
-) -> MetricInputs:
-    """Gathers what metrics may look at of one method."""
-    seeds = [maps.maps for (own, _), maps in found.items() if own == name]
-    regions = [rule.salient_region(maps) for maps in seeds]
-    several = len(seeds) > 1
-    return MetricInputs(
-        images=images,
-        targets=targets,
-        maps=found[name, 0].maps,
-        regions=regions[0],
-        queries=found[name, 0].queries,
-        standard_errors=found[name, 0].standard_errors,
-        ground_truth=ground_truth,
-        repeats=torch.stack(seeds) if several else None,
-        repeated_regions=torch.stack(regions) if several else None,
-    )
+    def _variants(self, inputs: MetricInputs, cached: Sequence[CachedRow]) -> Variants | None:
+        """Returns the variants of each row; None without a generator."""
+        if (inpainter := self.inpainter) is None:
+            return None
+
+        def compute(missing: list[int]) -> list[Variants]:
+            own = inputs.rows(missing)
+            new = inpainter(self.classifier, own.images, own.targets, own.regions)
+            return [rows_of(new, [i]) for i in range(len(missing))]
+
+        there = {row: own.variants for row, own in enumerate(cached) if own.variants is not None}
+        found = complete(range(len(cached)), there, compute)
+        return concatenate_variants(list(found.values()), inputs.images.device)
+
+    def _probes(
+        self, inputs: MetricInputs, variants: Variants, cached: Sequence[CachedRow]
+    ) -> dict[str, list[ProbeResult]]:
+        """Returns what each probe finds out about each row."""
+        assert self.inpainter is not None
+        painted = ProbeInputs(
+            classifier=self.classifier,
+            oracle=self.oracle,
+            other_images=self.other_images,
+            inpainter=self.inpainter,
+            images=inputs.images,
+            targets=inputs.targets,
+            maps=inputs.maps,
+            regions=inputs.regions,
+            variants=variants,
+        )
+        results = {}
+        for name, probe in self.probes.items():
+            there = {row: own.probe_results[name] for row, own in enumerate(cached) if name in own.probe_results}
+            found = complete(range(len(cached)), there, lambda missing, probe=probe: probe(painted.rows(missing)))  # type: ignore[misc]
+            results[name] = list(found.values())
+        return results

@@ -1,86 +1,99 @@
-"""The one place that writes the files of an explanation, an image's folder whole or not at all."""
+"""Writes the files of explained rows, a row's folder whole or not at all."""
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import BasePredictionWriter
 from numpy.typing import NDArray
 
 from overpaint.core.files import empty_twin, read_arrays, replace_folder, write_bytes, write_json
 from overpaint.core.names import row_folder, row_name
 from overpaint.core.types import Explanation, MetricResult, SaliencyMaps, Variants
-from overpaint.metrics.base import SaliencyMetric
 from overpaint.perturbation.method import relative_errors
-from overpaint.pipeline.cache import BASE, Stamps, map_piece, metric_piece, probe_piece, read_result
-from overpaint.pipeline.lightning import ExplainedBatch
-from overpaint.report.image_plots import image_plots
+from overpaint.pipeline.artifacts import (
+    BASE,
+    error_array,
+    map_artifact,
+    metric_artifact,
+    probe_array,
+    region_array,
+)
+from overpaint.pipeline.cache import CacheKeys, read_result
+
+Arrays = dict[str, NDArray[Any]]
+
+DrawRow = Callable[[Explanation, int, Arrays, Arrays | None, str], Mapping[str, bytes]]
+"""Draws a row: takes the explanation, the row's index, its maps and variants as they are written, and a title; returns
+the contents of PNG files by their names."""
 
 
-class ExplanationWriter(BasePredictionWriter):
-    """Writes each explained image's folder as soon as its batch is done.
+@dataclass(frozen=True)
+class ExplainedBatch:
+    """The explanation of some images, and how its rows are named.
 
-    Pieces that an earlier run left there, of other methods or metrics on the same image, classifier and class, stay.
+    Attributes:
+        images: The name of each row's image; an image comes once for each of its targets.
+        classes: The name of each row's class; None where an image has one target.
+        labels: The true class of each row, or -1.
+        explanation: What was found.
+    """
+
+    images: list[str]
+    classes: list[str | None]
+    labels: list[int]
+    explanation: Explanation
+
+
+class RowWriter:
+    """Writes the folder of each row.
+
+    Artifacts that an earlier run left there, of other methods or metrics on the same image, classifier and class, stay.
 
     Args:
         folder: The folder of all explanations.
         class_names: The classifier's.
-        stamps: The stamps of each image's pieces, by its name.
-        metrics: The metrics by name, whose curves are drawn.
+        draw: Draws a row.
+        keys: The cache keys of each image's artifacts, by its name; none: nothing of it will be cached.
     """
 
     def __init__(
         self,
         folder: Path,
         class_names: Sequence[str],
-        stamps: Mapping[str, Stamps],
-        metrics: Mapping[str, SaliencyMetric] | None = None,
+        draw: DrawRow,
+        keys: Mapping[str, CacheKeys] | None = None,
     ) -> None:
-        super().__init__(write_interval="batch")
-        self.folder, self.class_names, self.stamps = folder, list(class_names), stamps
-        self.metrics = metrics or {}
+        self.folder, self.class_names, self.draw = folder, list(class_names), draw
+        self.keys = keys or {}
 
-    def write_on_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        prediction: ExplainedBatch,
-        batch_indices: Sequence[int] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
-        """Writes the images of a batch."""
-        images = prediction.images
-        for row, (image, class_name) in enumerate(zip(images, prediction.classes, strict=True)):
-            label = prediction.labels[row]
+    def write(self, batch: ExplainedBatch) -> list[Path]:
+        """Writes the rows of a batch, and returns their folders."""
+        images, folders = batch.images, []
+        for row, (image, class_name) in enumerate(zip(images, batch.classes, strict=True)):
+            label = batch.labels[row]
             result = {
                 "name": row_name(image, class_name),
                 "image": image,
-                "stamps": dict(self.stamps[image]),
+                "cache_keys": dict(self.keys.get(image, {})),
                 "targets_of_image": images.count(image),
                 "place_of_target": row - images.index(image),
                 "label": self.class_names[label] if 0 <= label < len(self.class_names) else "",
             }
-            self._write(self.folder / row_folder(image, class_name), row, prediction.explanation, result)
-
-    def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Waits for the other devices, so that the report finds their images."""
-        trainer.strategy.barrier()
+            folders.append(self.folder / row_folder(image, class_name))
+            self._write(folders[-1], row, batch.explanation, result)
+        return folders
 
     def _write(self, final: Path, row: int, explanation: Explanation, result: dict[str, Any]) -> None:
         partial = empty_twin(final)
         result |= self._numbers(explanation, row)
-        arrays, curves = _saliency_arrays(explanation, row), _curves(explanation, row)
+        arrays, curves = saliency_arrays(explanation, row), _curves(explanation, row)
         probed = _probe_arrays(explanation, row)
-        variants = _variant_arrays(explanation.variants, row) if explanation.variants else None
-        pictures = image_plots(explanation, row, arrays, variants, _title(result), self.metrics, self.class_names)
-        for file, content in pictures.items():
+        variants = variant_arrays(explanation.variants, row) if explanation.variants else None
+        for file, content in self.draw(explanation, row, arrays, variants, row_title(result)).items():
             write_bytes(partial / file, content)
         if (final / "result.json").is_file():
             _keep(final, result, {"saliency.npz": arrays, "curves.npz": curves, "probes.npz": probed})
@@ -109,7 +122,7 @@ class ExplanationWriter(BasePredictionWriter):
             for name, saliency in explanation.saliency.items()
         }
         numbers["metrics"] = {
-            method: {metric: measured[row].value for metric, measured in own.items()}
+            method: {metric: results[row].value for metric, results in own.items()}
             for method, own in explanation.metric_results.items()
         }
         numbers["probes"] = {name: dict(found[row].numbers) for name, found in explanation.probe_results.items()}
@@ -140,12 +153,12 @@ def _method_numbers(saliency: SaliencyMaps, row: int) -> dict[str, Any]:
     return numbers | {"measures": {name: float(values[row]) for name, values in saliency.measures.items()}}
 
 
-def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, dict[str, NDArray[Any]]]) -> None:
-    """Adds the pieces of an earlier run that this one did not ask for, if they are about the same query_task."""
+def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, Arrays]) -> None:
+    """Adds the artifacts of an earlier run that this one did not ask for, if they are about the same question."""
     earlier = read_result(folder)
-    if earlier["stamps"][BASE] != result["stamps"][BASE]:
+    if earlier["cache_keys"].get(BASE) != result["cache_keys"].get(BASE):
         return
-    result["stamps"] = earlier["stamps"] | result["stamps"]
+    result["cache_keys"] = earlier["cache_keys"] | result["cache_keys"]
     result["methods"] = earlier["methods"] | result["methods"]
     result["probes"] = earlier["probes"] | result["probes"]
     for method, metrics in earlier["metrics"].items():
@@ -155,7 +168,8 @@ def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, dict[str, ND
         arrays |= {name: values for name, values in stored.items() if name not in arrays}
 
 
-def _title(result: Mapping[str, Any]) -> str:
+def row_title(result: Mapping[str, Any]) -> str:
+    """Says of a row what it shows: its name, class and score, and what became of its variants."""
     title = f"{result['name']}: {result['target']} ({result['confidence']:.2f})"
     if result["prediction"] != result["target"]:
         title += f", predicted {result['prediction']}"
@@ -166,50 +180,52 @@ def _title(result: Mapping[str, Any]) -> str:
     return title
 
 
-def _saliency_arrays(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
+def saliency_arrays(explanation: Explanation, row: int) -> Arrays:
+    """Returns a row's image, region, maps and standard errors by the names of their arrays."""
     first = next(iter(explanation.saliency))
     arrays = {"image": explanation.images[row], "region": explanation.regions[first][row]}
     for name, saliency in explanation.saliency.items():
-        arrays[map_piece(name)] = saliency.maps[row]
-        arrays[f"region_{name}"] = explanation.regions[name][row]
+        arrays[map_artifact(name)] = saliency.maps[row]
+        arrays[region_array(name)] = explanation.regions[name][row]
         if saliency.standard_errors is not None:
-            arrays[f"error_{name}"] = saliency.standard_errors[row]
+            arrays[error_array(name)] = saliency.standard_errors[row]
     for (name, seed), saliency in explanation.repeats.items():
-        arrays[map_piece(name, seed)] = saliency.maps[row]
+        arrays[map_artifact(name, seed)] = saliency.maps[row]
     if explanation.ground_truth is not None:
         arrays["objects"] = explanation.ground_truth[row]
     return {name: values.cpu().numpy() for name, values in arrays.items()}
 
 
-def _curves(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
+def _curves(explanation: Explanation, row: int) -> Arrays:
     """Returns each metric's curve with its places on the horizontal axis, as two rows."""
     curves = {}
     for method, own in explanation.metric_results.items():
-        for metric, measured in own.items():
-            if (both := _both(measured[row])) is not None:
-                curves[metric_piece(method, metric)] = both
+        for metric, results in own.items():
+            if (both := _curve_and_places(results[row])) is not None:
+                curves[metric_artifact(method, metric)] = both
     return curves
 
 
-def _probe_arrays(explanation: Explanation, row: int) -> dict[str, NDArray[Any]]:
+def _probe_arrays(explanation: Explanation, row: int) -> Arrays:
     return {
-        f"{probe_piece(name)}/{key}": values.cpu().numpy()
+        probe_array(name, key): values.cpu().numpy()
         for name, found in explanation.probe_results.items()
         for key, values in found[row].arrays.items()
     }
 
 
-def _both(measured: MetricResult) -> NDArray[Any] | None:
-    if measured.curve is None or measured.places is None:
+def _curve_and_places(result: MetricResult) -> NDArray[Any] | None:
+    if result.curve is None or result.places is None:
         return None
-    return torch.stack([measured.curve.cpu(), measured.places.cpu()]).numpy()
+    return torch.stack([result.curve.cpu(), result.places.cpu()]).numpy()
 
 
-def _variant_arrays(variants: Variants, row: int) -> dict[str, NDArray[Any]]:
+def variant_arrays(variants: Variants, row: int) -> Arrays:
+    """Returns a row's variants by the names of their fields."""
     return {field.name: getattr(variants, field.name)[row].cpu().numpy() for field in fields(Variants)}
 
 
-def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def _npz(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

@@ -1,8 +1,12 @@
 """What a probe of the variants may look at, and what it finds."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import ClassVar
+
+from jaxtyping import UInt8
+from torch import Tensor
 
 from overpaint.core.types import Classifier, Images, Maps, ProbeResult, Regions, Targets, Variants
 from overpaint.inpainting.inpainter import Inpainter
@@ -16,6 +20,7 @@ class ProbeInputs:
     Attributes:
         classifier: The classifier.
         oracle: A second classifier of the same classes, trained apart; None where there is none.
+        other_images: Images, 0 to 255, among which a probe may look for others; None where there are none.
         inpainter: Made the variants.
         images: The image of each row.
         targets: The explained class of each row.
@@ -26,6 +31,7 @@ class ProbeInputs:
 
     classifier: Classifier
     oracle: Classifier | None
+    other_images: UInt8[Tensor, "other channel *space"] | None
     inpainter: Inpainter
     images: Images
     targets: Targets
@@ -40,13 +46,20 @@ class ProbeInputs:
         return replace(self, **own, variants=rows_of(self.variants, index))
 
 
-@runtime_checkable
-class Probe(Protocol):
-    """Asks a question about the variants: its fields are its settings."""
+class Probe(ABC):
+    """Asks a question about the variants: a final, frozen dataclass whose fields are its settings.
 
+    Attributes:
+        uses_oracle: Whether it asks the second classifier.
+        uses_other_images: Whether it looks at the other images.
+    """
+
+    uses_oracle: ClassVar[bool] = False
+    uses_other_images: ClassVar[bool] = False
+
+    @abstractmethod
     def __call__(self, inputs: ProbeInputs) -> Sequence[ProbeResult]:
         """Returns what was found out about each row; it depends on the row alone, not on the others."""
-        ...
 
 
 def joined(found: Mapping[str, Sequence[ProbeResult]]) -> list[ProbeResult]:

@@ -3,6 +3,7 @@
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +13,7 @@ from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Classifier, Images, ImageSets, PerVariant, ProbeResult, Scores, Targets, Variants
 from overpaint.inpainting.variant_sets import rows_of
-from overpaint.probes.base import ProbeInputs
+from overpaint.probes.base import Probe, ProbeInputs
 from overpaint.probes.descent import LatentSets, bisect, descend_pixels, distances_between, margins
 from overpaint.probes.flip_taxonomy import KINDS, FlippedVariants, FlipTaxonomy
 
@@ -21,7 +22,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class BoundarySearch:
+class BoundarySearch(Probe):
     """Asks how near to the accepted variants others lie that the classifier takes for another class, and what they are.
 
     With gradients the latents are searched again from the same starts, with ``weight · margin`` as a further loss, see
@@ -60,6 +61,7 @@ class BoundarySearch:
         OverpaintError: If a setting is out of its range; at the call, if there is no class ``into``.
     """
 
+    uses_oracle: ClassVar[bool] = True
     into: str | int = "any"
     gradients: bool = True
     weight: float = 0.05

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.rng import image_rng
@@ -14,7 +13,7 @@ from overpaint.core.types import Images, ProbeResult, Variants
 from overpaint.inpainting.blending import blend_into
 from overpaint.inpainting.region import moved_elsewhere
 from overpaint.perturbation.baselines import baseline_image
-from overpaint.probes.base import ProbeInputs
+from overpaint.probes.base import Probe, ProbeInputs
 from overpaint.probes.fills import other_images, smoothed_surroundings
 
 SHOWN = 4
@@ -31,7 +30,7 @@ IN_THE_REGION = {
 
 
 @dataclass(frozen=True)
-class Controls:
+class Controls(Probe):
     """Puts other things than searched variants into the region, and asks the classifier in the same way.
 
     ============== ============================================================================================
@@ -43,7 +42,7 @@ class Controls:
     ``blur``       the surroundings smoothed into the region. A Gaussian with the baseline's width, normalised by
                    how much of its window lies outside the region: what stood there, blurred, would still be there
     ``noise``      uniform noise, ``draws`` times
-    ``patch``      the same place of ``draws`` other images, drawn among ``others``. Those that the classifier calls
+    ``patch``      the same place of ``draws`` of the other images, drawn at random. Those that the classifier calls
                    the explained class are passed over: they may show what the region showed
     ============== ============================================================================================
 
@@ -59,15 +58,14 @@ class Controls:
     Attributes:
         draws: Draws of ``noise`` and ``patch``.
         seed: Seed of the draws.
-        others: Images from which patches are taken, 0 to 255; the explained one among them is passed over.
 
     Raises:
         OverpaintError: If there is not at least one draw.
     """
 
+    uses_other_images: ClassVar[bool] = True
     draws: int = 16
     seed: int = 0
-    others: UInt8[Tensor, "other channel *space"] | None = None
 
     def __post_init__(self) -> None:
         if self.draws < 1:
@@ -105,9 +103,9 @@ class Controls:
         image, region, classifier = inputs.images[row], inputs.regions[row], inputs.classifier
         noise = torch.rand(self.draws, *image.shape, generator=image_rng(image, self.seed, "controls", "noise"))
         patches = image.new_zeros(0, *image.shape)
-        if self.others is not None:
+        if inputs.other_images is not None:
             rng = image_rng(image, self.seed, "controls", "patch")
-            patches = other_images(self.others, image, int(inputs.targets[row]), self.draws, classifier, rng)
+            patches = other_images(inputs.other_images, image, int(inputs.targets[row]), self.draws, classifier, rng)
         mean = baseline_image("mean", classifier, image, self.seed)
         blur = torch.where(region.all(), mean, smoothed_surroundings(image, region))
         return {"mean": mean[None], "blur": blur[None], "noise": noise.to(image), "patch": patches}

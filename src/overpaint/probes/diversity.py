@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import ProbeResult, Variants
-from overpaint.probes.base import ProbeInputs, joined
+from overpaint.probes.base import Probe, ProbeInputs, joined
 
 SHOWN = 8
 """So many variants of each value are kept to be drawn."""
 
 
 @dataclass(frozen=True)
-class Diversity:
+class Diversity(Probe):
     """Keeps of the same searched latents what several values of ``search.diversity`` would keep, and judges each set.
 
     The search finds twice as many latents as there are variants; of these, the value says what a difference inside the

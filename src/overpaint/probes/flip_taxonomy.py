@@ -30,7 +30,7 @@ class FlipTaxonomy:
 
     Attributes:
         contextual: The largest contextual loss that fits.
-        realism: The smallest score of the discriminator that looks real.
+        realism: The smallest score of the discriminator that looks real; without a discriminator everything does.
     """
 
     contextual: float
@@ -59,7 +59,7 @@ class FlipTaxonomy:
             answers: The oracle's; None without one.
             target: The class that was explained.
         """
-        real = (losses <= self.contextual) & (realism >= self.realism)
+        real = (losses <= self.contextual) & ((realism >= self.realism) | realism.isnan())
         kinds = torch.full(losses.shape, UNREALISTIC, device=losses.device)
         if answers is None:
             kinds[real] = UNKNOWN

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import ProbeResult
-from overpaint.probes.base import ProbeInputs
+from overpaint.probes.base import Probe, ProbeInputs
 
 
 @dataclass(frozen=True)
-class GuidedSearch:
+class GuidedSearch(Probe):
     """Searches again with the classifier's confidence as a further loss: ``+ w · (-log p_target(X'))``.
 
     These are kept apart from the variants and their acceptance rate. There, the classifier is the judge and has no say

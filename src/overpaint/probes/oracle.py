@@ -1,6 +1,7 @@
 """What a second classifier says of the variants."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool
@@ -8,11 +9,11 @@ from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import ProbeResult
-from overpaint.probes.base import ProbeInputs
+from overpaint.probes.base import Probe, ProbeInputs
 
 
 @dataclass(frozen=True)
-class Oracle:
+class Oracle(Probe):
     """Lets a second classifier of the same classes, trained apart, judge the same variants.
 
     A variant that both accept shows the class; one that the second refuses is what the first alone is content with. Of
@@ -33,6 +34,8 @@ class Oracle:
 
     Arrays: ``confidences`` and ``predictions`` of the oracle, for all variants.
     """
+
+    uses_oracle: ClassVar[bool] = True
 
     def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`.

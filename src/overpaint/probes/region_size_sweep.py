@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import ProbeResult, Variants
-from overpaint.probes.base import ProbeInputs, joined
+from overpaint.probes.base import Probe, ProbeInputs, joined
 
 SHOWN = 8
 """So many variants of each size are kept to be drawn."""
 
 
 @dataclass(frozen=True)
-class RegionSizeSweep:
+class RegionSizeSweep(Probe):
     """Repaints regions of several sizes and counts what the classifier accepts (Thakur & Fischmeister, 2020, figure).
 
     A region is the most salient pixels, as many as a share of the bounding box of the salient region's largest

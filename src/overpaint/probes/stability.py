@@ -12,7 +12,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import resize
 from overpaint.core.rng import drawing_as, image_rng
 from overpaint.core.types import Images, LatentSearchResult, ProbeResult
-from overpaint.probes.base import ProbeInputs
+from overpaint.probes.base import Probe, ProbeInputs
 
 TRANSFORMS = ("rotation", "inversion", "scaling", "shear")
 """What is done to image and region."""
@@ -21,7 +21,7 @@ Set = Float[Tensor, "variant value"]
 
 
 @dataclass(frozen=True)
-class Stability:
+class Stability(Probe):
     """Searches latents anew for transformed copies of image and region, and compares them with the image's.
 
     The poster (Thakur & Fischmeister, 2020) claims that the latents are stable under small rotation, inversion, scaling

@@ -19,7 +19,7 @@ from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import network_of, preserve_state
 from overpaint.core.errors import OverpaintError
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 from overpaint.perturbation.baselines import BASELINE_WORDS, baseline_image
 
 OURS = ("self", "forward_func", "model", "inputs", "target", "return_convergence_delta", "show_progress")
@@ -44,7 +44,7 @@ class _Logits(nn.Module):
 
 
 @dataclass(frozen=True)
-class CaptumMethod:
+class CaptumMethod(SaliencyMethod):
     """The attributions of a class of ``captum.attr``, summed over the channels.
 
     A row is explained by itself, so that it does not depend on its batch; random draws follow from the image's content
@@ -81,7 +81,7 @@ class CaptumMethod:
                 raise OverpaintError(f"captum's {self.attribution} needs arguments.{name}")
 
     @property
-    def stochastic(self) -> bool:
+    def is_stochastic(self) -> bool:
         """Whether the maps depend on the seed."""
         return self.attribution in DRAWING or self.arguments.get("baselines") == "noise"
 

@@ -5,18 +5,18 @@ from typing import ClassVar
 
 import torch
 
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 
 
 @dataclass(frozen=True)
-class Center:
+class Center(SaliencyMethod):
     """A Gaussian around the middle of the image: ``S(λ) = exp(-½ Σ_axes ((λ - m) / σ)²)``.
 
     ``m`` is the middle of an axis and ``σ`` a quarter of its length. What a method has in common with this map it need
     not have learnt from the classifier.
     """
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors and without queries, the same for all rows."""

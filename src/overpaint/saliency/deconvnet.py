@@ -9,11 +9,11 @@ from overpaint.attribution.batches import in_batches, input_gradients, rows_of
 from overpaint.attribution.relu import relu_rule
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 
 
 @dataclass(frozen=True)
-class Deconvnet:
+class Deconvnet(SaliencyMethod):
     """The gradient, where each ReLU passes back ``max(g, 0)`` wherever its own input was (section 2.1).
 
     The paper's other steps are those of the gradient: filters are transposed, and max pooling goes back to the places

@@ -7,18 +7,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 
 
 @dataclass(frozen=True)
-class Edges:
+class Edges(SaliencyMethod):
     """The magnitude of the grey image's gradient: ``S = sqrt(Σ_axes (∂_axis g)²)`` with ``g`` the mean of the channels.
 
     Sobel's operator in any number of dimensions: ``∂_axis`` is the central difference ``(g(λ+1) - g(λ-1)) / 2`` along
     its axis, smoothed by ``(¼, ½, ¼)`` along the others; the image's border is repeated.
     """
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors and without queries, the same for all targets of an image."""

@@ -9,11 +9,11 @@ from overpaint.attribution.cam import class_activation_maps, layer_gradients
 from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.sign_reduction import Sign
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, Targets, TargetSets
+from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, SaliencyMethod, Targets, TargetSets
 
 
 @dataclass(frozen=True)
-class GradCam:
+class GradCam(SaliencyMethod):
     """A layer's channels ``A_k``, weighted by how much the class score rises with them.
 
     ``S = relu(Σ_k α_k A_k)`` with ``α_k`` the spatial mean of ``∂ logit / ∂ A_k`` (equations 1 and 2), brought to the

@@ -11,7 +11,7 @@ from overpaint.attribution.cam import LayerMaps, class_activation_maps, layer_gr
 from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.sign_reduction import Sign
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, Targets, TargetSets
+from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, SaliencyMethod, Targets, TargetSets
 
 
 def plus_plus_weights(activations: LayerMaps, gradients: LayerMaps) -> Float[Tensor, "row feature"]:
@@ -29,7 +29,7 @@ def plus_plus_weights(activations: LayerMaps, gradients: LayerMaps) -> Float[Ten
 
 
 @dataclass(frozen=True)
-class GradCamPlusPlus:
+class GradCamPlusPlus(SaliencyMethod):
     """Grad-CAM with a weight for each place, so that several objects of the class and thin ones are covered.
 
     ``S = relu(Σ_k w_k A_k)``, see `plus_plus_weights`.

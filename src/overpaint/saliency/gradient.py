@@ -8,11 +8,11 @@ import torch
 from overpaint.attribution.batches import in_batches, input_gradients, rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 
 
 @dataclass(frozen=True)
-class Gradient:
+class Gradient(SaliencyMethod):
     """``M_ij = max_c |∂ logit / ∂ x_cij|`` (section 3.1) at the image ``x``, of shape ``(channel, height, width)``.
 
     The gradient is taken through the classifier's transform, with respect to the image in ``[0, 1]``.

@@ -9,11 +9,11 @@ from overpaint.attribution.batches import in_batches, input_gradients, rows_of
 from overpaint.attribution.relu import relu_rule
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 
 
 @dataclass(frozen=True)
-class GuidedBackprop:
+class GuidedBackprop(SaliencyMethod):
     """The gradient, where each ReLU passes back only what is positive, ``max(g, 0) · [x > 0]`` (section 3.4).
 
     The rule is this project's, with captum's as oracle in the tests: captum's acts on ``nn.ReLU`` modules alone, so a

@@ -10,11 +10,11 @@ from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.relu import relu_rule
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, SaliencyMaps, Targets, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, Targets, TargetSets
 
 
 @dataclass(frozen=True)
-class GuidedGradCam:
+class GuidedGradCam(SaliencyMethod):
     """GuidedSearch backpropagation times the Grad-CAM map: the fine pattern, where the coarse map says that it matters.
 
     Attributes:

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import resize
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
-from overpaint.networks.dcgan import Discriminator
+from overpaint.core.types import Classifier, Discriminator, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.attention import Level, attention, colour_and_place, network_levels
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
-from overpaint.perturbation.method import ImageMaps, SamplingCoroutine, WindowMasks
+from overpaint.perturbation.method import (
+    ImageMaps,
+    PerturbationMethod,
+    SamplingCoroutine,
+    UsesDiscriminator,
+    WindowMasks,
+)
 from overpaint.perturbation.windows import Windows, with_whole_image
 
 Map = Float[Tensor, "*space"]
@@ -26,7 +31,7 @@ LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 @dataclass(frozen=True)
-class Iassa:
+class Iassa(PerturbationMethod, UsesDiscriminator):
     """Sliding windows, coarse everywhere and finer where it matters, with attention between places that are alike.
 
     Round ``k`` hides windows one at a time. Its map is the loss of score over the windows that cover a pixel,
@@ -152,11 +157,13 @@ class Iassa:
         found: list[Level] = []
         if classifier.network is not None:
             found = network_levels(classifier.network, lambda: classifier.scores(image[None]), cells)
-        if not found and (judge := self.discriminator) is not None:
-            if judge.channels != len(image):
-                raise OverpaintError(f"iassa: the discriminator takes {judge.channels} channels, not {len(image)}")
-            resized = resize(image[None], judge.input_size)
-            found = network_levels(judge, lambda: judge(resized), cells)
+        if not found and isinstance(discriminator := self.discriminator, nn.Module):
+            if discriminator.channels != len(image):
+                raise OverpaintError(
+                    f"iassa: the discriminator takes {discriminator.channels} channels, not {len(image)}"
+                )
+            resized = resize(image[None], discriminator.input_size)
+            found = network_levels(discriminator, lambda: discriminator(resized), cells)
         return found or colour_and_place(image, cells)
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:

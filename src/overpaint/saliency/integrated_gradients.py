@@ -11,7 +11,7 @@ from overpaint.attribution.batches import even_batch_size, rows_of, with_halving
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError, OverpaintWarning
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 from overpaint.perturbation.baselines import Baseline, baseline_image
 
 LARGE = 0.05
@@ -19,7 +19,7 @@ LARGE = 0.05
 
 
 @dataclass(frozen=True)
-class IntegratedGradients:
+class IntegratedGradients(SaliencyMethod):
     """``S = Σ_c (x_c - b_c) ∫₀¹ ∂F(b + α (x - b)) / ∂x_c dα`` (equation 1), with ``F`` the logit and ``b`` a baseline.
 
     The integral is captum's Gauss-Legendre quadrature. Completeness: the sum of a signed map over its pixels is
@@ -47,6 +47,11 @@ class IntegratedGradients:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise OverpaintError(f"integrated_gradients: steps={self.steps} must be at least 1")
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether the baseline is noise."""
+        return isinstance(self.baseline, str) and self.baseline == "noise"
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random).

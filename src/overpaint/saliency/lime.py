@@ -1,7 +1,7 @@
 """LIME: local interpretable model-agnostic explanations, for images (Ribeiro, Singh & Guestrin, KDD 2016)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,15 @@ from overpaint.core.rng import image_rng
 from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
-from overpaint.perturbation.method import ImageMaps, SamplingCoroutine, SegmentMasks, TargetScores, precise, rounds
+from overpaint.perturbation.method import (
+    ImageMaps,
+    PerturbationMethod,
+    SamplingCoroutine,
+    SegmentMasks,
+    TargetScores,
+    precise,
+    rounds,
+)
 from overpaint.perturbation.regression import jackknife_error, jackknife_ridge
 from overpaint.perturbation.segments import Segments, segments_of
 
@@ -32,7 +40,7 @@ def similarity(kept: Kept, width: float) -> Float[Tensor, " query"]:
 
 
 @dataclass(frozen=True)
-class Lime:
+class Lime(PerturbationMethod):
     """A weighted linear model of the score in the image's segments; a pixel gets its segment's coefficient.
 
     With ``z_i`` in ``{0, 1}ˢ`` the kept segments of sample ``i``, each kept with probability 1/2 and the first sample
@@ -62,7 +70,6 @@ class Lime:
         OverpaintError: If a setting is out of its range; at the call, if SLIC can't cut such an image.
     """
 
-    stochastic: ClassVar[bool] = True
     queries: int = 1024
     segments: Literal["slic", "grid"] = "slic"
     num_segments: int = 50
@@ -108,6 +115,11 @@ class Lime:
         group = torch.arange(len(kept), device=kept.device) % GROUPS
         fits = jackknife_ridge(kept, answers, group, self.ridge, weights)
         return fits[0].T[:, segments], jackknife_error(fits[1:]).T[:, segments]
+
+    @property
+    def is_stochastic(self) -> bool:
+        """The samples are drawn at random."""
+        return True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors; all targets of an image from the same queries."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,7 +14,7 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry, Shifts
-from overpaint.perturbation.method import ROUND, GridMasks, ImageMaps, SamplingCoroutine, precise
+from overpaint.perturbation.method import ROUND, GridMasks, ImageMaps, PerturbationMethod, SamplingCoroutine, precise
 from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
 
 ChainGrids = Float[Tensor, "chain *cells"]
@@ -39,7 +39,7 @@ def rank_in(history: Float[Tensor, " past"], values: Float[Tensor, " chain"]) ->
 
 
 @dataclass(frozen=True)
-class MaskEstimation:
+class MaskEstimation(PerturbationMethod):
     """Markov chains of masks that keep what the classifier needs; the map is how its score depends on them.
 
     Symbols of the paper: ``M`` the mask, ``Λ_on`` and ``Λ_off`` its preserved and masked cells, ``p_i`` the score of
@@ -99,7 +99,6 @@ class MaskEstimation:
         OverpaintError: If a setting is out of its range.
     """
 
-    stochastic: ClassVar[bool] = True
     queries: int = 1024
     chains: int = 32
     cells: int = 8
@@ -164,6 +163,11 @@ class MaskEstimation:
         maps, errors = _joined(chains)
         on_device = errors.to(image) if errors is not None else None
         return ImageMaps(maps.to(image), on_device, step * self._parallel)
+
+    @property
+    def is_stochastic(self) -> bool:
+        """The chains are random."""
+        return True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps and their standard errors (none for ``authors``)."""

@@ -11,12 +11,12 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
-from overpaint.perturbation.method import ImageMaps, SamplingCoroutine
+from overpaint.perturbation.method import ImageMaps, PerturbationMethod, SamplingCoroutine
 from overpaint.perturbation.windows import Length, Windows, pixels, with_whole_image
 
 
 @dataclass(frozen=True)
-class Occlusion:
+class Occlusion(PerturbationMethod):
     """The mean loss of score over the windows that hide a pixel.
 
     ``S(λ) = 1/n(λ) Σ_{j ∋ λ} (f_c(x) - f_c(x with window j hidden))`` with ``n(λ)`` the number of windows over ``λ``:

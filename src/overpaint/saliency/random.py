@@ -9,12 +9,12 @@ from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 from overpaint.perturbation.masks import MaskGeometry
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(SaliencyMethod):
     """An independent uniform value in [0, 1) for each pixel, the control of the literature, or for each cell of a grid.
 
     Single pixels of noise are a weak control for metrics that favour maps in one piece. With ``cells`` the noise is as
@@ -28,14 +28,18 @@ class Random:
         OverpaintError: If a setting is out of its range; at the call, if there are more cells than pixels.
     """
 
-    control: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
     cells: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.cells is not None and self.cells < 2:
             raise OverpaintError(f"random: cells={self.cells} must be at least 2, or null")
+
+    @property
+    def is_stochastic(self) -> bool:
+        """The map is drawn at random."""
+        return True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors and without queries, the same for all targets of an image."""

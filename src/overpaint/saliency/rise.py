@@ -1,7 +1,7 @@
 """RISE: randomised input sampling (Petsiuk, Das & Saenko, BMVC 2018)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -13,12 +13,12 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.method import GridMasks, ImageMaps, SamplingCoroutine, precise, rounds
+from overpaint.perturbation.method import GridMasks, ImageMaps, PerturbationMethod, SamplingCoroutine, precise, rounds
 from overpaint.perturbation.moments import MaskMoments, TargetMaps
 
 
 @dataclass(frozen=True)
-class Rise:
+class Rise(PerturbationMethod):
     """The mean of random masks, weighted by the scores of the images they leave.
 
     With masks ``M_k`` of independent cells that are on with probability ``q``, and ``p_k = f_c(b + M_k ⊙ (x - b))``:
@@ -45,7 +45,6 @@ class Rise:
         OverpaintError: If a setting is out of its range.
     """
 
-    stochastic: ClassVar[bool] = True
     queries: int = 1024
     cells: int = 7
     keep: float = 0.5
@@ -88,6 +87,11 @@ class Rise:
             values, unit = moments.covariance(), geometry.variance() * self.keep * (1 - self.keep)
         maps, errors = (v.float() / unit.to(v.device) for v in values)
         return maps, errors
+
+    @property
+    def is_stochastic(self) -> bool:
+        """The masks are drawn at random."""
+        return True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors; all targets of an image from the same queries."""

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,11 +12,11 @@ from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
 
 
 @dataclass(frozen=True)
-class SmoothGrad:
+class SmoothGrad(SaliencyMethod):
     """The gradient's mean over noisy copies of the image, ``(1/n) Σ_i g(x + ε_i)``, ``ε_i ~ N(0, σ²)`` (section 2).
 
     Deviation: the noise comes from the image's own random stream, not from the device's global one as in captum's
@@ -36,7 +35,6 @@ class SmoothGrad:
             inference mode.
     """
 
-    stochastic: ClassVar[bool] = True
     samples: int = 50
     noise: float = 0.15
     sign: Sign = "absolute"
@@ -48,6 +46,11 @@ class SmoothGrad:
             raise OverpaintError(
                 f"smooth_grad: samples={self.samples} must be at least 2 and noise={self.noise} not negative"
             )
+
+    @property
+    def is_stochastic(self) -> bool:
+        """The noise is drawn at random."""
+        return True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors, ``samples`` forward and backward passes a row."""

@@ -1,7 +1,7 @@
 """A linear surrogate of the classifier under random masks: RISE's query_task, answered by regression."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +13,15 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.method import GridMasks, ImageMaps, SamplingCoroutine, TargetScores, precise, rounds
+from overpaint.perturbation.method import (
+    GridMasks,
+    ImageMaps,
+    PerturbationMethod,
+    SamplingCoroutine,
+    TargetScores,
+    precise,
+    rounds,
+)
 from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
 
 GROUPS = 16
@@ -27,7 +35,7 @@ BLOCKS = 3
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class Surrogate(PerturbationMethod):
     """RISE's map from a fraction of its queries: the masks' effect is resize_to_input, not summed.
 
     RISE's sum ``Σ_k p_k M_k`` estimates how the score ``p`` moves with each pixel's mask by correlation alone, so
@@ -61,7 +69,6 @@ class Surrogate:
         OverpaintError: If a setting is out of its range.
     """
 
-    stochastic: ClassVar[bool] = True
     queries: int = 1024
     cells: int | None = None
     resolution: int | None = None
@@ -115,6 +122,11 @@ class Surrogate:
         slopes = output_geometry.block_slopes(fits.movedim(2, 1).reshape(-1, *features.shape[1:]))
         slopes = slopes.reshape(len(fits), answers.shape[1], *output_geometry.size)
         return slopes[0], jackknife_error(slopes[1:])
+
+    @property
+    def is_stochastic(self) -> bool:
+        """The masks are drawn at random."""
+        return True
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors; all targets of an image from the same queries."""

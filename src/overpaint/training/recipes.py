@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from overpaint.networks.dcgan import LatentDistribution, Normalisation, start_and_doublings
+from overpaint.core.types import LatentDistribution
+from overpaint.networks.dcgan import Normalisation, start_and_doublings
 from overpaint.training.gan_losses import (
     Logits,
     Loss,

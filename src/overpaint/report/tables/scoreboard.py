@@ -14,7 +14,8 @@ from overpaint.core.files import read_arrays
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
-from overpaint.pipeline.cache import metric_piece, read_result
+from overpaint.pipeline.artifacts import metric_artifact
+from overpaint.pipeline.cache import read_result
 from overpaint.report.plots.curves import Band, Curve
 
 NEEDED = (
@@ -113,7 +114,7 @@ class Scoreboard:
         curves: dict[str, Curve] = {}
         bands: dict[str, Band] = {}
         for method in self.methods:
-            piece = metric_piece(method, metric)
+            piece = metric_artifact(method, metric)
             found = [(own[piece], image) for own, image in zip(self._curves, self.images, strict=True) if piece in own]
             if not found:
                 continue

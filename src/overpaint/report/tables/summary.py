@@ -26,7 +26,7 @@ from overpaint.report.tables.leaderboard import write_leaderboard
 from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.training.generation_metrics import kernel_distance
 
-BOOKKEEPING = ("stamps", "image", "targets_of_image", "place_of_target", "methods", "metrics", "probes")
+BOOKKEEPING = ("cache_keys", "image", "targets_of_image", "place_of_target", "methods", "metrics", "probes")
 """What of an image's numbers says nothing of the image."""
 
 LEAST = 50

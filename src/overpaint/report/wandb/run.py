@@ -12,7 +12,7 @@ import wandb
 from rich.console import Console
 from torchmetrics import MeanMetric
 
-from overpaint.pipeline.lightning import ExplainedBatch
+from overpaint.pipeline.writer import ExplainedBatch
 
 Mode = Literal["offline", "online", "none"]
 

@@ -11,21 +11,25 @@ PREFIXES = ("module.", "model.", "network.")
 """What DataParallel, Lightning modules and wrappers put before every name of a state dict."""
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path, what: str) -> dict[str, Tensor]:
     """Reads a state dict, alone or below the key ``state_dict``, without a prefix that all its names share.
+
+    Args:
+        path: The file.
+        what: ``classifier`` or ``generator``, for errors.
 
     Raises:
         OverpaintError: If the file is absent, can't be read as tensors and plain values, or holds something else.
     """
     if not path.is_file():
-        raise OverpaintError(f"there is no file classifier.weights={path}")
+        raise OverpaintError(f"there is no file {what}.weights={path}")
     content = read_plain(path, "save the network's state_dict() alone")
     if isinstance(content, dict) and FORMAT_KEY in content:
-        raise OverpaintError(f"classifier.weights={path} was made by this project: classifier={path} is all it needs")
+        raise OverpaintError(f"{what}.weights={path} was made by this project: {what}={path} is all it needs")
     tensors = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(tensors, dict) or not tensors or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise OverpaintError(
-            f"classifier.weights={path} holds no state dict (names and tensors, alone or below 'state_dict')"
+            f"{what}.weights={path} holds no state dict (names and tensors, alone or below 'state_dict')"
         )
     while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), ""):
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}

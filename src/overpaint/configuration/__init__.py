@@ -1,0 +1,1 @@
+"""Settings: reading, checking, and the objects that they describe; the only package that knows OmegaConf."""

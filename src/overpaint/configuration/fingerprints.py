@@ -1,0 +1,115 @@
+"""Cache keys for incremental runs: a digest of everything that each artifact of an explanation depends on."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+from overpaint.classifiers.options import content_of
+from overpaint.configuration.parts import baseline_file, classifier_options, generator_options
+from overpaint.configuration.settings import Settings
+from overpaint.metrics.base import MapMetric, MethodMetric, SaliencyMetric
+from overpaint.networks.opening import content_of_generator
+from overpaint.perturbation.method import UsesDiscriminator
+from overpaint.pipeline.artifacts import BASE, PICTURES, VARIANTS, map_artifact, metric_artifact, probe_artifact
+from overpaint.pipeline.runner import Runner
+
+MAP_METRIC_SETTINGS = ("region", "annotations", "seeds")
+"""The settings on which metrics of the maps alone depend, beside their own."""
+
+VARIANT_SETTINGS = ("region", "search", "variants")
+"""The settings on which the variants depend, beside the first method's map."""
+
+
+def artifact_keys(settings: Settings, runner: Runner) -> dict[str, str]:
+    """Returns a digest of what each artifact depends on, but for the image.
+
+    Args:
+        settings: The merged configuration.
+        runner: The parts that it describes.
+    """
+    generator = _digest(*_generator_content(settings))
+    keys = {BASE: _digest(*content_of(classifier_options(settings)), settings["target"], settings["engine"])}
+    for name, seed in runner.seeded_methods:
+        own = _section_content(settings["saliency"][name])
+        uses = isinstance(runner.methods[name], UsesDiscriminator)
+        keys[map_artifact(name, seed)] = _digest(keys[BASE], *own, seed, generator if uses else "")
+    for name in runner.methods:
+        for metric_name, metric in runner.metrics.items():
+            own = [keys[map_artifact(name)], *_section_content(settings["metrics"][metric_name])]
+            own += _metric_content(metric, settings, generator)
+            keys[metric_artifact(name, metric_name)] = _digest(*own)
+    if runner.inpainter is not None:
+        first = map_artifact(next(iter(runner.methods)))
+        keys[VARIANTS] = _digest(keys[first], generator, *(settings[key] for key in VARIANT_SETTINGS))
+        keys |= _probe_keys(settings, runner, keys[VARIANTS])
+    keys[PICTURES] = _digest(*(list(settings[key]) for key in ("saliency", "metrics", "probes")))
+    return keys
+
+
+def image_keys(keys: Mapping[str, str], image: UInt8[Tensor, "channel *space"]) -> dict[str, str]:
+    """Returns the cache keys of an image's artifacts.
+
+    Args:
+        keys: See `artifact_keys`.
+        image: The image, 0 to 255.
+    """
+    content = _digest(image.numpy().tobytes())
+    return {artifact: _digest(key, content) for artifact, key in keys.items()}
+
+
+def _metric_content(metric: SaliencyMetric, settings: Settings, generator: str) -> list[Any]:
+    """Returns on what a metric depends beside the map and its own settings."""
+    if isinstance(metric, MapMetric):
+        annotations = "".join(_annotation_content(settings["annotations"]["source"]))
+        return [annotations, *(settings[key] for key in MAP_METRIC_SETTINGS)]
+    if isinstance(metric, MethodMetric) and metric.uses_generator:
+        return [generator, *(settings[key] for key in VARIANT_SETTINGS)]
+    return []
+
+
+def _probe_keys(settings: Settings, runner: Runner, variants: str) -> dict[str, str]:
+    oracle, others = "", ""
+    if runner.oracle is not None:
+        oracle = _digest(*content_of(classifier_options(settings, "oracle")))
+    if runner.other_images is not None:
+        others = _digest(runner.other_images.numpy().tobytes())
+    return {
+        probe_artifact(name): _digest(
+            variants, settings["probes"][name], oracle * probe.uses_oracle, others * probe.uses_other_images
+        )
+        for name, probe in runner.probes.items()
+    }
+
+
+def _generator_content(settings: Settings) -> Iterable[bytes]:
+    options = generator_options(settings)
+    return [] if options is None else content_of_generator(options)
+
+
+def _section_content(section: Settings) -> list[Any]:
+    """Returns a section and the content of the file that its baseline may name."""
+    path = baseline_file(section)
+    return [section] if path is None else [section, Path(path).read_bytes()]
+
+
+def _annotation_content(source: str | None) -> list[str]:
+    """Returns what annotations say: the content of a file, the names and times of a folder's files."""
+    if source is None:
+        return []
+    path = Path(source)
+    if path.is_file():
+        return [_digest(path.read_bytes())]
+    return [f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in sorted(path.glob("*"))]
+
+
+def _digest(*parts: Any) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else json.dumps(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
