@@ -7,6 +7,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from skimage.transform import resize_local_mean
+from sklearn.decomposition import PCA
 
 from overpaint.report.plots.images import to_picture
 from overpaint.report.plots.style import COLOURS, chart, encode, wrapped
@@ -24,35 +26,21 @@ def region_patches(
     """
     if not region.any():
         return np.empty((0, images.shape[1], PATCH, PATCH))
-    for axis in (0, 1):
-        where = np.flatnonzero(region.any(1 - axis))
-        images = np.take(images, range(where[0], where[-1] + 1), axis=2 + axis)
-        images = np.moveaxis(np.moveaxis(images, 2 + axis, -1) @ _means(images.shape[2 + axis]), -1, 2 + axis)
-    return images
-
-
-def _means(length: int) -> Float[np.ndarray, "length 16"]:
-    """Returns the weights that turn ``length`` pixels into `PATCH` means over equal stretches."""
-    edges = np.linspace(0, length, PATCH + 1)
-    starts = np.arange(length)[:, None]
-    overlap = np.clip(np.minimum(starts + 1, edges[1:]) - np.maximum(starts, edges[:-1]), 0, None)
-    weights: Float[np.ndarray, "length 16"] = overlap / overlap.sum(0)
-    return weights
+    rows, columns = (np.flatnonzero(region.any(axis)) for axis in (1, 0))
+    box = images[:, :, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float64)
+    patches: Float[np.ndarray, "patch channel 16 16"] = resize_local_mean(box, (*images.shape[:2], PATCH, PATCH))
+    return patches
 
 
 def principal_coordinates(values: Float[np.ndarray, "row value"]) -> Float[np.ndarray, "row 2"]:
     """Returns each row's coordinates along the first two principal axes (PCA); 0 along an axis that is not there.
 
-    An axis' sign, which is arbitrary, is chosen so that its largest weight is positive.
+    An axis' sign, which is arbitrary, is sklearn's: the axis' largest weight is positive.
     """
-    centred = values - values.mean(0) if len(values) else values
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    axes = axes[:2]
-    if axes.size:
-        signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])
-        axes = axes * np.where(signs == 0, 1, signs)[:, None]
     found = np.zeros((len(values), 2))
-    found[:, : len(axes)] = centred @ axes.T
+    if components := min(2, *values.shape):
+        with np.errstate(divide="ignore", invalid="ignore"):  # the explained variance, where there is none
+            found[:, :components] = PCA(components, svd_solver="full").fit_transform(values)
     return found
 
 
