@@ -367,7 +367,7 @@ def test_a_stopped_run_ends_as_one_that_was_not_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr(L, "Trainer", stopping)
-        patch.setattr("overpaint.cli.train.trainer_options", dict)
+        patch.setattr("overpaint.cli.training_parts.trainer_options", dict)
         with pytest.raises(KeyboardInterrupt):
             train(CONFIGS, words)
     with pytest.raises(OverpaintError, match="'seed' differs"):

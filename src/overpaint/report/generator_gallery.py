@@ -44,11 +44,14 @@ class GeneratorGallery(L.Callback):
     Args:
         folder: The run's folder.
         data: The training images and, held out, the validation images.
-        evaluator: The domain's classifier.
+        evaluator: The domain's classifier; None compares pixels.
+        wandb: The run's logger; None draws the files alone.
     """
 
-    def __init__(self, folder: Path, data: ImageData, evaluator: NetworkClassifier | None) -> None:
-        self.folder, self.data, self.evaluator = folder, data, evaluator
+    def __init__(
+        self, folder: Path, data: ImageData, evaluator: NetworkClassifier | None, wandb: WandbLogger | None = None
+    ) -> None:
+        self.folder, self.data, self.evaluator, self.wandb = folder, data, evaluator, wandb
 
     @torch.no_grad()
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -62,9 +65,9 @@ class GeneratorGallery(L.Callback):
         write_bytes(self.folder / NEIGHBOURS, pairs)
         if not math.isnan(ratio):
             pl_module.log("dcgan/memorization_ratio", ratio, rank_zero_only=True)
-        if isinstance(trainer.logger, WandbLogger):
-            trainer.logger.log_image("dcgan/interpolation", [strip])
-            trainer.logger.log_image("dcgan/neighbours", [str(self.folder / NEIGHBOURS)])
+        if self.wandb is not None:
+            self.wandb.log_image("dcgan/interpolation", [strip])
+            self.wandb.log_image("dcgan/neighbours", [str(self.folder / NEIGHBOURS)])
 
     def _interpolations(self, module: DCGANModule) -> Images:
         generator = module.averaged_generator

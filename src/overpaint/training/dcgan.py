@@ -219,7 +219,7 @@ class DCGANModule(L.LightningModule):
             self._real.append(self.at_own_size(batch.images.float()))
 
     def on_validation_epoch_end(self) -> None:
-        """Compares samples with the real images of all devices, judged by the domain's classifier."""
+        """Compares samples with the real images of all devices, evaluated by the domain's classifier."""
         gathered = self.all_gather(torch.cat(self._real))
         assert isinstance(gathered, Tensor)
         real, self._real = gathered.reshape(-1, *gathered.shape[-3:])[:EVALUATED_SAMPLES], []

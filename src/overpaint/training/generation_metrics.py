@@ -1,4 +1,4 @@
-"""How good a generator's samples are, judged with the features and answers of the domain's own classifier."""
+"""How good a generator's samples are, measured with the features and answers of the domain's own classifier."""
 
 import warnings
 

@@ -1,0 +1,114 @@
+"""The data, the modules and the Trainer's options of a training run, from the configuration."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from overpaint.classifiers.network import NetworkClassifier, load_classifier
+from overpaint.cli.console import console
+from overpaint.cli.trainer import trainer_options
+from overpaint.configuration.settings import Settings
+from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_types, instantiate
+from overpaint.core.resize import as_size, plain_size
+from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
+
+ORDER = ("classifier", "dcgan")
+"""The classifier comes first: it evaluates the generator's samples."""
+
+SCHEDULE = ("max_epochs", "batch_size", "evaluate_every_n_epochs")
+"""Settings of a model that are the Trainer's or the loader's, not the module's."""
+
+
+def make_data(settings: Settings) -> ImageData:
+    """Makes and reads the data set, at the size that the models ask for if the data's own is not given."""
+    L.seed_everything(settings["seed"], verbose=False)
+    asked = {f"model.{name}.image_size": section.get("image_size") for name, section in settings["model"].items()}
+    checked_types(asked, dict.fromkeys(asked, int | Sequence[int] | None))
+    sizes = [as_size(size, name=where) for where, size in asked.items() if size]
+    own = settings["data"]["image_size"] or (plain_size(max(sizes, key=math.prod)) if sizes else None)
+    data: ImageData = instantiate(settings["data"], "data", image_size=own, seed=settings["seed"])
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def trainable_models(settings: Settings, data: ImageData) -> list[str]:
+    """Returns the models to train, in their order; without the classifier where there are no labels to learn.
+
+    Raises:
+        OverpaintError: If only some of the images have labels, or nothing is left.
+    """
+    models = [name for name in ORDER if name in settings["model"]]
+    labelled = data.train.labels != UNLABELLED
+    if "classifier" not in models or (bool(labelled.all()) and len(data.class_names) > 1):
+        return models
+    if bool(labelled.any()) and not bool(labelled.all()):
+        some = data.train.names[int((~labelled).nonzero()[0])]
+        raise OverpaintError(f"{int((~labelled).sum())} training images lie in no class folder, such as {some}")
+    if models == ["classifier"]:
+        raise OverpaintError("model=classifier needs at least two class folders, but the data has no such labels")
+    console.print("The images have no labels (class subfolders), so only the generator is trained")
+    return [name for name in models if name != "classifier"]
+
+
+def make_module(
+    model: str, settings: Settings, data: ImageData, evaluator: NetworkClassifier | None = None
+) -> L.LightningModule:
+    """Makes the Lightning module of a model.
+
+    Raises:
+        OverpaintError: If a setting is wrong or does not fit the data.
+    """
+    section = {key: value for key, value in settings["model"][model].items() if key not in SCHEDULE}
+    size = section["image_size"] or plain_size(data.input_size)
+    if model == "classifier":
+        mean, std = channel_statistics(data.train.images)
+        more: dict[str, Any] = {"class_names": data.class_names, "mean": mean, "std": std}
+    else:
+        channels = section["channels"] or data.channels
+        if channels != data.channels:
+            raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
+        more = {"channels": channels, "evaluator": evaluator, "class_names": data.class_names}
+    module: L.LightningModule = instantiate(section, f"model.{model}", image_size=size, seed=settings["seed"], **more)
+    return module
+
+
+def find_evaluator(path: Path, data: ImageData) -> NetworkClassifier | None:
+    """Loads the classifier that evaluates the generator's samples; None where there is none of this domain."""
+    if not path.is_file():
+        console.print("There is no classifier of this domain, so the generator's samples are not evaluated")
+        return None
+    evaluator = load_classifier(path)
+    if evaluator.class_names != data.class_names or evaluator.channels != data.channels:
+        console.print(f"{path} knows other classes than the data, so the generator's samples are not evaluated")
+        return None
+    return evaluator
+
+
+def model_trainer_options(model: str, settings: Settings) -> dict[str, Any]:
+    """Returns the Trainer's arguments for a model, and checks the model's schedule.
+
+    Raises:
+        OverpaintError: If a setting is wrong.
+    """
+    own, options = settings["model"][model], dict(settings["trainer"])
+    options["max_epochs"] = own["max_epochs"] if options["max_epochs"] is None else options["max_epochs"]
+    counts = {"trainer.max_epochs": options["max_epochs"], **{key: own[key] for key in SCHEDULE if key in own}}
+    for key, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            raise OverpaintError(f"model.{model}: {key}={value} must be a whole number of at least 1")
+    checked = trainer_options(options)
+    if model == "dcgan" and checked["strategy"] in ("auto", "ddp") and _num_processes(checked) > 1:
+        checked["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
+    return checked
+
+
+def _num_processes(options: dict[str, Any]) -> int:
+    """Returns how many processes the Trainer would start: ``auto`` depends on the machine."""
+    where = {name: options[name] for name in ("accelerator", "devices", "num_nodes")}
+    probe = L.Trainer(**where, callbacks=[], logger=False, enable_checkpointing=False, enable_model_summary=False)
+    return probe.world_size

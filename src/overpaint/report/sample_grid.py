@@ -1,0 +1,33 @@
+"""The grid of samples that shows how a generator learns."""
+
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.loggers import WandbLogger
+
+from overpaint.core.files import write_bytes
+from overpaint.report.plots.images import enlarge, picture_grid, png
+from overpaint.training.dcgan import DCGANModule
+
+
+class SampleGrid(L.Callback):
+    """Draws samples from the same latents after each epoch, to ``samples.png`` and W&B.
+
+    Args:
+        path: The picture.
+        wandb: The run's logger; None draws the file alone.
+        count: How many samples.
+    """
+
+    def __init__(self, path: Path, wandb: WandbLogger | None = None, count: int = 64) -> None:
+        self.path, self.wandb, self.count = path, wandb, count
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draws the samples of this epoch."""
+        if not trainer.is_global_zero or not isinstance(pl_module, DCGANModule):
+            return
+        picture = picture_grid(pl_module.sample(self.count).float().cpu().numpy())
+        write_bytes(self.path, png(picture))
+        if self.wandb is not None:
+            caption = [f"epoch {trainer.current_epoch}"]
+            self.wandb.log_image("dcgan/samples", [enlarge(picture, 512)], caption=caption)
