@@ -74,7 +74,8 @@ def test_defaults_are_the_files() -> None:
     assert settings["trainer"] == own["trainer"]
     assert settings["data"] == OmegaConf.to_container(OmegaConf.load(CONFIGS / "data" / "digits.yaml"))
     assert settings["model"] == {
-        name: OmegaConf.to_container(OmegaConf.load(CONFIGS / "model" / f"{name}.yaml")) for name in own["model"]
+        name: OmegaConf.to_container(OmegaConf.load(CONFIGS / "model" / f"{name}.yaml"), resolve=True)
+        for name in own["model"]
     }
     assert settings["output"] == "outputs/digits"
     assert "groups" not in settings
@@ -109,11 +110,23 @@ def test_methods_keep_their_order_beside_their_settings(tmp_path: Path) -> None:
 
 
 def test_nested_override_changes_one_value() -> None:
-    changed = _train("model.dcgan.learning_rate=2e-4", "model.dcgan.recipe=radford", "trainer.devices=1")
+    changed = _train("model.dcgan.generator_optimizer.lr=2e-4", "model.dcgan.recipe=radford", "trainer.devices=1")
     expected = _train()
-    expected["model"]["dcgan"] |= {"learning_rate": 2e-4, "recipe": "radford"}
+    expected["model"]["dcgan"]["recipe"] = "radford"
+    expected["model"]["dcgan"]["generator_optimizer"]["lr"] = 2e-4
     expected["trainer"]["devices"] = 1
     assert changed == expected
+
+
+def test_keys_and_values_change_a_section_and_with_a_target_replace_it() -> None:
+    own = _train()["model"]["classifier"]
+    found = _train("model.classifier.optimizer={lr: 0.1}")["model"]["classifier"]
+    assert found["optimizer"] == own["optimizer"] | {"lr": 0.1}
+    assert found["scheduler"] == own["scheduler"] | {"max_lr": 0.1}
+    new = "{target: torch.optim.SGD, lr: 0.5, momentum: 0.9}"
+    found = _train(f"model.classifier.optimizer={new}")["model"]["classifier"]
+    assert found["optimizer"] == {"target": "torch.optim.SGD", "lr": 0.5, "momentum": 0.9}
+    assert found["scheduler"]["max_lr"] == 0.5
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -164,7 +177,7 @@ def test_values_that_are_no_yaml_stay_text(tmp_path: Path, text: str, value: str
             ["model.dcgan.latent_dims=8"],
             r"no setting 'model\.dcgan\.latent_dims'; did you mean model\.dcgan\.latent_dim",
         ),
-        (["learning_rate=1"], r"model\.classifier\.learning_rate or model\.dcgan\.learning_rate\?"),
+        (["lr=1"], r"model\.classifier\.optimizer\.lr or model\.dcgan\.generator_optimizer\.lr or model\.dcgan\.disc"),
         (["qqqqq=1"], r"no setting 'qqqqq'; the files in configs/ list all settings"),
         (["data=foldr"], r"data=foldr is unknown; did you mean folder\? \(choose from .*cifar10, digits"),
         (["model=[dcgan,clasifier]"], r"model=clasifier is unknown; did you mean classifier\?"),
@@ -207,7 +220,7 @@ def test_explaining_takes_the_data_of_the_run(tmp_path: Path) -> None:
 
 
 def test_saved_settings_read_back_alike(tmp_path: Path) -> None:
-    settings = _train("data=folder", "data.root=ünï", "model.dcgan.learning_rate=1e-5")
+    settings = _train("data=folder", "data.root=ünï", "model.dcgan.generator_optimizer.lr=1e-5")
     save_settings(settings, tmp_path / "run" / "config.yaml")
     assert OmegaConf.to_container(OmegaConf.load(tmp_path / "run" / "config.yaml")) == settings
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]

@@ -16,7 +16,6 @@ from overpaint.training.gan_losses import (
     gradient_penalty,
     relativistic_discriminator_loss,
     relativistic_generator_loss,
-    update_ema,
 )
 from overpaint.training.generation_metrics import ClassifierFeatures, generation_metrics
 from overpaint.training.recipes import RECIPES
@@ -145,40 +144,6 @@ def test_gradient_penalty_is_a_mean_over_images() -> None:
     images = torch.rand(5, 2, 4, 4, generator=torch.Generator().manual_seed(1))
     expected = images.square().sum() / 5
     torch.testing.assert_close(gradient_penalty(Square(), images), expected)
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.75, 1.0])
-def test_average_moves_parameters_and_buffers(decay: float) -> None:
-    def network(seed: int) -> nn.Sequential:
-        layers = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-        rng = torch.Generator().manual_seed(seed)
-        for value in (*layers.parameters(), *layers.buffers()):
-            if value.is_floating_point():
-                value.data.copy_(torch.rand(value.shape, generator=rng))
-            else:
-                value.fill_(seed)
-        return layers
-
-    averaged, present = network(7), network(8)
-    before = {name: value.clone() for name, value in averaged.state_dict().items()}
-    update_ema(averaged, present, decay)
-    for name, value in averaged.state_dict().items():
-        now = present.state_dict()[name]
-        expected = decay * before[name] + (1 - decay) * now if value.is_floating_point() else now
-        torch.testing.assert_close(value, expected)
-    assert int(averaged.state_dict()["1.num_batches_tracked"]) == 8
-    assert not torch.equal(before["1.running_mean"], present.state_dict()["1.running_mean"])
-
-
-def test_averages_follow_the_geometric_series() -> None:
-    averaged, present = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(averaged.weight)
-    nn.init.ones_(present.weight)
-    for _ in range(10):
-        update_ema(averaged, present, 0.9)
-    assert averaged.weight.item() == pytest.approx(1 - 0.9**10, rel=1e-6)
-    assert averaged.weight.requires_grad
-    assert present.weight.item() == 1
 
 
 class _ChannelMeans(nn.Module):

@@ -10,11 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from overpaint.classifiers.network import load_classifier
 from overpaint.cli.train import train
 from overpaint.core.errors import OverpaintError
 from overpaint.data.base import ImageData, ImageSplit
+from overpaint.networks.checkpoint import load_generator
 from overpaint.report import generator_gallery
 from overpaint.report.generator_gallery import GeneratorGallery
+from overpaint.training.classifier import ClassifierModule
 from overpaint.training.dcgan import DCGANModule
 from overpaint.training.precision_recall import nearest
 
@@ -119,6 +122,70 @@ def test_the_pictures_are_drawn_after_the_last_epoch_alone(tmp_path: Path) -> No
         with pytest.raises(OverpaintError, match="stop"):
             train(CONFIGS, [*words, "trainer.max_epochs=2"])
     assert [name for name in PICTURES if (tmp_path / name).is_file()] == ["samples.png"]
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of both models whose optimisers and schedule are others than the configuration's."""
+    folder = tmp_path_factory.mktemp("small")
+    words = ["model.dcgan.encoder=true", "model.dcgan.generator_optimizer={target: torch.optim.RMSprop, alpha: 0.9}"]
+    words += ["model.classifier.optimizer={target: torch.optim.SGD, lr: 0.5, momentum: 0.5}"]
+    words += ["model.classifier.scheduler={target: torch.optim.lr_scheduler.CosineAnnealingLR, T_max: null}"]
+    train(CONFIGS, [*TINY, *QUIET, *words, "model.dcgan.discriminator_optimizer.lr=1e-4", f"output={folder}"])
+    return folder
+
+
+def test_the_configurations_optimisers_train(small_run: Path) -> None:
+    groups = torch.load(small_run / "last-classifier.ckpt", weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert (groups[0]["momentum"], groups[0]["initial_lr"]) == (0.5, 0.5)
+    assert groups[0]["lr"] == pytest.approx(0, abs=1e-9)  # the cosine's end
+    generator, discriminator, encoder = (
+        state["param_groups"][0]
+        for state in torch.load(small_run / "last-dcgan.ckpt", weights_only=True)["optimizer_states"]
+    )
+    assert generator["alpha"] == 0.9
+    assert generator["lr"] / discriminator["lr"] == pytest.approx(2e-3 / 1e-4)
+    assert encoder["betas"] == (0.9, 0.999)
+
+
+@pytest.mark.parametrize("name", ["classifier", "last-classifier"])
+def test_the_classifiers_module_is_loaded_from_its_checkpoint(small_run: Path, name: str) -> None:
+    path = small_run / f"{name}.ckpt"
+    loaded = ClassifierModule.load_from_checkpoint(path, weights_only=True).eval()
+    expected = load_classifier(path)
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(loaded.classifier.scores(images), expected.scores(images))
+    assert loaded.classifier.class_names == expected.class_names
+    assert loaded.hparams["optimizer"] == {"target": "torch.optim.SGD", "lr": 0.5, "momentum": 0.5}
+
+
+@pytest.mark.parametrize("name", ["dcgan", "last-dcgan"])
+def test_the_dcgans_module_is_loaded_from_its_checkpoint(small_run: Path, name: str) -> None:
+    path = small_run / f"{name}.ckpt"
+    loaded = DCGANModule.load_from_checkpoint(path, weights_only=True).eval()
+    expected = load_generator(path)
+    assert expected.discriminator is not None
+    assert expected.encoder is not None
+    assert loaded.encoder is not None
+    latents = expected.generator.sample_latents(3, torch.Generator().manual_seed(0))
+    images = expected.generator(latents)
+    assert torch.equal(loaded.averaged_generator(latents), images)
+    assert not torch.equal(loaded.generator(latents), images)
+    assert torch.equal(loaded.discriminator(images), expected.discriminator(images))
+    tensors = torch.load(path, weights_only=True)["state_dict"]
+    assert loaded.state_dict().keys() == tensors.keys()
+    assert all(torch.equal(value, tensors[key]) for key, value in loaded.state_dict().items())
+    assert int(loaded.ema.n_averaged) == int(loaded.steps) + 1
+    assert "evaluator" not in loaded.hparams
+
+
+@pytest.mark.parametrize("section", ["classifier.optimizer", "classifier.scheduler", "dcgan.generator_optimizer"])
+def test_a_wrong_optimiser_leaves_the_run_before(small_run: Path, section: str) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()}
+    wrong = f"model.{section}={{target: torch.optim.Adan, lr: 0.1}}"
+    with pytest.raises(OverpaintError, match=rf"model\.{section}\.target=torch\.optim\.Adan can't be imported"):
+        train(CONFIGS, [*TINY, *QUIET, wrong, f"output={small_run}"])
+    assert {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()} == before
 
 
 class _Copying(DCGANModule):

@@ -1,8 +1,8 @@
-"""Which recipe trains the better generator? Run by hand after ``python train.py``, which makes the judge.
+"""Which recipe trains the better generator? Run by hand after ``python train.py``, which makes the evaluator.
 
     python tests/benchmarks/recipes.py [epochs] [setting=value ...]
 
-Trains the DCGAN with each recipe on the digits, one after the other, judged by the classifier of ``outputs/digits``,
+Trains the DCGAN with each recipe on the digits, one after the other, evaluated by the classifier of ``outputs/digits``,
 and prints a row for each: the share of 2000 samples to which the classifier gives at least 0.9, the smallest share of a
 class, KID and FID-like distance in the classifier's features, and the time relative to the first recipe's.
 
@@ -46,13 +46,13 @@ def main() -> None:
     """Prints the table."""
     keep_freed_memory()
     epochs, *words = sys.argv[1:] or ["10"]
-    judge = Path("outputs/digits/classifier.ckpt")
+    evaluator = Path("outputs/digits/classifier.ckpt")
     table = Table("recipe", "at least 0.9", "smallest class", "KID", "FID-like", "time")
     unit = 0.0
     for recipe in RECIPES:
         output = Path("outputs/recipes") / recipe
         output.mkdir(parents=True, exist_ok=True)
-        (output / "classifier.ckpt").write_bytes(judge.read_bytes())
+        (output / "classifier.ckpt").write_bytes(evaluator.read_bytes())
         start = time.perf_counter()
         own = [f"output={output}", f"model.dcgan.recipe={recipe}", f"trainer.max_epochs={epochs}"]
         train(ROOT / "configs", ["model=dcgan", "logger.mode=none", *own, *words])

@@ -184,7 +184,7 @@ def main() -> None:
     if not epochs:
         return
     module, turns, plain = train_both("stable", epochs, batch_size, workers, stretch, equal_time=True)
-    data, judge = DigitsData(), load_classifier(Path("outputs/digits/classifier.ckpt"))
+    data, evaluator = DigitsData(), load_classifier(Path("outputs/digits/classifier.ckpt"))
     data.setup("fit")
     names = ("kid", "fid_like", "precision", "recall", "coverage", "confident", "least_fraction")
     quality = Table("after equal time", "seconds", "steps", *names)
@@ -193,7 +193,7 @@ def main() -> None:
         "recipe=stable": (turns.ours, int(module.steps), module.sample(SAMPLES)),
     }
     for name, (seconds, steps, samples) in rows.items():
-        found = generation_metrics(data.val.images.float() / 255, samples, judge)
+        found = generation_metrics(data.val.images.float() / 255, samples, evaluator)
         quality.add_row(name, f"{sum(seconds):.0f}", str(steps), *[f"{found[n]:.3f}" for n in names])
     Console(width=120).print(quality)
 

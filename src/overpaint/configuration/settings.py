@@ -3,7 +3,8 @@
 The order, later wins: ``configs/<entry>.yaml``, the group files that it or the command line chooses, the other
 ``key=value`` words of the command line. A group's word names its file: ``data=folder`` reads
 ``configs/data/folder.yaml``; ``all`` names all of them. Each group file names its class (``target``) and its settings,
-which are that class's arguments. A word for a section that has an entry ``source`` sets that entry.
+which are that class's arguments. A word for a section that has an entry ``source`` sets that entry; a word that gives
+keys and values changes these of a section, or, with a ``target``, replaces it.
 """
 
 import difflib
@@ -125,7 +126,8 @@ def _merge(base: DictConfig, overrides: Settings) -> Settings:
                 f"'{key}' is a group of settings; set one of them, such as {_first_below(key, keys)}=..."
             )
         try:
-            OmegaConf.update(base, key, value)
+            replaces = isinstance(value, dict) and "target" in value
+            OmegaConf.update(base, key, value, merge=not replaces)
         except OmegaConfBaseException as error:
             raise OverpaintError(f"{key}={value}: {str(error).splitlines()[0]}") from error
     try:

@@ -15,35 +15,36 @@ STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 """No text becomes a number and no Boolean an integer; jaxtyping's arrays and our protocols are types, too."""
 
 
-def instantiate(settings: Mapping[str, Any], where: str, **more: Any) -> Any:
+def instantiate(settings: Mapping[str, Any], where: str, packages: Sequence[str] = ("overpaint",), **more: Any) -> Any:
     """Makes the object that a section describes: its ``target``, called with the section's other entries.
 
     Args:
         settings: The section.
         where: The section's key, for errors.
+        packages: The packages whose classes the target may be.
         more: Further arguments; they win over the section's.
 
     Raises:
         OverpaintError: If the target can't be imported or an entry is of the wrong type.
     """
     arguments = {key: value for key, value in settings.items() if key not in ("target", "name")} | more
-    target = import_class(settings["target"], "overpaint", f"{where}.target")
+    target = import_class(settings["target"], packages, f"{where}.target")
     return target(**checked_arguments(target, arguments, where))
 
 
-def import_class(path: str, package: str, where: str) -> type[Any]:
-    """Imports a class by its path; only from ``package``, so that a configuration runs no other code.
+def import_class(path: str, packages: Sequence[str], where: str) -> type[Any]:
+    """Imports a class by its path; only from ``packages``, so that a configuration runs no other code.
 
     Raises:
         OverpaintError: If there is no such class.
     """
     module_name, _, attribute = str(path).rpartition(".")
     try:
-        if f"{module_name}.".startswith(f"{package}."):
+        if f"{module_name}.".startswith(tuple(f"{package}." for package in packages)):
             found = getattr(importlib.import_module(module_name), attribute)
             if inspect.isclass(found):
                 return found
-        why = f"it is no class of {package}"
+        why = f"it is no class of {' or '.join(packages)}"
     except (ImportError, AttributeError, ValueError) as error:
         why = str(error)
     raise OverpaintError(f"{where}={path} can't be imported: {why}")
@@ -66,8 +67,15 @@ def checked_arguments(target: Any, arguments: Mapping[str, Any], where: str) -> 
     missing += [name for name, p in parameters.items() if p.default is p.empty and name not in arguments and p.kind < 2]
     if missing:
         raise OverpaintError(f"{where}.{missing[0]} must be given")
-    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    return checked_types(arguments, hints, f"{where}.")
+    return checked_types(arguments, _annotations(target), f"{where}.")
+
+
+def _annotations(target: Any) -> dict[str, Any]:
+    """Returns the annotations of what is called; none where they name what only a type checker imports."""
+    try:
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:
+        return {}
 
 
 def checked_types(values: Mapping[str, Any], hints: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -140,7 +140,9 @@ def load_generator(path: Path) -> Gan:
     with checked_settings(path, "dcgan"):
         generator, discriminator = Generator(**settings["generator"]), Discriminator(**settings["discriminator"])
         encoder = Encoder(**settings["encoder"]) if "encoder" in settings else None
-    load_part(generator, tensors, "averaged_generator", path)
+    # Files from before the average was torch's AveragedModel have it under another name.
+    older = any(name.startswith("averaged_generator.") for name in tensors)
+    load_part(generator, tensors, "averaged_generator" if older else "ema.module", path)
     load_part(discriminator, tensors, "discriminator", path)
     if encoder is not None:
         load_part(encoder, tensors, "encoder", path)

@@ -1,12 +1,14 @@
 """Trains a classifier on the target domain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy
 
 from overpaint.classifiers.network import classifier_from_settings
@@ -14,10 +16,14 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import as_size, format_size, plain_size
 from overpaint.core.types import Batch, Images
 from overpaint.networks.checkpoint import FORMAT_KEY
+from overpaint.training.optimisers import make_optimizer, make_scheduler
+
+OPTIMIZER, SCHEDULER = "model.classifier.optimizer", "model.classifier.scheduler"
+"""The keys of two sections, for errors."""
 
 
 class ClassifierModule(L.LightningModule):
-    """Cross-entropy with AdamW and a one-cycle schedule (Smith & Topin, 2019).
+    """Trains a network by cross-entropy.
 
     Args:
         architecture: ``residual``, or a classification model of torchvision by its name.
@@ -25,11 +31,15 @@ class ClassifierModule(L.LightningModule):
         image_size: Height and width of the images that the network sees, or the side of a square.
         mean: Mean of each channel of the training images.
         std: Their standard deviation.
-        learning_rate: Greatest learning rate.
-        weight_decay: AdamW's weight decay.
+        optimizer: ``target``, a class of ``torch.optim``, and its arguments.
+        scheduler: ``target``, a class of ``torch.optim.lr_scheduler``, and its arguments; it moves after each step, see
+            `overpaint.training.optimisers.make_scheduler`.
         distortion: Standard deviation of the entries added to the identity of each image's random affine map (a
             little rotation, scale and shear); 0 leaves the images alone.
         seed: Seed of the weights and distortions.
+
+    Raises:
+        OverpaintError: If a setting is wrong, or the network can't take images of this size.
     """
 
     def __init__(
@@ -39,17 +49,15 @@ class ClassifierModule(L.LightningModule):
         image_size: int | Sequence[int],
         mean: list[float],
         std: list[float],
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.05,
+        optimizer: Mapping[str, Any],
+        scheduler: Mapping[str, Any],
         distortion: float = 0.1,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if learning_rate <= 0 or weight_decay < 0 or distortion < 0:
-            raise OverpaintError(
-                f"model.classifier: learning_rate={learning_rate} must be above 0, weight_decay={weight_decay} and "
-                f"distortion={distortion} not negative"
-            )
+        self.save_hyperparameters(logger=False)
+        if distortion < 0:
+            raise OverpaintError(f"model.classifier.distortion={distortion} must not be negative")
         self.settings = {
             "architecture": architecture,
             "class_names": class_names,
@@ -57,12 +65,13 @@ class ClassifierModule(L.LightningModule):
             "mean": mean,
             "std": std,
         }
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.optimizer_settings, self.scheduler_settings = optimizer, scheduler
         self.distortion, self.seed = distortion, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.classifier = classifier_from_settings(self.settings)
         self._check_size()
+        self.learning_rate = self._schedule(1000)[0].defaults["lr"]  # a wrong setting must show before training
         self.val_accuracy = MulticlassAccuracy(len(class_names), average="micro")
         self.test_accuracy = MulticlassAccuracy(len(class_names), average="micro")
         self.rng = torch.Generator()
@@ -105,7 +114,7 @@ class ClassifierModule(L.LightningModule):
         if not bool(loss.isfinite()):
             raise OverpaintError(
                 f"the classifier's loss is {float(loss.detach())} in epoch {self.current_epoch}; its checkpoints of "
-                f"the epochs before are kept; try a smaller model.classifier.learning_rate than {self.learning_rate}"
+                f"the epochs before are kept; try a smaller {OPTIMIZER}.lr than {self.learning_rate}"
             )
         self.log("classifier/loss", loss, on_step=True, on_epoch=True, batch_size=len(images), sync_dist=True)
         self.log("loss", loss, prog_bar=True, logger=False)
@@ -122,11 +131,13 @@ class ClassifierModule(L.LightningModule):
         self.log("classifier/test_accuracy", self.test_accuracy, on_epoch=True, on_step=False)
 
     def configure_optimizers(self) -> Any:
-        """Returns AdamW with its schedule over all steps of the run."""
-        optimiser = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=self.weight_decay)
-        steps = max(1, int(self.trainer.estimated_stepping_batches))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, total_steps=steps)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """Returns the optimiser with its schedule over all steps of the run."""
+        optimizer, scheduler = self._schedule(max(1, int(self.trainer.estimated_stepping_batches)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _schedule(self, steps: int) -> tuple[Optimizer, LRScheduler]:
+        optimizer = make_optimizer(self.optimizer_settings, self.parameters(), OPTIMIZER)
+        return optimizer, make_scheduler(self.scheduler_settings, optimizer, steps, SCHEDULER)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what is needed to build the classifier again."""

@@ -1,6 +1,5 @@
 """Trains a DCGAN on the target domain."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -16,9 +15,11 @@ from overpaint.core.types import Batch, Images, Latents
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
 from overpaint.networks.encoder import Encoder
-from overpaint.training.encoder_loss import ENCODER_RATE, encoder_loss
-from overpaint.training.gan_losses import gradient_penalties, update_ema
+from overpaint.training.ema import ExponentialMovingAverage
+from overpaint.training.encoder_loss import ENCODER_OPTIMIZER, encoder_loss
+from overpaint.training.gan_losses import gradient_penalties
 from overpaint.training.generation_metrics import generation_metrics
+from overpaint.training.optimisers import make_optimizer
 from overpaint.training.recipes import RECIPES
 
 EVALUATED_SAMPLES = 2000
@@ -40,7 +41,8 @@ class DCGANModule(L.LightningModule):
         channels: 1 or 3.
         latent_dim: Length of a latent.
         base_channels: Channels of the generator's last and the discriminator's first hidden layer.
-        learning_rate: Replaces the recipe's two learning rates.
+        generator_optimizer: Replaces settings of the recipe's, see `GanRecipe.optimizer`.
+        discriminator_optimizer: The same for the discriminator.
         ema_decay: Decay of the exponential moving average of the generator's weights.
         encoder: Whether an encoder is trained beside them, from whose guesses the latent search can start. The
             generator and the discriminator come out the same.
@@ -59,7 +61,8 @@ class DCGANModule(L.LightningModule):
         channels: int = 3,
         latent_dim: int = 64,
         base_channels: int = 32,
-        learning_rate: float | None = None,
+        generator_optimizer: Mapping[str, Any] | None = None,
+        discriminator_optimizer: Mapping[str, Any] | None = None,
         ema_decay: float = 0.999,
         encoder: bool = False,
         class_names: Sequence[str] = (),
@@ -67,17 +70,15 @@ class DCGANModule(L.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.save_hyperparameters(ignore=["evaluator"], logger=False)
         if min(latent_dim, base_channels) < 1 or channels not in (1, 3) or not 0 <= ema_decay < 1:
             raise OverpaintError(
                 f"model.dcgan: latent_dim={latent_dim} and base_channels={base_channels} must be positive, "
                 f"channels={channels} 1 or 3, ema_decay={ema_decay} in [0, 1)"
             )
-        if learning_rate is not None and learning_rate <= 0:
-            raise OverpaintError(f"model.dcgan.learning_rate={learning_rate} must be above 0")
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
-        self.learning_rate, self.ema_decay, self.seed = learning_rate, ema_decay, seed
-        self.class_names = list(class_names)
+        self.class_names, self.seed = list(class_names), seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
@@ -86,7 +87,14 @@ class DCGANModule(L.LightningModule):
             initialise_normal(self.discriminator)
             self.encoder = Encoder(image_size, channels, latent_dim, base_channels) if encoder else None
         self.to(memory_format=torch.channels_last)
-        self.averaged_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.ema = ExponentialMovingAverage(self.generator, ema_decay).eval().requires_grad_(False)
+        self.optimizer_settings = {
+            "generator": self.recipe.optimizer(self.recipe.generator_rate, generator_optimizer or {}),
+            "discriminator": self.recipe.optimizer(self.recipe.discriminator_rate, discriminator_optimizer or {}),
+        }
+        if encoder:
+            self.optimizer_settings["encoder"] = ENCODER_OPTIMIZER
+        self.configure_optimizers()  # a wrong setting must show before training
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.rng = self._encoder_rng = torch.Generator()
         self._evaluator = [evaluator] if evaluator else []  # in a list, so that it is no part of this module's state
@@ -95,6 +103,13 @@ class DCGANModule(L.LightningModule):
         self._totals: dict[str, tuple[Tensor, int]] = {}
 
     steps: Tensor
+
+    @property
+    def averaged_generator(self) -> Generator:
+        """The average of the generator's weights, which paints better than the last step's."""
+        averaged = self.ema.module
+        assert isinstance(averaged, Generator)
+        return averaged
 
     def sample(self, count: int, stream: int = 0) -> Images:
         """Returns ``count`` images of the averaged generator; the same ones for the same ``stream``."""
@@ -112,7 +127,7 @@ class DCGANModule(L.LightningModule):
 
         Each device draws its own.
         """
-        self.averaged_generator.eval()
+        self.ema.eval()
         self._step, self._totals = int(self.steps), {}
         own = 1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank
         self.rng = torch.Generator(self.device).manual_seed(own + 2)
@@ -132,15 +147,10 @@ class DCGANModule(L.LightningModule):
         factor = max(0.02, min(1.0, left / self.recipe.decay)) if self.recipe.decay else 1.0
         optimisers = self.optimizers()
         assert isinstance(optimisers, list)
-        for optimiser, rate in zip(optimisers, self._rates(), strict=True):
+        for optimiser, settings in zip(optimisers, self.optimizer_settings.values(), strict=True):
             for group in optimiser.param_groups:
-                group["lr"] = rate * factor
+                group["lr"] = settings["lr"] * factor
         return optimisers
-
-    def _rates(self) -> list[float]:
-        own = self.learning_rate
-        rates = [own or self.recipe.generator_rate, own or self.recipe.discriminator_rate]
-        return rates if self.encoder is None else [*rates, ENCODER_RATE]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Makes one step of the discriminator and one of the generator, on the same fakes, then one of the encoder."""
@@ -155,8 +165,7 @@ class DCGANModule(L.LightningModule):
             self._update(for_generator, loss)
         self.steps += 1
         self._step += 1
-        warm = (1 + self._step) / (10 + self._step)
-        update_ema(self.averaged_generator, self.generator, min(self.ema_decay, warm))
+        self.ema.update_parameters(self.generator)
         measured["generator_loss"] = loss.detach()
         if self.encoder is not None:
             loss = encoder_loss(self.encoder, self.averaged_generator, len(real), self._encoder_rng)
@@ -192,8 +201,9 @@ class DCGANModule(L.LightningModule):
         if not bool(loss.isfinite()):
             raise OverpaintError(
                 f"the {whose}'s loss is {float(loss.detach())} at step {self._step} in epoch "
-                f"{self.current_epoch}; the checkpoint of the epoch before is kept; try a smaller "
-                f"model.dcgan.learning_rate than {max(self._rates())}"
+                f"{self.current_epoch}; the checkpoint of the epoch before is kept; try smaller rates than "
+                f"model.dcgan.generator_optimizer.lr={self.optimizer_settings['generator']['lr']} and "
+                f"model.dcgan.discriminator_optimizer.lr={self.optimizer_settings['discriminator']['lr']}"
             )
 
     def _log(self, measured: Mapping[str, Tensor]) -> None:
@@ -229,13 +239,11 @@ class DCGANModule(L.LightningModule):
             self.log_dict({f"samples/{name}": value for name, value in metrics.items()}, sync_dist=True)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Returns Adam for each network: generator, discriminator and, where there is one, encoder."""
+        """Returns an optimiser for each network: generator, discriminator and, where there is one, encoder."""
         networks = [network for network in (self.generator, self.discriminator, self.encoder) if network is not None]
-        betas = [self.recipe.betas, self.recipe.betas, (0.9, 0.999)]
         return [
-            # foreach is the same arithmetic in fewer calls; torch's default on a GPU alone
-            torch.optim.Adam(network.parameters(), rate, own, foreach=True)
-            for network, rate, own in zip(networks, self._rates(), betas, strict=False)
+            make_optimizer(settings, network.parameters(), f"model.dcgan.{name}_optimizer")
+            for network, (name, settings) in zip(networks, self.optimizer_settings.items(), strict=True)
         ]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -15,8 +15,8 @@ from overpaint.networks.encoder import Encoder
 SHARES = (0.02, 0.35)
 """Share of the image that a random region has, from and to."""
 
-ENCODER_RATE = 1e-3
-"""Adam's learning rate for the encoder, which plays against nobody."""
+ENCODER_OPTIMIZER = {"target": "torch.optim.Adam", "lr": 1e-3, "foreach": True}
+"""The encoder's optimiser; it plays against nobody, so Adam's usual settings do."""
 
 CELLS = 5
 """Side of the grid of random numbers that a region is made from; more give more, smaller pieces."""

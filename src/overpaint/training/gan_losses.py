@@ -1,4 +1,4 @@
-"""Losses of the adversarial game, and the average of the generator's weights."""
+"""Losses of the adversarial game."""
 
 import torch
 import torch.nn.functional as F
@@ -46,15 +46,3 @@ def gradient_penalties(discriminator: nn.Module, real: Images, fake: Images) -> 
     """Returns R1 + R2 on the first half of each batch, which is as telling as the whole and half the work."""
     half = max(1, len(real) // 2)
     return gradient_penalty(discriminator, real[:half]) + gradient_penalty(discriminator, fake[:half])
-
-
-@torch.no_grad()
-def update_ema(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    """Moves each parameter and buffer of ``averaged`` towards ``network``'s: ``a ← decay · a + (1 - decay) · w``."""
-    pairs: list[tuple[Tensor, Tensor]] = list(zip(averaged.parameters(), network.parameters(), strict=True))
-    pairs += list(zip(averaged.buffers(), network.buffers(), strict=True))
-    for mean, value in pairs:
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)

@@ -1,8 +1,9 @@
 """The recipes by which a DCGAN can be trained."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from overpaint.core.types import LatentDistribution
 from overpaint.networks.dcgan import Normalisation, start_and_doublings
@@ -54,6 +55,20 @@ class GanRecipe:
     def generator_loss(self) -> Callable[[Logits, Logits], Loss]:
         """The generator's loss of real and of fake logits."""
         return relativistic_generator_loss if self.relativistic else bce_generator_loss
+
+    def optimizer(self, rate: float, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the settings of a network's optimiser: Adam, or another class at the same rate.
+
+        Args:
+            rate: The recipe's learning rate for the network.
+            overrides: Settings that replace the recipe's, where they are not None. With a ``target`` the others are
+                that class's defaults.
+        """
+        own = {name: value for name, value in overrides.items() if value is not None}
+        if "target" in own:
+            return {"lr": rate, **own}
+        # foreach is the same arithmetic in fewer calls; torch's default on a GPU alone
+        return {"target": "torch.optim.Adam", "lr": rate, "betas": self.betas, "foreach": True, **own}
 
     def at(self, size: Sequence[int]) -> "GanRecipe":
         """Returns the recipe for images of that size.
