@@ -1,7 +1,7 @@
 """Trains a DCGAN on the target domain."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -91,9 +91,8 @@ class DCGANModule(L.LightningModule):
         self.optimizer_settings = {
             "generator": self.recipe.optimizer(self.recipe.generator_rate, generator_optimizer or {}),
             "discriminator": self.recipe.optimizer(self.recipe.discriminator_rate, discriminator_optimizer or {}),
+            **({"encoder": ENCODER_OPTIMIZER} if encoder else {}),
         }
-        if encoder:
-            self.optimizer_settings["encoder"] = ENCODER_OPTIMIZER
         self.configure_optimizers()  # a wrong setting must show before training
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.rng = self._encoder_rng = torch.Generator()
@@ -107,9 +106,7 @@ class DCGANModule(L.LightningModule):
     @property
     def averaged_generator(self) -> Generator:
         """The average of the generator's weights, which paints better than the last step's."""
-        averaged = self.ema.module
-        assert isinstance(averaged, Generator)
-        return averaged
+        return cast(Generator, self.ema.module)
 
     def sample(self, count: int, stream: int = 0) -> Images:
         """Returns ``count`` images of the averaged generator; the same ones for the same ``stream``."""
