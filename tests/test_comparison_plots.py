@@ -47,7 +47,7 @@ def test_charts_of_nothing() -> None:
     pixels_of(leaderboard_chart([], {}))
     pixels_of(bars_chart([], {}, "agreement"))
     pixels_of(curves_chart({}, "share", "score", "nothing"))
-    pixels_of(convergence_chart({}, "score", "nothing"))
+    pixels_of(convergence_chart({}, "queries", "score", "nothing"))
     pixels_of(randomisation_chart({}, [], "correlation", "nothing"))
 
 
@@ -99,7 +99,7 @@ def test_charts_of_curves(methods: list[str], points: int) -> None:
     _is_chart(curves_chart(curves, "share of pixels shown", "score", "image $7$.png: 猫", styles=styles))
     _is_chart(curves_chart(curves, "share of pixels shown", "score", "mean", bands))
     asked = {method: (250 * 2.0 ** np.arange(len(places)), values) for method, (places, values) in curves.items()}
-    _is_chart(convergence_chart(asked, LABELS["metric_0"], "convergence", bands, True, styles))
+    _is_chart(convergence_chart(asked, "queries", LABELS["metric_0"], "convergence", bands, True, styles))
     layers = ["none", *[f"features.{i}.conv" for i in range(points - 1)]]
     values = {method: 2 * values - 1 for method, (_, values) in curves.items()}
     both = {"cascading": values, "independent": values}
@@ -112,7 +112,7 @@ def test_curves_with_gaps_are_drawn_and_have_no_area(drawn: list[Figure]) -> Non
     curves["nothing"][1][:] = np.nan
     curves["gap"][1][4] = np.nan
     _is_chart(curves_chart(curves, "share", "score", "title"))
-    curves_chart(curves, "share", "score", "title", areas={"gap": 0.75})
+    curves_chart(curves, "share", "score", "title", values={"gap": 0.75})
     legends = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in drawn]
     assert legends == [["whole  0.500", "nothing  –", "gap  –"], ["gap  0.750", "whole  –", "nothing  –"]]
 
@@ -125,7 +125,9 @@ def test_area_is_that_of_the_trapezoids() -> None:
 
 
 def test_queries_are_on_a_logarithmic_axis_and_named(drawn: list[Figure]) -> None:
-    convergence_chart({"rise": (np.array([250, 1000, 8000.0]), np.arange(3.0))}, "score", "title", None, False)
+    convergence_chart(
+        {"rise": (np.array([250, 1000, 8000.0]), np.arange(3.0))}, "queries", "score", "title", None, False
+    )
     axes = drawn[0].axes[0]
     assert axes.get_xscale() == "log"
     named = [label.get_text() for label in axes.get_xticklabels() if label.get_text()]

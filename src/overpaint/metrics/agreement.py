@@ -16,6 +16,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Maps
 from overpaint.inpainting.region import is_flat
 from overpaint.metrics.base import MapMetric, MetricInputs, RowValues
+from overpaint.metrics.charts import GroupedBars
 from overpaint.metrics.localisation import overlap
 
 SIDE = 56
@@ -103,6 +104,11 @@ class _Agreement(MapMetric):
     """The mean of a comparison over the pairs of seeds."""
 
     higher_is_better = True
+    chart = GroupedBars(
+        name="agreement",
+        title="Do the maps of two seeds agree?",
+        caption="Agreement between the maps of several seeds",
+    )
 
     def measure(self, inputs: MetricInputs) -> RowValues:
         """See `MapMetric.measure`."""

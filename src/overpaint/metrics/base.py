@@ -13,6 +13,7 @@ from torchmetrics import Metric
 from overpaint.core.types import Classifier, Images, Maps, MetricResult, Regions, SaliencyMethod, Targets
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import is_flat
+from overpaint.metrics.charts import Chart
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.tasks import QueryTask
 
@@ -84,6 +85,7 @@ class SaliencyMetric(Metric, ABC):
         higher_is_better: Whether more is better; None where neither is, as for a ratio that should be 1.
         label: What is measured, with its unit, for tables and axes.
         bounds: The least and the greatest value that there can be.
+        chart: How it is drawn beside the leaderboard; None for a metric that is a number and nothing more.
     """
 
     higher_is_better: bool | None
@@ -91,6 +93,7 @@ class SaliencyMetric(Metric, ABC):
     full_state_update = False
     label: ClassVar[str]
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    chart: ClassVar[Chart | None] = None
     values: list[Tensor]
 
     def __init__(self) -> None:
@@ -101,6 +104,10 @@ class SaliencyMetric(Metric, ABC):
         """Returns the mean over all rows of all processes; NaN where nothing could be measured."""
         values = self.values if isinstance(self.values, Tensor) else torch.cat(self.values or [torch.empty(0)])
         return values.nanmean()
+
+    def point_names(self, classifier: Classifier) -> list[str]:
+        """Returns what stands at each point of a `LayerCurve`; none for metrics of other charts."""
+        return []
 
     def append(self, values: RowValues) -> None:
         """Adds rows, on the device on which the processes exchange them."""
@@ -120,13 +127,7 @@ class MapMetric(SaliencyMetric):
 
 
 class QueryMetric(SaliencyMetric):
-    """A metric that asks the classifier about changed images, through the engine.
-
-    Attributes:
-        axis: What the curve's horizontal axis says; empty for a metric without a curve.
-    """
-
-    axis: ClassVar[str] = ""
+    """A metric that asks the classifier about changed images, through the engine."""
 
     @abstractmethod
     def query_task(self, inputs: MetricInputs, row: int, engine: Engine) -> QueryTask[MetricResult]:
@@ -159,11 +160,9 @@ class MethodMetric(SaliencyMetric):
     """A metric that runs the method again, or asks the classifier without the engine.
 
     Attributes:
-        axis: What the curve's horizontal axis says; empty for a metric without a curve.
         uses_generator: Whether it repaints regions, so that it depends on the generator and the search too.
     """
 
-    axis: ClassVar[str] = ""
     uses_generator: ClassVar[bool] = False
 
     @abstractmethod

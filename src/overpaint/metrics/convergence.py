@@ -10,6 +10,7 @@ import torch
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import MetricResult
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs, QueryMetric, RowValues
+from overpaint.metrics.charts import BudgetCurve
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
 from overpaint.metrics.rerun import rerun_method
 from overpaint.perturbation.engine import Engine
@@ -44,7 +45,7 @@ class Convergence(MethodMetric):
     higher_is_better = True
     label = "quality over budgets (insertion - deletion)"
     bounds = (-1.0, 1.0)
-    axis = "queries"
+    chart = BudgetCurve()
 
     def __init__(self, budgets: Sequence[int] = (64, 128, 256, 512, 1024), seed: int = 0) -> None:
         super().__init__()

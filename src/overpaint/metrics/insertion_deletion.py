@@ -12,6 +12,7 @@ from torch import Tensor
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import MetricResult
 from overpaint.metrics.base import MetricInputs, QueryMetric
+from overpaint.metrics.charts import ScoreCurve
 from overpaint.metrics.rank_masks import RankMasks, saliency_ranks
 from overpaint.perturbation.baselines import Baseline, baseline_image
 from overpaint.perturbation.engine import Engine
@@ -99,7 +100,7 @@ class Insertion(_ScoreCurve):
     growing = True
     higher_is_better = True
     label = "insertion (area under the score)"
-    axis = "share of the pixels inserted"
+    chart = ScoreCurve("share of the pixels inserted")
 
     def __init__(self, baseline: Baseline = "rise_blur", step: int | float | None = None, seed: int = 0) -> None:
         super().__init__(baseline, step, seed)
@@ -122,7 +123,7 @@ class Deletion(_ScoreCurve):
     growing = False
     higher_is_better = False
     label = "deletion (area under the score)"
-    axis = "share of the pixels deleted"
+    chart = ScoreCurve("share of the pixels deleted")
 
     def __init__(self, baseline: Baseline = "mean", step: int | float | None = None, seed: int = 0) -> None:
         super().__init__(baseline, step, seed)

@@ -14,6 +14,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Classifier, MetricResult
 from overpaint.metrics.agreement import spearman
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
+from overpaint.metrics.charts import LayerCurve
 from overpaint.metrics.rerun import rerun_method
 from overpaint.perturbation.engine import Engine
 
@@ -53,7 +54,14 @@ class Randomisation(MethodMetric):
 
     higher_is_better = False
     label = "similarity to the maps of a randomised network (mean |rank correlation|)"
-    axis = "randomised layers, from the output"
+    chart = LayerCurve(
+        name="randomisation",
+        title="Does a map forget the network?",
+        caption="Similarity of the maps while layers are randomised",
+        x_label="randomised layers, from the output",
+        y_label="rank correlation with the map",
+        value="mean |rank correlation|",
+    )
 
     def __init__(
         self, order: Literal["cascading", "independent"] = "cascading", stages: int = 6, seed: int = 0
@@ -71,6 +79,10 @@ class Randomisation(MethodMetric):
         names = [name for name, module in modules.items() if _reset_of(module) is not None][::-1]
         count = min(self.stages, len(names))
         return [names[k * len(names) // count : (k + 1) * len(names) // count] for k in range(count)]
+
+    def point_names(self, classifier: Classifier) -> list[str]:
+        """Returns ``none``, and for each stage the last layer that is randomised."""
+        return ["none", *(names[-1] for names in self.stage_names(classifier))]
 
     def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`: one run of the method for each stage."""

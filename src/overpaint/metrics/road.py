@@ -17,6 +17,7 @@ from overpaint.core.rng import image_rng
 from overpaint.core.types import Images, MetricResult
 from overpaint.inpainting.region import is_flat
 from overpaint.metrics.base import MetricInputs, QueryMetric
+from overpaint.metrics.charts import ScoreCurve
 from overpaint.metrics.rank_masks import Ranks, saliency_ranks
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import TargetScores
@@ -133,7 +134,7 @@ class Road(QueryMetric):
 
     higher_is_better = True
     label = "ROAD (half the difference of scores)"
-    axis = "share of the pixels removed"
+    chart = ScoreCurve("share of the pixels removed", value="mean of the curve")
     bounds = (-0.5, 0.5)
 
     def __init__(

@@ -15,7 +15,8 @@ from overpaint.core.files import write_bytes
 from overpaint.core.resize import resize
 from overpaint.core.types import Images
 from overpaint.data.base import ImageData
-from overpaint.report.plots.images import PAIRS, enlarge, neighbour_pairs, picture_grid, png
+from overpaint.report.plots.images import enlarge, picture_grid, png
+from overpaint.report.plots.neighbours import PAIRS, neighbour_pairs
 from overpaint.training.dcgan import DCGANModule
 from overpaint.training.generation_metrics import ClassifierFeatures
 from overpaint.training.precision_recall import memorization_ratio, nearest

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from overpaint.core.types import Explanation, MetricResult
 from overpaint.metrics.base import SaliencyMetric
-from overpaint.report.metric_plots import QUERIES, axis_of
-from overpaint.report.plots.curves import curves_chart
-from overpaint.report.plots.images import overview
+from overpaint.metrics.charts import LayerCurve, ScoreCurve
+from overpaint.pipeline.artifacts import map_artifact
+from overpaint.report.plots.curves import Curve, curves_chart
 from overpaint.report.plots.objects import boxes_picture
+from overpaint.report.plots.overview import overview
 from overpaint.report.probe_plots import probe_image_plots
 
 
@@ -41,17 +42,22 @@ def image_plots(
     methods = list(explanation.saliency)
     pictures = {"overview.png": overview(arrays, methods, title, variants, class_names)}
     for name, metric in metrics.items():
-        measured = {method: own[name][row] for method, own in explanation.metric_results.items()}
-        curves = {method: both for method, one in measured.items() if (both := _curve(one)) is not None}
-        if curves and axis_of(metric) not in ("", QUERIES):
-            areas = {method: measured[method].value for method in curves}
-            pictures[f"{name}.png"] = curves_chart(
-                curves, axis_of(metric), metric.label, f"{name}: {title}", areas=areas
-            )
+        if isinstance(metric.chart, ScoreCurve | LayerCurve):
+            results = {method: own[name][row] for method, own in explanation.metric_results.items()}
+            curves = {method: curve for method, result in results.items() if (curve := _curve(result)) is not None}
+            if curves:
+                pictures[f"{name}.png"] = curves_chart(
+                    curves,
+                    metric.chart.x_label,
+                    metric.label,
+                    f"{name}: {title}",
+                    values={method: results[method].value for method in curves},
+                    legend=metric.chart.value,
+                )
     if explanation.ground_truth is not None and arrays["objects"].any():
         first = methods[0]
         pictures["objects.png"] = boxes_picture(
-            arrays["image"], arrays[f"map_{first}"], arrays["objects"], arrays["region"], f"{title} · {first}"
+            arrays["image"], arrays[map_artifact(first)], arrays["objects"], arrays["region"], f"{title} · {first}"
         )
     probed = {
         name: (found[row].numbers, {key: np.asarray(values.cpu()) for key, values in found[row].arrays.items()})
@@ -60,7 +66,7 @@ def image_plots(
     return pictures | probe_image_plots(probed, title, class_names)
 
 
-def _curve(measured: MetricResult) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    if measured.curve is None or measured.places is None:
+def _curve(result: MetricResult) -> Curve | None:
+    if result.curve is None or result.places is None:
         return None
-    return np.asarray(measured.places.cpu()), np.asarray(measured.curve.cpu())
+    return np.asarray(result.places.cpu()), np.asarray(result.curve.cpu())

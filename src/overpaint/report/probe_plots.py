@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from overpaint.core.files import read_arrays
 from overpaint.core.names import safe_file_name
 from overpaint.probes.controls import verdict
-from overpaint.report.metric_plots import RunPlot
 from overpaint.report.plots.acceptance import controls_chart, mean_sizes_chart, sizes_chart
 from overpaint.report.plots.boundary import flip_chart, flip_picture
 from overpaint.report.plots.diversity import diversity_chart, mean_diversity_chart
 from overpaint.report.plots.intervals import Numbers
 from overpaint.report.plots.patches import patch_map
 from overpaint.report.plots.stability import stability_chart
+from overpaint.report.run_plots import RunPlot, Topic
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -99,7 +99,7 @@ def probe_plots(rows: Mapping[str, Sequence[Numbers]]) -> list[RunPlot]:
         shown = SHOWN.get(name)
         if shown is not None and shown.run is not None and numbers:
             picture = shown.run(numbers, f"{name}, {len(numbers)} rows")
-            charts.append(RunPlot(f"probe_{name}", shown.caption, picture))
+            charts.append(RunPlot(f"probe_{name}", shown.caption, picture, Topic.VARIANTS))
     return charts
 
 
@@ -134,5 +134,5 @@ def patch_charts(folders: Sequence[Path], classes: Sequence[str]) -> list[RunPlo
         images, accepted, duplicate = columns
         picture = patch_map(images, regions, accepted, duplicate, f"{name}: {len(own)} images")
         caption = f"{name}: what may stand in the salient region (PCA of the patches)"
-        charts.append(RunPlot(f"patches_{safe_file_name(name)}", caption, picture, PATCHES))
+        charts.append(RunPlot(f"patches_{safe_file_name(name)}", caption, picture, Topic.VARIANTS, PATCHES))
     return charts

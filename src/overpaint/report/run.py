@@ -10,10 +10,10 @@ from rich.console import Console
 from torch import Tensor
 
 from overpaint.data.base import Skipped
-from overpaint.metrics.randomisation import Randomisation
 from overpaint.pipeline.runner import Runner
-from overpaint.report.metric_plots import RunPlot, metric_plots
+from overpaint.report.metric_plots import metric_plots
 from overpaint.report.probe_plots import patch_charts, probe_plots
+from overpaint.report.run_plots import RunPlot
 from overpaint.report.tables.leaderboard import leaderboard_table, wandb_leaderboard, wandb_pairs
 from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.report.tables.summary import terminal_table, variants_kid, wandb_picture, wandb_table, write_summary
@@ -58,7 +58,7 @@ def write_report(
     """
     controls = [name for name, method in runner.methods.items() if method.is_control]
     board = Scoreboard(folders, list(runner.methods), runner.metrics, controls, list(runner.probes))
-    charts = [*metric_plots(board, _layers(runner)), *probe_plots(board.probe_results)]
+    charts = [*metric_plots(board, runner.classifier), *probe_plots(board.probe_results)]
     charts += patch_charts(folders, [result["target"] for result in board.results])
     more = {"variants_kid": variants_kid(folders, real, runner.classifier)} if runner.inpainter else {}
     summary = write_summary(folder, board, charts, skipped, settings, command, more)
@@ -82,12 +82,3 @@ def print_report(report: RunReport, console: Console) -> None:
         console.print(leaderboard_table(board.standings, board.labels, console.width))
     if board.unmeasured:
         console.print(board.unmeasured)
-
-
-def _layers(runner: Runner) -> dict[str, list[str]]:
-    """Returns, for metrics that randomise layers, the last layer that is at each point of their curves."""
-    found = {}
-    for name, metric in runner.metrics.items():
-        if isinstance(metric, Randomisation):
-            found[name] = ["none", *(names[-1] for names in metric.stage_names(runner.classifier))]
-    return found

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader
 
 from overpaint.core.files import read_csv, write_bytes
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS
-from overpaint.report.metric_plots import RunPlot
 from overpaint.report.probe_plots import sentences
+from overpaint.report.run_plots import RunPlot
 from overpaint.report.tables.leaderboard import leaderboard_view
 from overpaint.report.tables.scoreboard import Scoreboard
 

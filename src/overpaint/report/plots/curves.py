@@ -45,10 +45,11 @@ def curves_chart(
     label: str,
     title: str,
     bands: Mapping[str, Band] | None = None,
-    areas: Mapping[str, float] | None = None,
+    values: Mapping[str, float] | None = None,
     styles: Mapping[str, Style] | None = None,
+    legend: str = "area under the curve",
 ) -> bytes:
-    """Draws curves such as those of insertion and deletion, the areas under them in the legend.
+    """Draws curves such as those of insertion and deletion, each with its value in the legend.
 
     Args:
         curves: The curve of each method: that of an image, or the mean over images.
@@ -56,13 +57,14 @@ def curves_chart(
         label: What the vertical axis says.
         title: What stands above.
         bands: Intervals around the curves, where there are any.
-        areas: The areas under the curves, where a metric has measured them; by default `area_under` finds them.
+        values: The metric's values; by default the areas under the curves, see `area_under`.
         styles: The methods' styles in all charts; by default those of these methods alone.
+        legend: What the values are.
 
     Returns:
         A PNG file's content.
     """
-    shown = dict(areas) if areas is not None else {method: area_under(curve) for method, curve in curves.items()}
+    shown = dict(values) if values is not None else {method: area_under(curve) for method, curve in curves.items()}
     order = sorted(curves, key=lambda method: -np.nan_to_num(shown.get(method, np.nan), nan=-np.inf))
     names = {method: f"{short(method)}  {_number(shown.get(method, np.nan))}" for method in order}
     figure = chart(max(4.0, 0.19 * len(curves) + 0.9))
@@ -71,12 +73,13 @@ def curves_chart(
     axes.set_xlabel(wrapped(axis + _bands_said(bands), 100), fontsize=9)
     axes.set_ylabel(wrapped(label, 42), fontsize=9)
     axes.set_title(wrapped(title, 90), fontsize=10)
-    _legend(figure, axes, "area under the curve")
+    _legend(figure, axes, legend)
     return encode(figure)
 
 
 def convergence_chart(
     curves: Mapping[str, Curve],
+    axis: str,
     label: str,
     title: str,
     bands: Mapping[str, Band] | None = None,
@@ -87,6 +90,7 @@ def convergence_chart(
 
     Args:
         curves: Queries, and the mean of the metric over images, for each method.
+        axis: What the horizontal axis says.
         label: What is measured, with its unit.
         title: What stands above.
         bands: The means' intervals, where there are any.
@@ -105,7 +109,7 @@ def convergence_chart(
     axes.xaxis.set_major_locator(FixedLocator(asked) if len(asked) <= NAMED_BUDGETS else LogLocator(subs=(1, 3)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda queries, _: f"{queries:,.0f}".replace(",", "\u202f")))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(f"queries: forward passes of the classifier for an image{_bands_said(bands)}", fontsize=9)
+    axes.set_xlabel(axis + _bands_said(bands), fontsize=9)
     axes.set_ylabel(wrapped(label, 42), fontsize=9)
     better = direction(higher_is_better)
     axes.set_title(wrapped(title + (better and f" ({better})"), 90), fontsize=10)

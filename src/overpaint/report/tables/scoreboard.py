@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
 
 from overpaint.core.files import read_arrays
@@ -128,14 +127,3 @@ class Scoreboard:
     def means(self, metric: str) -> dict[str, float]:
         """Returns the mean of a metric for each method."""
         return {s.method: s.mean for s in self.standings if s.metric == metric}
-
-
-def similarity_panels(
-    board: Scoreboard, names: Sequence[str]
-) -> tuple[dict[str, dict[str, Float[np.ndarray, " layer"]]], dict[str, dict[str, Band]]]:
-    """Returns the mean curves of several metrics, and their intervals, for a chart with a panel for each."""
-    panels, bands = {}, {}
-    for name in names:
-        curves, bands[name] = board.mean_curves(name)
-        panels[name] = {method: values for method, (_, values) in curves.items()}
-    return panels, bands

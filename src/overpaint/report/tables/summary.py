@@ -18,10 +18,12 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.files import read_arrays, write_csv, write_json
 from overpaint.core.types import Classifier
 from overpaint.data.base import Skipped
+from overpaint.pipeline.artifacts import map_artifact
 from overpaint.pipeline.cache import read_result
 from overpaint.report.html.page import shown, write_html
-from overpaint.report.metric_plots import RunPlot, write_charts
-from overpaint.report.plots.images import SHOWN, enlarge, map_picture, outlined, picture_grid, to_picture
+from overpaint.report.plots.images import enlarge, map_picture, outlined, picture_grid, to_picture
+from overpaint.report.plots.overview import SHOWN
+from overpaint.report.run_plots import RunPlot, write_plots
 from overpaint.report.tables.leaderboard import write_leaderboard
 from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.training.generation_metrics import kernel_distance
@@ -84,7 +86,7 @@ def write_summary(
     write_skipped(folder / "skipped.csv", skipped)
     write_json(folder / "summary.json", summary)
     write_leaderboard(folder, board.standings, board.comparisons, board.labels)
-    write_charts(folder, charts)
+    write_plots(folder, charts)
     write_html(folder, board, images, charts, summary, settings, command)
     return summary
 
@@ -184,9 +186,9 @@ def wandb_table(explained: Sequence[Path], methods: Sequence[str], metrics: Sequ
         arrays = read_arrays(path / "saliency.npz")
         picture = to_picture(arrays["image"])
         cells: dict[str, Any] = {"image": wandb.Image(enlarge(picture))}
-        for name, values in arrays.items():
-            if name.removeprefix("map_") in methods and name.startswith("map_"):
-                cells[name] = wandb.Image(enlarge(map_picture(values)))
+        for name in map(map_artifact, methods):
+            if name in arrays:
+                cells[name] = wandb.Image(enlarge(map_picture(arrays[name])))
         cells["region"] = wandb.Image(enlarge(outlined(picture, arrays["region"])))
         if (path / "variants.npz").is_file():
             variants = read_arrays(path / "variants.npz")
