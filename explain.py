@@ -1,10 +1,8 @@
-"""Explains a classifier's answers from checkpoints: ``python explain.py [key=value ...]``, see configs/explain.yaml."""
+"""Explains a classifier from checkpoints: ``python explain.py [key=value ...]``, see configs/explain.yaml."""
 
 import sys
-from pathlib import Path
 
-from overpaint.cli.console import run
-from overpaint.cli.explain import explain
+from overpaint.cli.main import main
 
 if __name__ == "__main__":
-    run(explain, Path(__file__).resolve().parent / "configs", sys.argv[1:])
+    main(["explain", *sys.argv[1:]])

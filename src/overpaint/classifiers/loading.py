@@ -17,6 +17,7 @@ from overpaint.classifiers.onnx import OnnxFunction
 from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.classifiers.output import probe_images
 from overpaint.core.errors import OverpaintError
+from overpaint.core.modules import evaluation_mode, floats_like
 from overpaint.core.resize import as_size, format_size
 from overpaint.core.types import Classifier
 
@@ -42,7 +43,7 @@ def open_classifier(options: ClassifierOptions) -> Classifier:
         return _network(network, options, channels, sides)
     if kind == "onnx":
         function = OnnxFunction(path)
-        return _black_box(function, options, function.channels, function.sides)
+        return wrap_function(function, options, function.channels, function.sides)
     return _open_factory(options)
 
 
@@ -68,7 +69,7 @@ def _open_factory(options: ClassifierOptions) -> Classifier:
         raise OverpaintError(
             f"classifier.std has no meaning: {options.source} returned a function, which takes images in [0, 1]"
         )
-    return _black_box(made, options)
+    return wrap_function(made, options)
 
 
 def _network(
@@ -78,22 +79,45 @@ def _network(
     sides: Sequence[int | None] = (None, None),
     names: Sequence[str] | None = None,
 ) -> NetworkClassifier:
-    """Wraps a network, of which ``channels``, ``sides`` and ``names`` are known from its source."""
+    """Wraps a network that was loaded here, frozen and in eval mode."""
+    return wrap_network(network, options, channels, sides, names).eval().requires_grad_(False)
+
+
+def wrap_network(
+    network: nn.Module,
+    options: ClassifierOptions,
+    channels: int | None = None,
+    sides: Sequence[int | None] = (None, None),
+    names: Sequence[str] | None = None,
+) -> NetworkClassifier:
+    """Wraps a network, which stays as it is and where it is.
+
+    Args:
+        network: The network.
+        options: What is said of it; its ``source`` names it in errors.
+        channels: The channels of its images, where its source says it.
+        sides: Their size along each spatial dimension, where its source says it.
+        names: The classes' names, where its source says them.
+
+    Raises:
+        OverpaintError: As `open_classifier`.
+    """
     channels, size = _channels(options, channels), _input_size(options, sides)
     mean, std = _normalisation(options, channels)
-    with torch.inference_mode():
-        classes = _count_classes(network, options, channels, size)
-    class_names = _class_names(options, names, classes)
-    return NetworkClassifier(network, class_names, size, mean, std, options.output).eval().requires_grad_(False)
+    like = floats_like(network)
+    with evaluation_mode(network), torch.inference_mode():
+        classes = _count_classes(lambda images: network(images.to(like)), options, channels, size)
+        class_names = _class_names(options, names, classes)
+        return NetworkClassifier(network, class_names, size, mean, std, options.output)
 
 
-def _black_box(
+def wrap_function(
     function: ScoreFunction,
     options: ClassifierOptions,
     channels: int | None = None,
     sides: Sequence[int | None] = (None, None),
 ) -> CallableClassifier:
-    """Wraps a function, of which ``channels`` and ``sides`` are known from its source."""
+    """Wraps a function of arrays, of which ``channels`` and ``sides`` are known from its source."""
     channels, size = _channels(options, channels), _input_size(options, sides)
     mean: Sequence[float] | None = options.mean
     if isinstance(function, OnnxFunction):

@@ -17,6 +17,7 @@ from overpaint.classifiers.output import (
     validate_output,
 )
 from overpaint.core.errors import OverpaintError
+from overpaint.core.modules import floats_like
 from overpaint.core.resize import as_size
 from overpaint.core.types import Images, Scores
 from overpaint.networks.checkpoint import checked_settings, load_part, read_checkpoint
@@ -63,9 +64,13 @@ class NetworkClassifier(nn.Module):
         self.input_size = as_size(input_size, None, "input_size")
         self.channels = len(mean)
         shape = (1, self.channels, *[1] * len(self.input_size))
-        self.register_buffer("mean", torch.tensor(list(mean)).reshape(shape))
-        self.register_buffer("std", None if std is None else torch.tensor(list(std)).reshape(shape))
-        self.output: Output = output_kind(output, self.answers, self.channels, self.input_size)
+        like = floats_like(network)  # on its device and in its precision, as if the whole classifier were moved there
+        self.register_buffer("mean", torch.tensor(list(mean)).reshape(shape).to(like))
+        self.register_buffer("std", None if std is None else torch.tensor(list(std)).reshape(shape).to(like))
+        self.output: Output = output_kind(output, self._probed, self.channels, self.input_size)
+
+    def _probed(self, images: Images) -> Scores:
+        return self.answers(images.to(self.mean.device))
 
     def answers(self, images: Images) -> Scores:
         """Returns what the network says of images in ``[0, 1]``, logits or probabilities, with gradients.

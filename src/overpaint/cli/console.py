@@ -30,13 +30,13 @@ console = Console(highlight=False, soft_wrap=True, quiet=not FIRST_PROCESS)
 """Where the entry points speak."""
 
 
-def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequence[str]) -> None:
+def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, overrides: Sequence[str]) -> None:
     """Calls an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
 
     Args:
-        entry: Takes the folder of the configuration files and the words of the command line.
+        entry: Takes the folder of the configuration files and the ``key=value`` words of the command line.
         configs: That folder.
-        words: Those words; ``--help`` shows the entry's settings.
+        overrides: Those words; ``--help`` shows the entry's settings.
     """
     keep_freed_memory()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -44,10 +44,10 @@ def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, words: Sequ
         warnings.filterwarnings("ignore", unneeded)
     warnings.showwarning = _warning_shower(warnings.showwarning)
     try:
-        if {"-h", "--help"} & set(words):
+        if {"-h", "--help"} & set(overrides):
             _print_settings(configs, entry.__name__)
             return
-        entry(configs, words)
+        entry(configs, overrides)
     except OverpaintError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(error)}")
         sys.exit(1)

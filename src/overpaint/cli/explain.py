@@ -19,6 +19,7 @@ from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.configuration.fingerprints import artifact_keys, image_keys
 from overpaint.configuration.parts import Listeners, check_checkpoints, classifier_options, make_runner
 from overpaint.configuration.settings import Settings, load_settings, save_settings
+from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types, instantiate
 from overpaint.core.types import Classifier
@@ -89,7 +90,7 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
     with _wandb_run(settings) as run:
         _predict(settings, runner, data.split, cache, progress, run)
         if FIRST_PROCESS:
-            _report(settings, runner, data, cache, ["python explain.py", *overrides], run)
+            _report(settings, runner, data, cache, [command("explain"), *overrides], run)
 
 
 def _read_settings(configs: Path, overrides: Sequence[str]) -> Settings:

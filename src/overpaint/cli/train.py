@@ -20,6 +20,7 @@ from overpaint.cli.training_parts import (
     trainable_models,
 )
 from overpaint.configuration.settings import Settings, load_settings, read_settings, save_settings
+from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.core.instantiate import checked_types
@@ -155,5 +156,5 @@ def _report(output: Path) -> None:
         table.add_row(name, f"{float(value):.4g}")
     console.print(table)
     console.print(
-        f"checkpoints, metrics and samples are in {output}; 'python explain.py output={output}' explains images"
+        f"checkpoints, metrics and samples are in {output}; '{command('explain')} output={output}' explains images"
     )

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.configuration.settings import Settings
+from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory
 from overpaint.core.instantiate import checked_arguments, instantiate
@@ -60,8 +59,8 @@ def check_checkpoints(settings: Settings) -> None:
     if missing:
         without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
         raise OverpaintError(
-            f"there is no checkpoint {' and no '.join(missing)}; 'python train.py output={settings['output']}' makes "
-            f"them, classifier= and generator= name others{without}"
+            f"there is no checkpoint {' and no '.join(missing)}; '{command('train')} "
+            f"output={settings['output']}' makes them, classifier= and generator= name others{without}"
         )
 
 
@@ -122,8 +121,6 @@ def _open_gan(settings: Settings, classifier: Classifier) -> tuple[Gan | None, l
     if options is None:
         return None, []
     gan = open_generator(options)
-    for network in gan.networks()[:2]:
-        network.to(memory_format=torch.channels_last)  # the search is faster so
     check_channels(gan, classifier, f"generator={options.source}")
     return gan, [f"generator={options.source} {note}" for note in differences(gan, classifier)]
 

@@ -93,6 +93,25 @@ def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictCon
     return OmegaConf.create({section: members} if section == group else {section: members, group: list(names)})
 
 
+def default_sections(configs: Path, group: str, section: str, names: Sequence[str], seed: int) -> dict[str, Settings]:
+    """Reads the settings of methods, metrics or probes as their files have them.
+
+    Args:
+        configs: The folder of the configuration files.
+        group: What they are called in errors: ``methods``, ``metrics`` or ``probes``.
+        section: The folder that holds their files.
+        names: Their names, or ``all``.
+        seed: The run's seed, on which theirs depend.
+
+    Raises:
+        OverpaintError: If there is no such name; it says which is near.
+    """
+    chosen = OmegaConf.merge({"seed": seed}, {section: _read_group(configs, group, section, list(names))[section]})
+    resolved = OmegaConf.to_container(chosen, resolve=True)
+    assert isinstance(resolved, dict)
+    return {str(name): settings for name, settings in resolved[section].items()}
+
+
 def _check_chosen(configs: Path, group: str, section: str, base: DictConfig, overrides: Settings) -> None:
     """Refuses settings of a member that exists but was not chosen: they would change nothing."""
     for key in overrides:

@@ -104,10 +104,31 @@ def fit_image(
     return values[None] if channels == 1 else values.permute(2, 0, 1)
 
 
-def read_image(path: Path, size: Size, channels: int, resize_mode: ResizeMode) -> UInt8[Tensor, "channel height width"]:
-    """Reads an image file.
+def convert_picture(
+    image: Image.Image, size: Size, channels: int, resize_mode: ResizeMode
+) -> UInt8[Tensor, "channel height width"]:
+    """Turns a picture of any kind into bytes of one size.
 
     EXIF rotation is applied, transparency is laid over white, 16 bits are scaled to 8, the first frame is taken.
+
+    Args:
+        image: The picture.
+        size: Height and width of the result.
+        channels: 1 or 3.
+        resize_mode: ``crop`` or ``stretch``.
+
+    Raises:
+        OSError: If it can't be decoded (Pillow raises other errors too).
+    """
+    image = _to_eight_bits(ImageOps.exif_transpose(image))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return fit_image(image, size, channels, resize_mode)
+
+
+def read_image(path: Path, size: Size, channels: int, resize_mode: ResizeMode) -> UInt8[Tensor, "channel height width"]:
+    """Reads an image file, see `convert_picture`.
 
     Args:
         path: The file.
@@ -122,11 +143,7 @@ def read_image(path: Path, size: Size, channels: int, resize_mode: ResizeMode) -
         with Image.open(path) as opened:
             enough = 2 * max(size)  # whichever side EXIF makes the longer one
             opened.draft("RGB" if channels == 3 else "L", (enough, enough))
-            image = _to_eight_bits(ImageOps.exif_transpose(opened))
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return fit_image(image, size, channels, resize_mode)
+            return convert_picture(opened, size, channels, resize_mode)
     except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise OSError(str(error)) from error
 

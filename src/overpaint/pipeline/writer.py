@@ -89,7 +89,7 @@ class RowWriter:
 
     def _write(self, final: Path, row: int, explanation: Explanation, result: dict[str, Any]) -> None:
         partial = empty_twin(final)
-        result |= self._numbers(explanation, row)
+        result |= row_numbers(explanation, row, self.class_names)
         arrays, curves = saliency_arrays(explanation, row), _curves(explanation, row)
         probed = _probe_arrays(explanation, row)
         variants = variant_arrays(explanation.variants, row) if explanation.variants else None
@@ -105,28 +105,36 @@ class RowWriter:
         write_json(partial / "result.json", result)
         replace_folder(final, partial)
 
-    def _numbers(self, explanation: Explanation, row: int) -> dict[str, Any]:
-        scores, target = explanation.scores[row], int(explanation.targets[row])
-        first = next(iter(explanation.saliency))
-        numbers: dict[str, Any] = {
-            "prediction": self.class_names[int(scores.argmax())],
-            "target": self.class_names[target],
-            "confidence": float(scores[target]),
-            "region_fraction": float(explanation.regions[first][row].float().mean()),
-            "flat_map": bool(explanation.flat[first][row]),
-        }
-        if (variants := explanation.variants) is not None:
-            numbers |= _variant_numbers(variants, row)
-        numbers["methods"] = {
-            name: _method_numbers(saliency, row) | {"flat": bool(explanation.flat[name][row])}
-            for name, saliency in explanation.saliency.items()
-        }
-        numbers["metrics"] = {
-            method: {metric: results[row].value for metric, results in own.items()}
-            for method, own in explanation.metric_results.items()
-        }
-        numbers["probes"] = {name: dict(found[row].numbers) for name, found in explanation.probe_results.items()}
-        return numbers
+
+def row_numbers(explanation: Explanation, row: int, class_names: Sequence[str]) -> dict[str, Any]:
+    """Returns the numbers of a row, as ``result.json`` has them.
+
+    Args:
+        explanation: The explanation.
+        row: Which of its rows.
+        class_names: The classifier's.
+    """
+    scores, target = explanation.scores[row], int(explanation.targets[row])
+    first = next(iter(explanation.saliency))
+    numbers: dict[str, Any] = {
+        "prediction": class_names[int(scores.argmax())],
+        "target": class_names[target],
+        "confidence": float(scores[target]),
+        "region_fraction": float(explanation.regions[first][row].float().mean()),
+        "flat_map": bool(explanation.flat[first][row]),
+    }
+    if (variants := explanation.variants) is not None:
+        numbers |= _variant_numbers(variants, row)
+    numbers["methods"] = {
+        name: _method_numbers(saliency, row) | {"flat": bool(explanation.flat[name][row])}
+        for name, saliency in explanation.saliency.items()
+    }
+    numbers["metrics"] = {
+        method: {metric: results[row].value for metric, results in own.items()}
+        for method, own in explanation.metric_results.items()
+    }
+    numbers["probes"] = {name: dict(found[row].numbers) for name, found in explanation.probe_results.items()}
+    return numbers
 
 
 def _variant_numbers(variants: Variants, row: int) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""Any model as a classifier."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FunctionType
+from typing import Any, Protocol, runtime_checkable
+
+from torch import nn
+
+from overpaint.classifiers.loading import open_classifier, wrap_function, wrap_network
+from overpaint.classifiers.options import ClassifierOptions
+from overpaint.classifiers.output import OutputOption
+from overpaint.core.errors import OverpaintError
+from overpaint.core.types import Classifier
+
+
+@runtime_checkable
+class EvaluationTransform(Protocol):
+    """The transform of torchvision's weights, ``weights.transforms()``: what a network's input is made by."""
+
+    @property
+    def crop_size(self) -> Sequence[int]:
+        """Side of the images."""
+        ...
+
+    @property
+    def mean(self) -> Sequence[float]:
+        """Mean of each channel, for images in ``[0, 1]``."""
+        ...
+
+    @property
+    def std(self) -> Sequence[float]:
+        """Standard deviation of each channel."""
+        ...
+
+
+@dataclass(frozen=True)
+class UnsizedClassifier:
+    """A model whose images may have any size: it becomes a classifier when the size of its images is known.
+
+    Attributes:
+        model: A network of torch, or a function of arrays.
+        options: What is said of it.
+    """
+
+    model: nn.Module | Callable[..., Any]
+    options: ClassifierOptions
+
+    def at(self, size: Sequence[int], channels: int) -> Classifier:
+        """Returns the classifier of images of that size.
+
+        Raises:
+            OverpaintError: If the model does not take such images, or gives no scores for them.
+        """
+        channels = self.options.channels or len(self.options.mean or ()) or channels
+        options = replace(self.options, image_size=list(size), channels=channels)
+        sides = [None] * len(size)
+        if isinstance(self.model, nn.Module):
+            return wrap_network(self.model, options, sides=sides)
+        return wrap_function(self.model, options, sides=sides)
+
+
+def as_classifier(
+    model: Classifier | nn.Module | Callable[..., Any] | str | Path,
+    class_names: Sequence[str] | str | None = None,
+    transform: object = None,
+    image_size: int | Sequence[int] | None = None,
+    channels: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    output: OutputOption = "auto",
+    weights: str | Path | None = None,
+) -> Classifier | UnsizedClassifier:
+    """Makes a classifier of a model.
+
+    A network stays as it is, on its device and in its precision; while it is explained it is in eval mode.
+
+    Args:
+        model: A network of torch that takes images ``(batch, channel, height, width)`` and returns scores
+            ``(batch, class)``; a function of NumPy arrays in ``[0, 1]`` that does; or a word or path as
+            ``classifier=`` of the command line takes it, such as ``outputs/digits/classifier.ckpt`` or
+            ``torchvision:resnet50``.
+        class_names: A name for each class, or a text file with one name a line; by default the source's own, or
+            ``"0"`` to ``"K-1"``.
+        transform: The transform of torchvision's weights, ``weights.transforms()``: gives size, mean and std.
+        image_size: The size of the images that it takes, one number for a square or ``(height, width)``; by default
+            the source's own, the transform's, or that of the images that are explained.
+        channels: Their channels; by default the source's own, or the length of ``mean``, or the images'.
+        mean: The mean of each channel, for images in ``[0, 1]``; without it and ``std`` a network gets ``[0, 1]``.
+        std: The standard deviation of each channel.
+        output: What the model answers with: ``logits``, ``probabilities``; ``auto`` finds out.
+        weights: For ``torchvision:NAME`` and ``package.module:factory``: a state-dict file, or ``DEFAULT``.
+
+    Raises:
+        OverpaintError: If the model does not take images or give scores as it is said to.
+    """
+    if isinstance(model, Classifier):
+        return model
+    if transform is not None:
+        if not isinstance(transform, EvaluationTransform):
+            raise OverpaintError(
+                f"transform={type(transform).__name__} is not the transform of torchvision's weights "
+                "(weights.transforms()); say image_size=, mean= and std= instead"
+            )
+        size = list(transform.crop_size)
+        image_size = (size * 2 if len(size) == 1 else size) if image_size is None else image_size
+        mean, std = mean or list(transform.mean), std or list(transform.std)
+    options = ClassifierOptions(
+        source=str(model) if isinstance(model, str | Path) else _name_of(model),
+        weights=None if weights is None else str(weights),
+        class_names=class_names if isinstance(class_names, str) or class_names is None else list(class_names),
+        image_size=image_size if isinstance(image_size, int) or image_size is None else list(image_size),
+        channels=channels,
+        mean=None if mean is None else list(mean),
+        std=None if std is None else list(std),
+        output=output,
+    )
+    if isinstance(model, str | Path):
+        return open_classifier(options)
+    unsized = UnsizedClassifier(model, options)
+    if options.image_size is None:
+        return unsized
+    size = [options.image_size] * 2 if isinstance(options.image_size, int) else list(options.image_size)
+    return unsized.at(size, 3)
+
+
+def _name_of(model: object) -> str:
+    """Returns how a model is called in errors: by its class, or by its name where it is a function."""
+    name = model.__name__ if isinstance(model, FunctionType) else type(model).__name__
+    return f"model:{name if name.isidentifier() else 'function'}"

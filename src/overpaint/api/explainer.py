@@ -1,0 +1,231 @@
+"""Explains a classifier's answers in one call, or in many with the same parts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from overpaint.api.classifiers import UnsizedClassifier, as_classifier
+from overpaint.api.explanation import Explanation
+from overpaint.api.images import GivenImages, Pictures, as_images
+from overpaint.classifiers.targets import choose_targets
+from overpaint.configuration.named import named_parts
+from overpaint.configuration.parts import check_channels, check_oracle, with_discriminator
+from overpaint.core.errors import OverpaintError
+from overpaint.core.modules import evaluation_mode
+from overpaint.core.types import Classifier, Images, SaliencyMethod, TargetSets
+from overpaint.data.reading import ResizeMode
+from overpaint.inpainting.blending import Blend
+from overpaint.inpainting.inpainter import Inpainter
+from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.region import RegionRule
+from overpaint.metrics.base import SaliencyMetric
+from overpaint.networks.checkpoint import load_generator
+from overpaint.networks.gan import Gan
+from overpaint.perturbation.engine import Engine
+from overpaint.pipeline.runner import Runner
+from overpaint.pipeline.writer import ExplainedBatch
+from overpaint.probes.base import Probe
+
+Methods = str | SaliencyMethod | Sequence[str | SaliencyMethod] | Mapping[str, str | SaliencyMethod] | Any
+Metrics = str | SaliencyMetric | Sequence[str | SaliencyMetric] | Mapping[str, str | SaliencyMetric] | Any
+Probes = str | Probe | Sequence[str | Probe] | Mapping[str, str | Probe] | Any
+"""Parts by name, as objects with their own settings, several of either, or both by names of one's own; anything
+else is refused in a sentence."""
+
+Model = Classifier | UnsizedClassifier | nn.Module | Callable[..., Any] | str | Path
+Targets = str | int | Sequence[str | int] | Tensor
+
+
+class Explainer:
+    """Holds a classifier, a generator and the settings of an explanation, for many calls.
+
+    Everything takes the way of ``explain.py``: the same methods, the same region, the same search, the same numbers.
+    Nothing is written to disk, and neither Lightning's Trainer nor W&B is started.
+
+    Args:
+        classifier: The classifier; a network of torch, a function, a path or a word becomes one by `as_classifier`.
+        methods: Saliency methods, the first of which gives the region: names of ``configs/saliency/``, objects, or
+            objects by names of one's own.
+        generator: Repaints the region; a path is a checkpoint of ``train.py``. It is moved to the classifier's device.
+            None: there are no variants.
+        metrics: How the maps are judged: names of ``configs/metrics/``, or objects.
+        probes: Questions about the variants: names of ``configs/probes/``, or objects.
+        region: How a map becomes the salient region.
+        search: The latent search.
+        blend: How the repainted region meets its surroundings.
+        seeds: Runs of each method that draws at random, for the metrics of agreement.
+        oracle: A second classifier of the same classes, for probes that ask it.
+        batch_size: Images of a forward pass of masked queries; ``auto`` is found while the first ones are answered.
+        seed: The seed of methods, metrics and probes that are given by name.
+
+    Raises:
+        OverpaintError: If a name is unknown, or the parts do not fit each other.
+    """
+
+    def __init__(
+        self,
+        classifier: Model,
+        methods: Methods = "surrogate",
+        generator: Gan | str | Path | None = None,
+        metrics: Metrics = (),
+        probes: Probes = (),
+        region: RegionRule | None = None,
+        search: LatentSearch | None = None,
+        blend: Blend = "paste",
+        seeds: int = 1,
+        oracle: Model | None = None,
+        batch_size: int | str = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.classifier = classifier if isinstance(classifier, UnsizedClassifier) else as_classifier(classifier)
+        self.oracle = None if oracle is None or isinstance(oracle, UnsizedClassifier) else as_classifier(oracle)
+        if isinstance(oracle, UnsizedClassifier):
+            self.oracle = oracle
+        self.gan = load_generator(Path(generator)) if isinstance(generator, str | Path) else generator
+        self.methods = named_parts(methods, "methods", "saliency", SaliencyMethod, seed)
+        self.metrics = named_parts(metrics, "metrics", "metrics", SaliencyMetric, seed)
+        self.probes = named_parts(probes, "probes", "probes", Probe, seed)
+        self.region, self.search, self.blend = region or RegionRule(), search or LatentSearch(seed=seed), blend
+        self.seeds, self.batch_size = seeds, batch_size
+        if not self.methods:
+            raise OverpaintError("methods names no saliency method; name one, such as methods=['surrogate']")
+        if self.probes and self.gan is None:
+            raise OverpaintError(f"probes={list(self.probes)} ask about variants; give a generator, which makes them")
+
+    def explain(
+        self,
+        images: Pictures,
+        targets: Targets | None = None,
+        ground_truth: Bool[Tensor, "row *space"] | None = None,
+        resize_mode: ResizeMode = "crop",
+    ) -> Explanation:
+        """Explains images.
+
+        Args:
+            images: A tensor or array, uint8 or in ``[0, 1]``, one image or a batch; a PIL image; a path; a list of
+                these. Files and PIL images are resized to the classifier's size; tensors and arrays keep theirs.
+            targets: The classes to explain: None for the predicted one; an index; a class name; ``top3``; a list of
+                these; or a tensor of indices for each image.
+            ground_truth: True where an annotated object of the class is, for metrics of localisation; a row for each
+                image and target.
+            resize_mode: What of a file or PIL image of another aspect ratio is shown: ``crop`` its middle, ``stretch``
+                all of it.
+
+        Raises:
+            OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
+        """
+        dimensions = len(self.classifier.input_size) if isinstance(self.classifier, Classifier) else 2
+        given = as_images(images, dimensions, resize_mode)
+        size, channels = _common_size(given, self.classifier), max(given.channels)
+        classifier = _sized(self.classifier, size, channels)
+        with ExitStack() as stack:
+            oracle = None if self.oracle is None else _sized(self.oracle, size, channels)
+            parts = self.gan.networks() if self.gan is not None else []
+            stack.enter_context(evaluation_mode(classifier, oracle, *parts))
+            stack.enter_context(torch.enable_grad())
+            batch = given.load(size, classifier.channels).to(classifier.mean.device)
+            runner = self._runner(classifier, oracle, batch)
+            chosen = _chosen_targets(targets, classifier, batch)
+            found = runner.run(batch, chosen, ground_truth)
+        each = chosen.shape[1]
+        rows = ExplainedBatch(
+            images=[name for name in given.names for _ in range(each)],
+            classes=[classifier.class_names[t] if each > 1 else None for t in chosen.flatten().tolist()],
+            labels=[-1] * len(chosen.flatten()),
+            explanation=found,
+        )
+        return Explanation(rows, runner)
+
+    def _runner(self, classifier: Classifier, oracle: Classifier | None, images: Images) -> Runner:
+        inpainter, gan = None, self.gan
+        if oracle is not None:
+            check_oracle(oracle, classifier, "oracle")
+        if gan is not None:
+            check_channels(gan, classifier, "the generator")
+            for network in gan.networks():
+                network.to(classifier.mean.device)
+            inpainter = Inpainter(
+                gan.generator, gan.discriminator, self.search, self.region, self.blend, encoder=gan.encoder
+            )
+        size: Any = self.batch_size
+        return Runner(
+            classifier=classifier,
+            methods={name: with_discriminator(method, gan) for name, method in self.methods.items()},
+            engine=Engine(classifier, size),
+            region_rule=self.region,
+            inpainter=inpainter,
+            metrics=self.metrics,
+            seeds=self.seeds,
+            probes=self.probes,
+            oracle=oracle,
+            other_images=(255 * images).round().to(torch.uint8).cpu(),
+        )
+
+
+def explain(
+    classifier: Model,
+    images: Pictures,
+    targets: Targets | None = None,
+    methods: Methods = "surrogate",
+    generator: Gan | str | Path | None = None,
+    metrics: Metrics = (),
+    **settings: Any,
+) -> Explanation:
+    """Explains images in one call: `Explainer` and its `Explainer.explain`.
+
+    Args:
+        classifier: See `Explainer`.
+        images: See `Explainer.explain`.
+        targets: See `Explainer.explain`.
+        methods: See `Explainer`.
+        generator: See `Explainer`.
+        metrics: See `Explainer`.
+        settings: Further arguments of `Explainer`, and ``ground_truth`` and ``resize_mode`` of `Explainer.explain`.
+
+    Raises:
+        OverpaintError: As these.
+    """
+    of_call = {name: settings.pop(name) for name in ("ground_truth", "resize_mode") if name in settings}
+    return Explainer(classifier, methods, generator, metrics, **settings).explain(images, targets, **of_call)
+
+
+def _sized(classifier: Classifier | UnsizedClassifier, size: tuple[int, ...], channels: int) -> Classifier:
+    return classifier.at(size, channels) if isinstance(classifier, UnsizedClassifier) else classifier
+
+
+def _common_size(given: GivenImages, classifier: Classifier | UnsizedClassifier) -> tuple[int, ...]:
+    """Returns the size at which images are explained: that of tensors, else the classifier's, else the images'.
+
+    Raises:
+        OverpaintError: If the images have several sizes, and the classifier says none.
+    """
+    if given.fixed:
+        return given.fixed[0]
+    if isinstance(classifier, Classifier):
+        return tuple(classifier.input_size)
+    if len(set(given.sizes)) > 1:
+        raise OverpaintError(
+            f"the images have {len(set(given.sizes))} sizes and the classifier says none; give image_size= to "
+            "as_classifier"
+        )
+    return given.sizes[0]
+
+
+def _chosen_targets(targets: Targets | None, classifier: Classifier, images: Images) -> TargetSets:
+    if not isinstance(targets, Tensor):
+        word = "predicted" if targets is None else targets
+        return choose_targets(word, classifier.scores(images), classifier.class_names)
+    chosen = targets.to(images.device).long()
+    chosen = chosen[:, None] if chosen.ndim == 1 else chosen
+    classes = len(classifier.class_names)
+    if chosen.ndim != 2 or len(chosen) != len(images) or chosen.min() < 0 or chosen.max() >= classes:
+        raise OverpaintError(
+            f"targets has shape {tuple(targets.shape)}; it takes indices from 0 to {classes - 1}, one or more for each "
+            f"of the {len(images)} images"
+        )
+    return chosen

@@ -1,0 +1,174 @@
+"""Images as a user has them: tensors, arrays, pictures, paths, or lists of these."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from overpaint.core.checks import check_images
+from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import format_size
+from overpaint.core.types import Images
+from overpaint.data.reading import ResizeMode, convert_picture, read_image, upright_size
+
+Picture = Tensor | NDArray[Any] | Image.Image | str | Path
+"""One image, or, where it is a tensor or an array, a batch of them."""
+
+Pictures = Picture | Sequence[Picture] | Any
+"""Images of these kinds; anything else is refused in a sentence."""
+
+GREY_OR_RGB = (1, 3)
+
+
+@dataclass(frozen=True)
+class GivenImages:
+    """Images as a user gave them, before it is known at which size they are read.
+
+    Attributes:
+        sizes: The size of each image along its spatial dimensions.
+        channels: The channels of each image.
+        names: A name for each image.
+        fixed: The sizes of those that keep theirs.
+        load: Returns them as a batch, of a size and a number of channels.
+    """
+
+    sizes: list[tuple[int, ...]]
+    channels: list[int]
+    names: list[str]
+    fixed: list[tuple[int, ...]]
+    load: Callable[[tuple[int, ...], int], Images]
+
+
+def as_images(images: Pictures, dimensions: int = 2, resize_mode: ResizeMode = "crop") -> GivenImages:
+    """Takes images of any of the kinds.
+
+    Args:
+        images: A tensor or array, uint8 or in ``[0, 1]``: one image ``(channel, height, width)`` or ``(height, width,
+            channel)``, a grey one ``(height, width)``, or a batch of them; a PIL image; a path; a list of these.
+        dimensions: Spatial dimensions of an image.
+        resize_mode: What of a picture or file of another aspect ratio is shown to the classifier: ``crop`` its middle,
+            ``stretch`` all of it. Tensors and arrays keep their size.
+
+    Raises:
+        OverpaintError: If one of them is none of these, can't be read, or does not lie in ``[0, 1]``.
+    """
+    given = list(images) if isinstance(images, list | tuple) else [images]
+    if not given:
+        raise OverpaintError("images is an empty list; there is nothing to explain")
+    parts = [_taken(each, dimensions, resize_mode, len(given) > 1) for each in given]
+    sizes = [size for part in parts for size in part.sizes]
+    channels = [count for part in parts for count in part.channels]
+
+    def load(size: tuple[int, ...], count: int) -> Images:
+        return torch.cat([part.load(size, count) for part in parts])
+
+    fixed = [size for part in parts for size in part.fixed]
+    return GivenImages(sizes, channels, _unique([name for part in parts for name in part.names]), fixed, load)
+
+
+def _taken(image: Any, dimensions: int, resize_mode: ResizeMode, listed: bool) -> GivenImages:
+    if isinstance(image, str | Path):
+        return _of_file(Path(image).expanduser(), resize_mode)
+    if isinstance(image, Image.Image):
+        return _of_picture(image, resize_mode)
+    if isinstance(image, np.ndarray):
+        image = torch.from_numpy(np.ascontiguousarray(image))
+    if isinstance(image, Tensor):
+        return _of_tensor(image, dimensions, listed)
+    raise OverpaintError(
+        f"images holds a {type(image).__name__}; it takes tensors, arrays, PIL images, paths, and lists of these"
+    )
+
+
+def _of_picture(image: Image.Image, resize_mode: ResizeMode) -> GivenImages:
+    grey = image.mode in ("1", "L", "I", "I;16", "F")
+
+    def load(size: tuple[int, ...], count: int) -> Images:
+        try:
+            return _from_bytes(convert_picture(image, _pair(size), count, resize_mode))
+        except (OSError, ValueError) as error:
+            raise OverpaintError(f"a PIL image of mode {image.mode} can't be read: {error}") from error
+
+    return GivenImages([(image.height, image.width)], [1 if grey else 3], ["image"], [], load)
+
+
+def _of_file(path: Path, resize_mode: ResizeMode) -> GivenImages:
+    try:
+        width, height = upright_size(path)
+    except OSError as error:
+        raise OverpaintError(f"the image {path} can't be read: {error}") from error
+
+    def load(size: tuple[int, ...], count: int) -> Images:
+        try:
+            return _from_bytes(read_image(path, _pair(size), count, resize_mode))
+        except OSError as error:
+            raise OverpaintError(f"the image {path} can't be read: {error}") from error
+
+    return GivenImages([(height, width)], [3], [path.stem], [], load)
+
+
+def _of_tensor(values: Tensor, dimensions: int, listed: bool) -> GivenImages:
+    """Takes one image or a batch; channels may be last, as NumPy's images have them."""
+    shape = tuple(values.shape)
+    if values.ndim == dimensions:
+        values = values[None, None]
+    elif values.ndim == dimensions + 1:
+        values = values[None]
+    elif values.ndim != dimensions + 2:
+        raise OverpaintError(
+            f"images has shape {shape}; an image has {dimensions + 1} axes (channel first), a batch of them one more"
+        )
+    if values.shape[1] not in GREY_OR_RGB and values.shape[-1] in GREY_OR_RGB:
+        values = values.movedim(-1, 1)
+    values = values.float() / 255 if values.dtype == torch.uint8 else values
+    check_images(values)
+    values = values.float()
+    own = tuple(values.shape[2:])
+
+    def load(size: tuple[int, ...], count: int) -> Images:
+        if size != own:
+            raise OverpaintError(
+                f"images have different sizes, such as {format_size(own)} and {format_size(size)}; give tensors and "
+                "arrays of one size, or files and PIL images, which are resized"
+            )
+        return _with_channels(values, count)
+
+    names = [f"image-{i:05d}" for i in range(len(values))] if len(values) > 1 or not listed else ["image"]
+    return GivenImages([own] * len(values), [values.shape[1]] * len(values), names, [own], load)
+
+
+def _with_channels(values: Images, count: int) -> Float[Tensor, "batch shown *space"]:
+    """Shows a grey image to a classifier of three channels.
+
+    Raises:
+        OverpaintError: If the channels differ in another way.
+    """
+    if values.shape[1] == count:
+        return values
+    if values.shape[1] == 1 and count == 3:
+        return values.expand(-1, 3, *values.shape[2:])
+    raise OverpaintError(f"the images have {values.shape[1]} channels, but the classifier takes {count}")
+
+
+def _pair(size: tuple[int, ...]) -> tuple[int, int]:
+    if len(size) != 2:
+        raise OverpaintError(f"the classifier takes inputs of size {format_size(size)}, and pictures have two sides")
+    return size[0], size[1]
+
+
+def _from_bytes(image: Tensor) -> Images:
+    return image[None].float() / 255
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Returns the names, numbered where one comes twice."""
+    if len(set(names)) == len(names):
+        return names
+    return [f"{name}-{i:05d}" for i, name in enumerate(names)]
