@@ -34,7 +34,7 @@ def _heights(axes: Axes) -> list[float]:
 
 
 def test_the_sizes_of_an_image(drawn: list[Figure]) -> None:
-    _is_chart(sizes_chart(ROW, {"losses_50": np.array([0.01, 0.03])}, "an image at $5"))
+    _is_chart(sizes_chart(SIZES, ROW, {"losses_50": np.array([0.01, 0.03])}, "an image at $5"))
     upper, lower = drawn[0].axes
     assert _heights(upper) == [4, 4, 4, 3, 2, 0]
     assert [text.get_text() for text in upper.texts] == ["90.0%", "80.0%", "none accepted"]
@@ -43,7 +43,7 @@ def test_the_sizes_of_an_image(drawn: list[Figure]) -> None:
 
 
 def test_the_mean_over_images_leaves_flat_maps_out(drawn: list[Figure]) -> None:
-    _is_chart(mean_sizes_chart([ROW, OTHER, FLAT], "images"))
+    _is_chart(mean_sizes_chart(SIZES, [ROW, OTHER, FLAT], "images"))
     upper, lower = drawn[0].axes
     assert _heights(upper) == pytest.approx([0.5, 0.5, 0])
     assert [text.get_text() for text in upper.texts] == ["80.0%", "70.0%", "none accepted"]
@@ -71,6 +71,6 @@ def test_controls_beside_the_variants(drawn: list[Figure]) -> None:
 @pytest.mark.parametrize("rows", [[], [dict.fromkeys(_control_numbers(0.5, None))]])
 def test_charts_of_nothing(rows: list[Numbers], drawn: list[Figure]) -> None:
     _is_chart(controls_chart(rows, "nothing"))
-    _is_chart(mean_sizes_chart([FLAT for _ in rows], "nothing"))
-    _is_chart(sizes_chart(FLAT, {}, "nothing"))
+    _is_chart(mean_sizes_chart(SIZES, [FLAT for _ in rows], "nothing"))
+    _is_chart(sizes_chart(SIZES, FLAT, {}, "nothing"))
     assert drawn[0].axes[0].get_title() == "nothing; no salient region"

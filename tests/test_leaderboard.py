@@ -15,14 +15,9 @@ from overpaint.core.files import read_csv
 from overpaint.metrics.insertion_deletion import Insertion
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Standing, comparisons, standings
-from overpaint.report.tables.leaderboard import (
-    leaderboard_table,
-    leaderboard_view,
-    value_with_error,
-    wandb_leaderboard,
-    write_leaderboard,
-)
+from overpaint.report.tables.leaderboard import leaderboard_table, leaderboard_view, value_with_error, write_leaderboard
 from overpaint.report.tables.scoreboard import Scoreboard
+from overpaint.report.wandb.tables import wandb_leaderboard
 
 
 def _noise(seed: int, rows: int = 80) -> NDArray[np.float64]:
@@ -259,6 +254,6 @@ def test_wandb_table_has_a_row_for_each_standing() -> None:
 
 
 def test_metrics_that_were_measured_nowhere_are_named_with_what_they_need() -> None:
-    assert Scoreboard([], ["a"], {}, [], []).unmeasured == ""
-    said = Scoreboard([], ["a"], {"insertion": Insertion()}, [], []).unmeasured
+    assert Scoreboard([], ["a"], {}, []).unmeasured == ""
+    said = Scoreboard([], ["a"], {"insertion": Insertion()}, []).unmeasured
     assert said.startswith("Not measured: insertion. Localisation needs annotations=")

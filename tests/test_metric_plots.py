@@ -1,6 +1,7 @@
 """The plots of a run's metrics follow what each metric declares, whatever it is called."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.types import ProbeResult
 from overpaint.metrics.agreement import SpearmanAgreement, TopKAgreement
 from overpaint.metrics.base import MapMetric, MetricInputs, SaliencyMetric
 from overpaint.metrics.charts import ScoreCurve
@@ -18,7 +20,10 @@ from overpaint.metrics.insertion_deletion import Insertion
 from overpaint.metrics.localisation import Iou
 from overpaint.metrics.randomisation import Randomisation
 from overpaint.pipeline.artifacts import metric_artifact
+from overpaint.probes.base import Probe, ProbeInputs
+from overpaint.probes.region_size_sweep import RegionSizeSweep
 from overpaint.report.metric_plots import metric_plots
+from overpaint.report.probe_plots import PLOTS, plots_of, probe_plots
 from overpaint.report.tables.scoreboard import Scoreboard
 
 METHODS = ["rise", "lime"]
@@ -101,3 +106,21 @@ def test_curves_over_other_layers_have_pictures_of_their_own(
     assert [plot.name for plot in plots if not plot.fold] == ["leaderboard", "randomisation", "randomisation_each"]
     for figure, metric in zip(drawn[1:], metrics.values(), strict=False):
         assert _ticks(figure) == metric.point_names(network)
+
+
+@dataclass(frozen=True)
+class Renamed(Probe):
+    """A probe without plots of its own."""
+
+    def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
+        return []
+
+
+def test_a_probe_keeps_its_plots_under_another_name_and_any_other_gets_bars() -> None:
+    numbers = {f"{name}_{size}": 0.5 for size in ("50", "90") for name in ("acceptance_rate", "confidence", "loss")}
+    probes = {"sweep of mine": RegionSizeSweep(fractions=(0.9, 0.5)), "plain": Renamed()}
+    plots = probe_plots(probes, {"sweep of mine": [numbers], "plain": [{"a": 1.0, "b": float("nan")}]})
+    assert [plot.name for plot in plots] == ["probe_sweep of mine", "probe_plain"]
+    assert plots_of(probes["sweep of mine"]).run is PLOTS[RegionSizeSweep].run
+    for plot in plots:
+        assert pixels_of(plot.picture).std() > 1

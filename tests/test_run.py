@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import lightning as L
 import numpy as np
@@ -161,17 +163,46 @@ def test_metrics_and_methods_are_added_to_what_is_there(run_folder: Path, tmp_pa
     assert "insertion" not in rows[0]
 
 
-def test_the_report_is_one_page_that_needs_no_network(run_folder: Path) -> None:
+class Links(HTMLParser):
+    """The addresses of a page, and its pictures in their order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag == "img":
+            self.pictures.append(dict(attrs))
+
+
+def test_the_report_needs_no_network_and_its_pictures_are_beside_it(run_folder: Path, tmp_path: Path) -> None:
     page = (run_folder / "explain" / "report.html").read_text()
     with (run_folder / "explain" / "results.csv").open() as file:
         annotated = sum(row["label"] == row["target"] for row in csv.DictReader(file)) // 3
     # Of each image overview, insertion, deletion and, where there are some, objects; the generator's samples, ways and
     # neighbours; of all images leaderboard, insertion, deletion and each metric's pairs.
-    assert page.count("data:image/png;base64,") == 3 * 3 + annotated + 3 + 3 + 5
+    links = Links(page)
+    assert len(links.pictures) == 3 * 3 + annotated + 3 + 3 + 5
+    assert [str(picture["src"]).split("/")[1] for picture in links.pictures[:2]] == ["overview.png", "deletion.png"]
+    for picture in links.pictures:
+        with Image.open(run_folder / "explain" / unquote(str(picture["src"]))) as opened:
+            assert [str(side) for side in opened.size] == [picture["width"], picture["height"]]
+        assert picture["loading"] == "lazy"
+        assert picture["alt"]
+    assert not [address for address in links.addresses if re.match(r"\w+:|//", address)]
+    assert page.index("overview.png") < page.index("<table")
     for shown in ("precision: share", "recall: share", "coverage: share", "distance of samples to training images"):
         assert shown in page
-    assert 'src="http' not in page
-    assert 'href="http' not in page
+    folder = tmp_path / "copy"
+    shutil.copytree(run_folder, folder, ignore=shutil.ignore_patterns("wandb"))
+    words = [*FAST, *QUIET, f"output={folder}", "limit=3", "report.self_contained=true"]
+    explain(CONFIGS, words)
+    whole = Links((folder / "explain" / "report.html").read_text())
+    assert len(whole.pictures) == len(links.pictures)
+    assert all(str(picture["src"]).startswith("data:image/png;base64,") for picture in whole.pictures)
     assert "test-00002" in page
     assert "&#34;recipe&#34;: &#34;lbfgs&#34;" in page
 

@@ -25,7 +25,8 @@ from overpaint.pipeline.writer import (
     variant_arrays,
 )
 from overpaint.report.image_plots import image_plots
-from overpaint.report.plots.overview import figure_png, overview_figure
+from overpaint.report.plots.images import figure_png
+from overpaint.report.plots.overview import overview_figure
 from overpaint.report.run import write_report
 
 SHOWN = 8
@@ -150,7 +151,9 @@ class Explanation:
             The report's path.
         """
         folder = Path(folder).expanduser()
-        draw = partial(image_plots, metrics=self.runner.metrics, class_names=self.class_names)
+        draw = partial(
+            image_plots, metrics=self.runner.metrics, class_names=self.class_names, probes=self.runner.probes
+        )
         folders = RowWriter(folder, self.class_names, draw).write(self.rows)
         real = (255 * self.images).round().to(torch.uint8).cpu()
         write_report(folder, folders, self.runner, real, [], {}, "overpaint.explain(...)")

@@ -32,8 +32,9 @@ from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import RowWriter
 from overpaint.report.image_plots import image_plots
-from overpaint.report.run import log_report, print_report, write_report
+from overpaint.report.run import print_report, write_report
 from overpaint.report.wandb.run import RunningScores, start_run
+from overpaint.report.wandb.tables import log_report
 
 TYPES: dict[str, Any] = {
     "images": str | None,
@@ -97,6 +98,7 @@ def _read_settings(configs: Path, overrides: Sequence[str]) -> Settings:
     settings = load_settings(configs, "explain", overrides)
     checked_types(settings, TYPES)
     checked_types(settings["logger"], get_type_hints(start_run), "logger.")
+    checked_types(settings["report"], {"self_contained": bool}, "report.")
     if settings["limit"] < 0 or settings["batch_size"] < 1 or settings["seeds"] < 1:
         raise OverpaintError(
             f"limit={settings['limit']} must not be negative, batch_size={settings['batch_size']} and "
@@ -164,7 +166,7 @@ def _predict(
     if not missing:
         return
     class_names = list(runner.classifier.class_names)
-    draw = partial(image_plots, metrics=runner.metrics, class_names=class_names)
+    draw = partial(image_plots, metrics=runner.metrics, class_names=class_names, probes=runner.probes)
     writer = RowWriter(cache.folder, class_names, draw, cache.keys)
     ground_truth = None
     if split.ground_truth is not None:
@@ -191,7 +193,9 @@ def _report(
     folder = cache.folder
     cache.list_folder()
     folders = [path for name in data.split.names for path in cache.complete_folders(name)]
-    report = write_report(folder, folders, runner, data.real, data.skipped, settings, " ".join(command))
+    report = write_report(
+        folder, folders, runner, data.real, data.skipped, settings, " ".join(command), **settings["report"]
+    )
     if run is not None:
         log_report(run, report)
     print_report(report, console)

@@ -41,6 +41,11 @@ class Diversity(Probe):
         if not values or not all(0 <= v < math.inf for v in values) or len(set(values)) < len(values):
             raise OverpaintError(f"probes.diversity.values={values} must be different numbers, none negative")
 
+    @property
+    def settings(self) -> list[str]:
+        """The values as they stand in the names of the numbers, smallest first."""
+        return [setting(value) for value in sorted(self.values)]
+
     def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""
         if not len(inputs.images):
@@ -49,7 +54,7 @@ class Diversity(Probe):
         sets = zip(self.values, inputs.inpainter.for_diversities(*asked, self.values), strict=True)
         empty = (~inputs.regions.flatten(1).any(1)).tolist()
         return joined(
-            {f"{value:g}": [_of_one_value(variants, *row) for row in enumerate(empty)] for value, variants in sets}
+            {setting(value): [_of_one_value(variants, *row) for row in enumerate(empty)] for value, variants in sets}
         )
 
 
@@ -66,3 +71,8 @@ def _of_one_value(variants: Variants, row: int, empty: bool) -> ProbeResult:
     if empty:
         return ProbeResult(dict.fromkeys(numbers, math.nan))
     return ProbeResult(numbers, {"variants": variants.images[row][different][:SHOWN]})
+
+
+def setting(value: float) -> str:
+    """Returns a value as it stands in the names of numbers."""
+    return f"{value:g}"

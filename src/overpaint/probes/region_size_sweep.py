@@ -48,6 +48,11 @@ class RegionSizeSweep(Probe):
         if self.num_variants is not None and self.num_variants < 1:
             raise OverpaintError(f"probes.region_size_sweep.num_variants={self.num_variants} must be at least 1")
 
+    @property
+    def settings(self) -> list[str]:
+        """The sizes as they stand in the names of the numbers, smallest first."""
+        return [percent(fraction) for fraction in sorted(self.fractions)]
+
     def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""
         found = {}

@@ -1,6 +1,6 @@
 """The pictures of one explained image: overview, curves of the metrics, annotated objects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from overpaint.core.types import Explanation, MetricResult
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.charts import LayerCurve, ScoreCurve
-from overpaint.pipeline.artifacts import map_artifact
+from overpaint.probes.base import Probe
 from overpaint.report.plots.curves import Curve, curves_chart
 from overpaint.report.plots.objects import boxes_picture
 from overpaint.report.plots.overview import overview
@@ -23,7 +23,8 @@ def image_plots(
     variants: Mapping[str, NDArray[Any]] | None,
     title: str,
     metrics: Mapping[str, SaliencyMetric],
-    class_names: list[str],
+    class_names: Sequence[str],
+    probes: Mapping[str, Probe] | None = None,
 ) -> dict[str, bytes]:
     """Draws what there is to draw of a row.
 
@@ -35,6 +36,7 @@ def image_plots(
         title: What stands above.
         metrics: The metrics by name.
         class_names: The classifier's.
+        probes: The probes by name.
 
     Returns:
         PNG files' contents, by their names.
@@ -57,13 +59,13 @@ def image_plots(
     if explanation.ground_truth is not None and arrays["objects"].any():
         first = methods[0]
         pictures["objects.png"] = boxes_picture(
-            arrays["image"], arrays[map_artifact(first)], arrays["objects"], arrays["region"], f"{title} · {first}"
+            arrays["image"], arrays[f"map_{first}"], arrays["objects"], arrays["region"], f"{title} · {first}"
         )
     probed = {
         name: (found[row].numbers, {key: np.asarray(values.cpu()) for key, values in found[row].arrays.items()})
         for name, found in explanation.probe_results.items()
     }
-    return pictures | probe_image_plots(probed, title, class_names)
+    return pictures | probe_image_plots(probes or {}, probed, title, class_names)
 
 
 def _curve(result: MetricResult) -> Curve | None:

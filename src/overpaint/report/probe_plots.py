@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from overpaint.core.files import read_arrays
 from overpaint.core.names import safe_file_name
-from overpaint.probes.controls import verdict
+from overpaint.probes.base import Probe
+from overpaint.probes.boundary_search import BoundarySearch
+from overpaint.probes.controls import Controls, verdict
+from overpaint.probes.diversity import Diversity
+from overpaint.probes.region_size_sweep import RegionSizeSweep
+from overpaint.probes.stability import Stability
 from overpaint.report.plots.acceptance import controls_chart, mean_sizes_chart, sizes_chart
 from overpaint.report.plots.boundary import flip_chart, flip_picture
 from overpaint.report.plots.diversity import diversity_chart, mean_diversity_chart
 from overpaint.report.plots.intervals import Numbers
+from overpaint.report.plots.numbers import numbers_chart
 from overpaint.report.plots.patches import patch_map
 from overpaint.report.plots.stability import stability_chart
 from overpaint.report.run_plots import RunPlot, Topic
@@ -25,56 +31,70 @@ PATCHES = "What may stand in the salient regions of each class"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How a probe's findings are shown; what is None is left out.
+class ProbePlots:
+    """How the results of a kind of probe are shown; what is None is left out.
 
     Attributes:
-        image: Draws those of an image from its numbers, its arrays, a title and the names of the classes.
-        run: Draws those of all images from their numbers and a title.
+        image: Draws those of an image from the probe, its numbers, its arrays, a title and the names of the classes.
+        run: Draws those of all images from the probe, their numbers and a title.
         caption: What ``run`` shows.
         sentence: Says what an image's numbers mean.
     """
 
-    image: Callable[[Numbers, Arrays, str, Sequence[str]], bytes] | None = None
-    run: Callable[[Sequence[Numbers], str], bytes] | None = None
+    image: Callable[[Any, Numbers, Arrays, str, Sequence[str]], bytes] | None = None
+    run: Callable[[Any, Sequence[Numbers], str], bytes] | None = None
     caption: str = ""
-    sentence: Callable[[Mapping[str, float | None]], str] | None = None
+    sentence: Callable[[Numbers], str] | None = None
 
 
-SHOWN: dict[str, Shown] = {
-    "region_size_sweep": Shown(
-        lambda numbers, arrays, title, _: sizes_chart(numbers, arrays, title),
-        mean_sizes_chart,
+PLOTS: dict[type[Probe], ProbePlots] = {
+    RegionSizeSweep: ProbePlots(
+        lambda probe, numbers, arrays, title, _: sizes_chart(probe.settings, numbers, arrays, title),
+        lambda probe, rows, title: mean_sizes_chart(probe.settings, rows, title),
         "Acceptance over the size of the region",
     ),
-    "diversity": Shown(
-        lambda numbers, arrays, title, _: diversity_chart(numbers, arrays, title),
-        mean_diversity_chart,
+    Diversity: ProbePlots(
+        lambda probe, numbers, arrays, title, _: diversity_chart(probe.settings, numbers, arrays, title),
+        lambda probe, rows, title: mean_diversity_chart(probe.settings, rows, title),
         "What variants that differ more cost in fit",
     ),
-    "boundary_search": Shown(
-        lambda numbers, arrays, title, names: flip_picture(arrays, numbers, title, names),
-        flip_chart,
+    BoundarySearch: ProbePlots(
+        lambda _, numbers, arrays, title, names: flip_picture(arrays, numbers, title, names),
+        lambda _, rows, title: flip_chart(rows, title),
         "What lies beyond the acceptable variations",
     ),
-    "stability": Shown(run=stability_chart, caption="Do the latents stay when the input is slightly transformed?"),
-    "controls": Shown(
-        lambda numbers, _, title, __: controls_chart([numbers], title),
-        controls_chart,
+    Stability: ProbePlots(
+        run=lambda _, rows, title: stability_chart(rows, title),
+        caption="Do the latents stay when the input is slightly transformed?",
+    ),
+    Controls: ProbePlots(
+        lambda _, numbers, __, title, ___: controls_chart([numbers], title),
+        lambda _, rows, title: controls_chart(rows, title),
         "Acceptance of the variants beside controls",
         verdict,
     ),
 }
-"""The probes that have more to show than their numbers, by their names."""
+"""The kinds of probe that have plots of their own; of any other, each number is a bar."""
+
+GENERIC = ProbePlots(run=lambda _, rows, title: numbers_chart(rows, title), caption="The numbers of the probe")
+
+
+def plots_of(probe: Probe) -> ProbePlots:
+    """Returns how a probe's results are shown, by its class: a copy of its yaml under another name is shown alike."""
+    return PLOTS.get(type(probe), GENERIC)
 
 
 def probe_image_plots(
-    probed: Mapping[str, tuple[Numbers, Arrays]], title: str, class_names: Sequence[str]
+    probes: Mapping[str, Probe],
+    results: Mapping[str, tuple[Numbers, Arrays]],
+    title: str,
+    class_names: Sequence[str],
 ) -> dict[str, bytes]:
-    """Draws the findings of an image's probes.
+    """Draws the results of an image's probes.
 
     Args:
-        probed: Their numbers and arrays, by the probe's name.
+        probes: The probes by name.
+        results: Their numbers and arrays, by the same names.
         title: What stands above.
         class_names: The classifier's.
 
@@ -82,35 +102,43 @@ def probe_image_plots(
         PNG files' contents, by their names.
     """
     return {
-        f"probe_{name}.png": shown.image(numbers, arrays, f"{name}: {title}", class_names)
-        for name, (numbers, arrays) in probed.items()
-        if (shown := SHOWN.get(name)) is not None and shown.image is not None
+        f"probe_{name}.png": draw(probes[name], numbers, arrays, f"{name}: {title}", class_names)
+        for name, (numbers, arrays) in results.items()
+        if (draw := plots_of(probes[name]).image) is not None
     }
 
 
-def probe_plots(rows: Mapping[str, Sequence[Numbers]]) -> list[RunPlot]:
-    """Draws the findings of all images' probes.
+def probe_plots(probes: Mapping[str, Probe], rows: Mapping[str, Sequence[Numbers]]) -> list[RunPlot]:
+    """Draws the results of all images' probes.
 
     Args:
-        rows: The numbers of each row, by the probe's name.
+        probes: The probes by name.
+        rows: The numbers of each row, by the same names.
     """
-    charts = []
+    plots = []
     for name, numbers in rows.items():
-        shown = SHOWN.get(name)
-        if shown is not None and shown.run is not None and numbers:
-            picture = shown.run(numbers, f"{name}, {len(numbers)} rows")
-            charts.append(RunPlot(f"probe_{name}", shown.caption, picture, Topic.VARIANTS))
-    return charts
+        own = plots_of(probes[name])
+        if own.run is not None and numbers:
+            picture = own.run(probes[name], numbers, f"{name}, {len(numbers)} rows")
+            plots.append(
+                RunPlot(
+                    f"probe_{name}",
+                    own.caption if own is not GENERIC else f"{name}: {own.caption}",
+                    picture,
+                    Topic.VARIANTS,
+                )
+            )
+    return plots
 
 
-def sentences(probed: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    """Says what an image's probes mean, those that can say it."""
-    found = []
-    for name, numbers in probed.items():
-        shown = SHOWN.get(name)
-        if shown is not None and shown.sentence is not None:
-            found.append(shown.sentence(numbers))
-    return found
+def sentences(probes: Mapping[str, Probe], numbers: Mapping[str, Numbers]) -> list[str]:
+    """Says what an image's probes mean, those that can say it.
+
+    Args:
+        probes: The probes by name.
+        numbers: What each found out about the image.
+    """
+    return [say(numbers[name]) for name, probe in probes.items() if (say := plots_of(probe).sentence) is not None]
 
 
 def patch_charts(folders: Sequence[Path], classes: Sequence[str]) -> list[RunPlot]:

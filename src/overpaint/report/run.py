@@ -1,5 +1,6 @@
-"""The report of a run: its tables, charts and page, in files, in the terminal and in W&B."""
+"""The report of a run: its tables, plots and page, in files and in the terminal."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,14 @@ from torch import Tensor
 
 from overpaint.data.base import Skipped
 from overpaint.pipeline.runner import Runner
+from overpaint.report.html.page import write_html
+from overpaint.report.kid import variants_kid
 from overpaint.report.metric_plots import metric_plots
 from overpaint.report.probe_plots import patch_charts, probe_plots
-from overpaint.report.run_plots import RunPlot
-from overpaint.report.tables.leaderboard import leaderboard_table, wandb_leaderboard, wandb_pairs
+from overpaint.report.run_plots import RunPlot, write_plots
+from overpaint.report.tables.leaderboard import leaderboard_table
 from overpaint.report.tables.scoreboard import Scoreboard
-from overpaint.report.tables.summary import terminal_table, variants_kid, wandb_picture, wandb_table, write_summary
+from overpaint.report.tables.summary import image_row, terminal_table, write_tables
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,13 @@ class RunReport:
     Attributes:
         folders: The folders of its rows.
         board: Their metrics.
-        charts: The charts of all rows.
+        plots: The plots of all rows.
         summary: The means.
     """
 
     folders: Sequence[Path]
     board: Scoreboard
-    charts: Sequence[RunPlot]
+    plots: Sequence[RunPlot]
     summary: Mapping[str, Any]
 
 
@@ -40,12 +43,13 @@ def write_report(
     folder: Path,
     folders: Sequence[Path],
     runner: Runner,
-    real: UInt8[Tensor, "real channel height width"],
+    real: UInt8[Tensor, "real channel *space"],
     skipped: Sequence[Skipped],
     settings: Mapping[str, Any],
     command: str,
+    self_contained: bool = False,
 ) -> RunReport:
-    """Writes the tables, the charts and the page of explained rows.
+    """Writes the tables, the plots and the page of explained rows.
 
     Args:
         folder: The folder of all explanations.
@@ -53,25 +57,26 @@ def write_report(
         runner: What explained them.
         real: Real images, with which variants are compared.
         skipped: Files that could not be read.
-        settings: The merged configuration.
+        settings: The merged configuration; empty: there is none.
         command: The command that made them.
+        self_contained: Whether the page holds its pictures.
     """
     controls = [name for name, method in runner.methods.items() if method.is_control]
-    board = Scoreboard(folders, list(runner.methods), runner.metrics, controls, list(runner.probes))
-    charts = [*metric_plots(board, runner.classifier), *probe_plots(board.probe_results)]
-    charts += patch_charts(folders, [result["target"] for result in board.results])
+    board = Scoreboard(folders, list(runner.methods), runner.metrics, controls, runner.probes)
+    plots = [*metric_plots(board, runner.classifier), *probe_plots(runner.probes, board.probe_results)]
+    plots += patch_charts(folders, [result["target"] for result in board.results])
     more = {"variants_kid": variants_kid(folders, real, runner.classifier)} if runner.inpainter else {}
-    summary = write_summary(folder, board, charts, skipped, settings, command, more)
-    return RunReport(folders, board, charts, summary)
+    summary = write_tables(folder, board, skipped, more)
+    write_plots(folder, plots)
+    rows = [image_row(result) for result in board.results]
+    write_html(folder, board, rows, plots, summary, settings, command, descriptions(runner), self_contained)
+    return RunReport(folders, board, plots, summary)
 
 
-def log_report(run: Any, report: RunReport) -> None:
-    """Logs a report to a W&B run."""
-    board = report.board
-    run.log({"explanations": wandb_table(report.folders, board.methods, list(board.metrics))})
-    run.log({"leaderboard": wandb_leaderboard(board.standings), "pairs": wandb_pairs(board.comparisons)})
-    run.log({f"charts/{chart.name}": wandb_picture(chart.picture) for chart in report.charts})
-    run.summary.update(dict(report.summary))
+def descriptions(runner: Runner) -> dict[str, str]:
+    """Returns what each method, metric and probe is: the first line of its class's documentation."""
+    parts: dict[str, object] = {**runner.methods, **runner.metrics, **runner.probes}
+    return {name: (inspect.getdoc(type(part)) or "").split("\n")[0].replace("`", "") for name, part in parts.items()}
 
 
 def print_report(report: RunReport, console: Console) -> None:

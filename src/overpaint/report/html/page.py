@@ -1,8 +1,8 @@
-"""Writes the report: one page that holds its pictures and needs no network."""
+"""The report's page: pictures first, tables and charts after, details folded."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ from jinja2 import Environment, PackageLoader
 
 from overpaint.core.files import read_csv, write_bytes
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS
+from overpaint.report.html.pictures import PagePicture, Pictures
 from overpaint.report.probe_plots import sentences
 from overpaint.report.run_plots import RunPlot
 from overpaint.report.tables.leaderboard import leaderboard_view
 from overpaint.report.tables.scoreboard import Scoreboard
+from overpaint.report.tables.summary import shown
 
 COLUMNS = (
     "name",
@@ -28,39 +30,7 @@ COLUMNS = (
     "realism",
     "diversity",
 )
-
-
-def shown(value: Any, absent: str = "–") -> str:
-    """Writes a number to three digits, and ``absent`` for None."""
-    if value is None:
-        return absent
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _inline(picture: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture).decode()
-
-
-def _pictures(folder: Path) -> list[str]:
-    """Returns an image's pictures, the overview first."""
-    others = sorted(path for path in folder.glob("*.png") if path.name != "overview.png")
-    return [_inline(path.read_bytes()) for path in [folder / "overview.png", *others]]
-
-
-def _method_table(result: Mapping[str, Any], board: Scoreboard) -> list[list[str]]:
-    """Returns an image's table of methods: a heading, and a row for each of them."""
-    rows = [["method", "queries", "relative error", *board.scores]]
-    for method in board.methods:
-        own, metrics = result["methods"][method], result["metrics"].get(method, {})
-        numbers = [own["queries"], own.get("relative_error"), *(metrics.get(name) for name in board.scores)]
-        rows.append([method + (" (flat)" if own["flat"] else ""), *(shown(number) for number in numbers)])
-    return rows
-
-
-def _probe_rows(result: Mapping[str, Any], probes: Sequence[str]) -> list[tuple[str, str]]:
-    """Returns what an image's probes found: names and numbers."""
-    return [(f"{name}: {key}", shown(value)) for name in probes for key, value in result["probes"][name].items()]
-
+"""The columns of the table of all images."""
 
 GENERATOR_PICTURES = {
     "samples.png": "Painted from random latents: what the variants are made of.",
@@ -81,6 +51,110 @@ MEASURES = {
     "samples/fid_like": "Fréchet distance in the classifier's features (FID-like)",
     "dcgan/memorization_ratio": "distance of samples to training images, relative to that of real held-out images",
 }
+"""The measures of the generator's samples, and what they mean."""
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """What the page shows of a row.
+
+    Attributes:
+        numbers: Its numbers by name.
+        overview: The picture that stands in the gallery.
+        pictures: Further pictures, folded away.
+        sentences: What its probes mean.
+        methods: A table of its methods: a heading, and a row for each.
+        probes: The numbers of its probes: names and values.
+    """
+
+    numbers: Mapping[str, Any]
+    overview: PagePicture
+    pictures: Sequence[PagePicture]
+    sentences: Sequence[str]
+    methods: Sequence[Sequence[str]]
+    probes: Sequence[tuple[str, str]]
+
+
+def write_html(
+    folder: Path,
+    board: Scoreboard,
+    rows: Sequence[Mapping[str, Any]],
+    plots: Sequence[RunPlot],
+    summary: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    command: str,
+    descriptions: Mapping[str, str],
+    self_contained: bool,
+) -> None:
+    """Writes ``report.html``.
+
+    Args:
+        folder: The folder of all explanations; the run's is its parent.
+        board: The rows' folders and their metrics.
+        rows: The rows' numbers.
+        plots: The plots of all rows, whose files are written already.
+        summary: The means.
+        settings: The merged configuration.
+        command: The command that made them.
+        descriptions: What each method, metric and probe is, by its name.
+        self_contained: Whether the page holds its pictures; otherwise they are files beside it, which a browser loads
+            when they come into sight.
+    """
+    pictures = Pictures(folder, self_contained)
+    environment = Environment(loader=PackageLoader("overpaint.report.html", "."), autoescape=True)
+    environment.filters["shown"] = shown
+    plain = [plot for plot in plots if not plot.fold]
+    page = environment.get_template("report.html.j2").render(
+        title=folder.parent.name,
+        command=command,
+        columns=[name for name in COLUMNS if any(name in row for row in rows)],
+        rows=[_page_row(*each, board, pictures) for each in zip(board.folders, board.results, rows, strict=True)],
+        summary=summary,
+        leaderboard=leaderboard_view(board.standings, board.labels) if board.scores else None,
+        unmeasured=board.unmeasured,
+        charts=[(plot, pictures.of(folder / plot.file, plot.caption)) for plot in plain],
+        folds={
+            fold: [(plot, pictures.of(folder / plot.file, plot.caption)) for plot in plots if plot.fold == fold]
+            for fold in dict.fromkeys(plot.fold for plot in plots if plot.fold)
+        },
+        generator=[
+            (pictures.of(folder.parent / file, caption), file != NEIGHBOURS)
+            for file, caption in GENERATOR_PICTURES.items()
+            if (folder.parent / file).is_file()
+        ],
+        training=_last_training_metrics(folder.parent),
+        configuration=json.dumps(settings, indent=2, ensure_ascii=False) if settings else "",
+        descriptions=descriptions,
+    )
+    write_bytes(folder / "report.html", page.encode(errors="replace"))
+
+
+def _page_row(
+    folder: Path, result: Mapping[str, Any], numbers: Mapping[str, Any], board: Scoreboard, pictures: Pictures
+) -> PageRow:
+    overview = folder / "overview.png"
+    others = sorted(path for path in folder.glob("*.png") if path != overview)
+    alt = f"{result['name']}, {result['target']}: image, maps, salient region and variants"
+    return PageRow(
+        numbers=numbers,
+        overview=pictures.of(overview, alt),
+        pictures=[pictures.of(path, f"{result['name']}: {path.stem.replace('_', ' ')}") for path in others],
+        sentences=sentences(board.probes, {name: result["probes"][name] for name in board.probes}),
+        methods=_method_table(result, board),
+        probes=[
+            (f"{name}: {key}", shown(value)) for name in board.probes for key, value in result["probes"][name].items()
+        ],
+    )
+
+
+def _method_table(result: Mapping[str, Any], board: Scoreboard) -> list[list[str]]:
+    """Returns a row's table of methods: a heading, and a row for each of them."""
+    rows = [["method", "queries", "relative error", *board.scores]]
+    for method in board.methods:
+        own, metrics = result["methods"][method], result["metrics"].get(method, {})
+        numbers = [own["queries"], own.get("relative_error"), *(metrics.get(name) for name in board.scores)]
+        rows.append([method + (" (flat)" if own["flat"] else ""), *(shown(number) for number in numbers)])
+    return rows
 
 
 def _last_training_metrics(run: Path) -> dict[str, str]:
@@ -89,53 +163,3 @@ def _last_training_metrics(run: Path) -> dict[str, str]:
     for row in read_csv(run / "metrics.csv"):
         last |= {MEASURES[name]: f"{float(value):.3g}" for name, value in row.items() if name in MEASURES and value}
     return last
-
-
-def write_html(
-    folder: Path,
-    board: Scoreboard,
-    rows: Sequence[Mapping[str, Any]],
-    charts: Sequence[RunPlot],
-    summary: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    command: str,
-) -> None:
-    """Writes ``report.html``.
-
-    Args:
-        folder: The folder of all explanations; the run's is its parent.
-        board: The images' folders and their metrics.
-        rows: The images' numbers.
-        charts: The charts of the metrics.
-        summary: The means.
-        settings: The merged configuration.
-        command: The command that made them.
-    """
-    environment = Environment(loader=PackageLoader("overpaint.report.html", "."), autoescape=True)
-    environment.filters["shown"] = shown
-    page = environment.get_template("report.html.j2").render(
-        title=folder.parent.name,
-        command=command,
-        columns=[name for name in COLUMNS if any(name in row for row in rows)],
-        rows=rows,
-        summary=summary,
-        pictures=[_pictures(path) for path in board.folders],
-        methods=[_method_table(result, board) for result in board.results],
-        probed=[_probe_rows(result, board.probes) for result in board.results],
-        sentences=[sentences({n: result["probes"][n] for n in board.probes}) for result in board.results],
-        leaderboard=leaderboard_view(board.standings, board.labels) if board.scores else None,
-        unmeasured=board.unmeasured,
-        charts=[(chart, _inline(chart.picture)) for chart in charts if not chart.fold],
-        folds={
-            fold: [(chart, _inline(chart.picture)) for chart in charts if chart.fold == fold]
-            for fold in dict.fromkeys(chart.fold for chart in charts if chart.fold)
-        },
-        generator=[
-            (caption, _inline((folder.parent / file).read_bytes()), file != NEIGHBOURS)
-            for file, caption in GENERATOR_PICTURES.items()
-            if (folder.parent / file).is_file()
-        ],
-        training=_last_training_metrics(folder.parent),
-        configuration=json.dumps(settings, indent=2, ensure_ascii=False),
-    )
-    write_bytes(folder / "report.html", page.encode())

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from overpaint.metrics.statistics.bootstrap import Interval
 from overpaint.probes.controls import IN_THE_REGION
-from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of, settings_of
+from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, wrapped
 
 PALE = "#cfe3f2"
@@ -28,10 +28,13 @@ CONTROLS = {
 """What stands at the bars of the controls' chart, from top to bottom."""
 
 
-def sizes_chart(numbers: Numbers, losses: Mapping[str, Float[np.ndarray, " variant"]], title: str) -> bytes:
+def sizes_chart(
+    sizes: Sequence[str], numbers: Numbers, losses: Mapping[str, Float[np.ndarray, " variant"]], title: str
+) -> bytes:
     """Draws what `RegionSizeSweep` found for an image: accepted variants, confidence and loss of each size.
 
     Args:
+        sizes: The probe's settings, as they stand in the names of its numbers.
         numbers: The probe's numbers.
         losses: Its arrays; of these, ``losses_p`` are drawn.
         title: What stands above.
@@ -39,7 +42,6 @@ def sizes_chart(numbers: Numbers, losses: Mapping[str, Float[np.ndarray, " varia
     Returns:
         A PNG file's content.
     """
-    sizes = settings_of([numbers], "acceptance_rate")
     upper, lower, places = *_panels(sizes, title), np.arange(len(sizes))
     different, accepted, confidence, mean, deviation = (
         columns_of([numbers], _named(name, sizes))[0]
@@ -63,17 +65,17 @@ def sizes_chart(numbers: Numbers, losses: Mapping[str, Float[np.ndarray, " varia
     return _finished_sizes(upper, lower, signs)
 
 
-def mean_sizes_chart(rows: Sequence[Numbers], title: str) -> bytes:
+def mean_sizes_chart(sizes: Sequence[str], rows: Sequence[Numbers], title: str) -> bytes:
     """Draws what `RegionSizeSweep` found over images: means, with 95 % intervals over the images.
 
     Args:
+        sizes: The probe's settings, as they stand in the names of its numbers.
         rows: The probe's numbers of each row; those without a region are left out.
         title: What stands above.
 
     Returns:
         A PNG file's content.
     """
-    sizes = settings_of(rows, "acceptance_rate")
     upper, lower, places = *_panels(sizes, title), np.arange(len(sizes))
     rates, confidences, losses, deviations = (
         interval_of(rows, _named(name, sizes)) for name in ("acceptance_rate", "confidence", "loss", "loss_deviation")

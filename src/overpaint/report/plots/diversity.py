@@ -9,16 +9,17 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from overpaint.report.plots.images import picture_grid
-from overpaint.report.plots.intervals import Numbers, interval_of, reach_of, settings_of
+from overpaint.report.plots.intervals import Numbers, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, wrapped
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def diversity_chart(numbers: Numbers, arrays: Arrays, title: str) -> bytes:
+def diversity_chart(settings: Sequence[str], numbers: Numbers, arrays: Arrays, title: str) -> bytes:
     """Draws what `Diversity` found for an image: fit against difference, acceptance, and variants of each value.
 
     Args:
+        settings: The probe's values, as they stand in the names of its numbers.
         numbers: The probe's numbers.
         arrays: Its arrays.
         title: What stands above.
@@ -26,11 +27,11 @@ def diversity_chart(numbers: Numbers, arrays: Arrays, title: str) -> bytes:
     Returns:
         A PNG file's content.
     """
-    values = [value for value in settings_of([numbers], "loss") if f"variants_{value}" in arrays]
+    values = [value for value in settings if f"variants_{value}" in arrays]
     figure = chart(3.4 + 1.05 * len(values))
     heights = [3.4, *[1.05] * len(values)]
     upper, *lines = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    _trade(upper, [numbers], title)
+    _trade(upper, settings, [numbers], title)
     for line, value in zip(lines, values, strict=True):
         axes = line.subplots()
         axes.imshow(picture_grid(arrays[f"variants_{value}"]))
@@ -41,12 +42,13 @@ def diversity_chart(numbers: Numbers, arrays: Arrays, title: str) -> bytes:
     return encode(figure, None)
 
 
-def mean_diversity_chart(rows: Sequence[Numbers], title: str) -> bytes:
+def mean_diversity_chart(settings: Sequence[str], rows: Sequence[Numbers], title: str) -> bytes:
     """Draws what `Diversity` found over images: means; of the shares with 95 % intervals over the images.
 
-    The trade has no intervals: images differ far more in how well they can be resize_to_input than the values do.
+    The trade has no intervals: images differ far more in how well they can be fitted than the values do.
 
     Args:
+        settings: The probe's values, as they stand in the names of its numbers.
         rows: The probe's numbers of each row; those without a region are left out.
         title: What stands above.
 
@@ -54,13 +56,12 @@ def mean_diversity_chart(rows: Sequence[Numbers], title: str) -> bytes:
         A PNG file's content.
     """
     figure = chart(3.4)
-    _trade(figure, rows, title)
+    _trade(figure, settings, rows, title)
     return encode(figure, 64)
 
 
-def _trade(figure: Figure | SubFigure, rows: Sequence[Numbers], title: str) -> None:
+def _trade(figure: Figure | SubFigure, values: Sequence[str], rows: Sequence[Numbers], title: str) -> None:
     """Draws the two panels: fit against difference, and the shares that differ and are accepted."""
-    values = settings_of(rows, "loss")
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
         despine_axes(axes)

@@ -27,9 +27,3 @@ def reach_of(interval: Interval) -> Float[np.ndarray, "2 column"]:
     reach = np.stack([interval.mean - interval.low, interval.high - interval.mean])
     known: Float[np.ndarray, "2 column"] = np.where(np.isfinite(reach), reach, 0)
     return known
-
-
-def settings_of(rows: Sequence[Numbers], name: str) -> list[str]:
-    """Returns the settings, smallest first, for which there are numbers ``name_SETTING``, as they stand there."""
-    names = {key for row in rows for key in row if key.startswith(f"{name}_")}
-    return sorted((key.removeprefix(f"{name}_") for key in names), key=float)

@@ -6,7 +6,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import wandb
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
@@ -47,25 +46,13 @@ def write_leaderboard(
         comparisons: A row each.
         labels: What each metric measures, with its unit.
     """
-    rows = [_known(asdict(standing)) | {"label": labels.get(standing.metric, "")} for standing in standings]
+    rows = [known_values(asdict(standing)) | {"label": labels.get(standing.metric, "")} for standing in standings]
     write_csv(folder / "leaderboard.csv", rows, [*(field.name for field in fields(Standing)), "label"])
-    pairs = [_known(asdict(comparison)) for comparison in comparisons]
+    pairs = [known_values(asdict(comparison)) for comparison in comparisons]
     write_csv(folder / "pairs.csv", pairs, [field.name for field in fields(Comparison)])
 
 
-def wandb_leaderboard(standings: Sequence[Standing]) -> wandb.Table:
-    """Makes a W&B table with a row for each metric and method."""
-    columns: list[str | int] = [field.name for field in fields(Standing)]
-    return wandb.Table(columns=columns, data=[list(_known(asdict(s)).values()) for s in standings])
-
-
-def wandb_pairs(comparisons: Sequence[Comparison]) -> wandb.Table:
-    """Makes a W&B table with a row for each metric and pair of methods."""
-    columns: list[str | int] = [field.name for field in fields(Comparison)]
-    return wandb.Table(columns=columns, data=[list(_known(asdict(c)).values()) for c in comparisons])
-
-
-def _known(row: Mapping[str, Any]) -> dict[str, Any]:
+def known_values(row: Mapping[str, Any]) -> dict[str, Any]:
     """Puts None in place of what is not finite."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 

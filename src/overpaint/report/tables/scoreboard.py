@@ -1,7 +1,7 @@
 """Gathers the metrics of all explained images: what the leaderboard and its charts are made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
 from overpaint.pipeline.artifacts import metric_artifact
 from overpaint.pipeline.cache import read_result
+from overpaint.probes.base import Probe
 from overpaint.report.plots.curves import Band, Curve
 
 NEEDED = (
@@ -33,14 +34,14 @@ class Scoreboard:
         methods: The methods in their order.
         metrics: The metrics by name.
         controls: Those of the methods that know nothing of the classifier.
-        probes: The names of the probes of the variants.
+        probes: The probes of the variants by name.
     """
 
     folders: Sequence[Path]
     methods: Sequence[str]
     metrics: Mapping[str, SaliencyMetric]
     controls: Sequence[str]
-    probes: Sequence[str] = ()
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
     @cached_property
     def results(self) -> list[dict[str, Any]]:

@@ -1,38 +1,21 @@
-"""Gathers the explained images' folders into tables, the page and a W&B table."""
+"""Tables of explained images: results.csv, summary.json, and the table in the terminal."""
 
-import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-import wandb
-from jaxtyping import UInt8
-from PIL import Image
 from rich.table import Table
-from torch import Tensor
 
-from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.files import read_arrays, write_csv, write_json
-from overpaint.core.types import Classifier
+from overpaint.core.files import write_csv, write_json
 from overpaint.data.base import Skipped
-from overpaint.pipeline.artifacts import map_artifact
 from overpaint.pipeline.cache import read_result
-from overpaint.report.html.page import shown, write_html
-from overpaint.report.plots.images import enlarge, map_picture, outlined, picture_grid, to_picture
-from overpaint.report.plots.overview import SHOWN
-from overpaint.report.run_plots import RunPlot, write_plots
 from overpaint.report.tables.leaderboard import write_leaderboard
 from overpaint.report.tables.scoreboard import Scoreboard
-from overpaint.training.generation_metrics import kernel_distance
 
 BOOKKEEPING = ("cache_keys", "image", "targets_of_image", "place_of_target", "methods", "metrics", "probes")
 """What of an image's numbers says nothing of the image."""
-
-LEAST = 50
-"""So many images are needed at least to compare what was painted into them with others."""
 
 OF_VARIANTS = (
     "variants",
@@ -49,24 +32,22 @@ OF_VARIANTS = (
 """Numbers that belong to the region of the first method's map."""
 
 
-def write_summary(
-    folder: Path,
-    board: Scoreboard,
-    charts: Sequence[RunPlot],
-    skipped: Sequence[Skipped],
-    settings: Mapping[str, Any],
-    command: str,
-    more: Mapping[str, float | None],
+def shown(value: Any, absent: str = "–") -> str:
+    """Writes a number to three digits, and ``absent`` for None."""
+    if value is None:
+        return absent
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def write_tables(
+    folder: Path, board: Scoreboard, skipped: Sequence[Skipped], more: Mapping[str, float | None]
 ) -> dict[str, Any]:
-    """Writes the tables, the charts, ``summary.json`` and ``report.html``.
+    """Writes the tables and ``summary.json``.
 
     Args:
         folder: The folder of all explanations.
         board: The explained images and their metrics.
-        charts: The charts of the metrics.
         skipped: Files that could not be read.
-        settings: The merged configuration.
-        command: The command that made them.
         more: Further numbers of all images.
 
     Returns:
@@ -86,30 +67,7 @@ def write_summary(
     write_skipped(folder / "skipped.csv", skipped)
     write_json(folder / "summary.json", summary)
     write_leaderboard(folder, board.standings, board.comparisons, board.labels)
-    write_plots(folder, charts)
-    write_html(folder, board, images, charts, summary, settings, command)
     return summary
-
-
-def variants_kid(
-    explained: Sequence[Path], real: UInt8[Tensor, "real channel height width"], classifier: Classifier
-) -> float | None:
-    """Returns KID of all different variants and real images, in the features of the classifier.
-
-    Args:
-        explained: The images' folders.
-        real: Real images.
-        classifier: The classifier.
-
-    Returns:
-        None for a black box, which has no features, and for the variants of fewer than `LEAST` images, which would
-        differ from real images because they are few.
-    """
-    if not isinstance(classifier, NetworkClassifier) or min(len(explained), len(real)) < LEAST:
-        return None
-    sets = [read_arrays(path / "variants.npz") for path in explained]
-    painted = [torch.from_numpy(own["images"][~own["duplicate"]]) for own in sets]
-    return kernel_distance((real[:2000] / 255).to(classifier.mean), torch.cat(painted).to(classifier.mean), classifier)
 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -176,34 +134,3 @@ def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Tab
     for row in rows:
         table.add_row(*[shown(row.get(name), "-") for name in headings])
     return table
-
-
-def wandb_table(explained: Sequence[Path], methods: Sequence[str], metrics: Sequence[str]) -> wandb.Table:
-    """Makes a W&B table with a row for each image: the pictures and the numbers."""
-    table = None
-    for path in explained:
-        result = read_result(path)
-        arrays = read_arrays(path / "saliency.npz")
-        picture = to_picture(arrays["image"])
-        cells: dict[str, Any] = {"image": wandb.Image(enlarge(picture))}
-        for name in map(map_artifact, methods):
-            if name in arrays:
-                cells[name] = wandb.Image(enlarge(map_picture(arrays[name])))
-        cells["region"] = wandb.Image(enlarge(outlined(picture, arrays["region"])))
-        if (path / "variants.npz").is_file():
-            variants = read_arrays(path / "variants.npz")
-            for word, chosen in (("accepted", variants["accepted"]), ("flipped", ~variants["accepted"])):
-                shown = variants["images"][chosen & ~variants["duplicate"]][:SHOWN]
-                cells[f"{word}_variants"] = wandb.Image(enlarge(picture_grid(shown)))
-        cells |= image_row(result)
-        for row in method_rows(result, methods, metrics):
-            cells |= {f"{row['method']}_{name}": row[name] for name in ("queries", "relative_error", *metrics)}
-        if table is None:
-            table = wandb.Table(columns=list(cells))
-        table.add_data(*[cells.get(str(name)) for name in table.columns])
-    return table if table is not None else wandb.Table(columns=["name"])
-
-
-def wandb_picture(picture: bytes) -> wandb.Image:
-    """Makes a W&B picture of a PNG file's content."""
-    return wandb.Image(Image.open(io.BytesIO(picture)))
