@@ -229,7 +229,7 @@ def test_the_data_know_the_files_of_their_images(tmp_path: Path) -> None:
     (tmp_path / "bb.png").write_text("no picture")
     part, _ = read_files(str(tmp_path), (8, 8), 3, "crop", 0)
     assert part.paths == paths
-    assert part.chosen([2, 0]).paths == [paths[2], paths[0]]
+    assert part.subset([2, 0]).paths == [paths[2], paths[0]]
     data = FolderData(str(tmp_path), image_size=8)
     data.setup()
     for one in (data.train, data.val, data.test):

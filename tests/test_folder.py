@@ -11,6 +11,7 @@ from PIL import Image
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.names import row_folder
+from overpaint.data import reading
 from overpaint.data.base import UNLABELLED, ImageSplit
 from overpaint.data.folder import FolderData, read_files
 from overpaint.data.reading import Box, ResizeMode, Size, read_image, resize_box
@@ -235,8 +236,46 @@ def test_what_is_no_readable_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(OverpaintError, match=rf"data\.root={tmp_path} holds no readable image \(2 files there can't"):
         _set_up(tmp_path)
     _plain(tmp_path / "c.png")
+    # The split is made of the files, before any is read: here each of the three has one.
+    with pytest.raises(OverpaintError, match=r"holds no readable image \(1 files there can't be read\)"):
+        _set_up(tmp_path)
+    for name in ("a.jpg", "b.png"):
+        (tmp_path / name).unlink()
     with pytest.raises(OverpaintError, match=r"holds 1 readable images; training, validation and test need one each"):
         _set_up(tmp_path)
+
+
+def test_only_what_is_needed_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in range(300):
+        folder = tmp_path / ("cat", "dog")[index % 2]
+        folder.mkdir(exist_ok=True)
+        (folder / f"{index}.png").touch()
+    opened: list[Path] = []
+
+    def note(path: Path, size: tuple[int, int], channels: int, resize_mode: ResizeMode) -> torch.Tensor:
+        opened.append(path)
+        return torch.zeros(channels, *size, dtype=torch.uint8)
+
+    monkeypatch.setattr(reading, "read_image", note)
+    data = FolderData(str(tmp_path), image_size=8)
+    data.setup("predict")
+    test = data.open_split("test")
+    assert data.class_names == ["cat", "dog"]
+    assert not opened
+    split, skipped = test.read(range(8))
+    assert len(opened) == len(split) == 8 < len(test) == 30
+    assert not skipped
+    data.setup("test")
+    assert list(data.test.names[:8]) == list(split.names)
+    assert len(opened) == 8 + 30
+    data.setup("fit")
+    data.setup("fit")
+    assert len(opened) == 8 + 300
+    whole = FolderData(str(tmp_path), image_size=8)
+    whole.setup()
+    assert [s.names for s in (whole.train, whole.val, whole.test)] == [
+        s.names for s in (data.train, data.val, data.test)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def _fake(monkeypatch: pytest.MonkeyPatch, dataset: str, **changes: Any) -> list
 
 def _set_up(dataset: Name, **settings: Any) -> TorchvisionData:
     data = TorchvisionData(dataset, **settings)
+    data.prepare_data()
     data.setup()
     return data
 

@@ -156,7 +156,7 @@ class Explanation:
         )
         folders = RowWriter(folder, self.class_names, draw).write(self.rows)
         real = (255 * self.images).round().to(torch.uint8).cpu()
-        write_report(folder, folders, self.runner, real, [], {}, "overpaint.explain(...)")
+        write_report(folder, folders, self.runner, lambda: real, [], {}, "overpaint.explain(...)")
         return folder / "report.html"
 
     def _repr_html_(self) -> str:

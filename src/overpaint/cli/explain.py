@@ -1,6 +1,6 @@
 """``explain.py``: settings, parts, data, run, report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +32,7 @@ from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import RowWriter
 from overpaint.report.image_plots import image_plots
+from overpaint.report.kid import COMPARED
 from overpaint.report.run import print_report, write_report
 from overpaint.report.wandb.run import RunningScores, start_run
 from overpaint.report.wandb.tables import log_report
@@ -56,12 +57,12 @@ class ExplainData:
 
     Attributes:
         split: The images to explain.
-        real: Real images, with which variants can be compared.
+        real: Reads real images, with which variants can be compared.
         skipped: Files that could not be read.
     """
 
     split: ImageSplit
-    real: UInt8[Tensor, "real channel height width"]
+    real: Callable[[], UInt8[Tensor, "real channel height width"]]
     skipped: Sequence[Skipped]
 
 
@@ -119,11 +120,14 @@ def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
     size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
     limit = settings["limit"]
     data: ImageData = instantiate(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
-    data.setup("test")
+    data.prepare_data()
+    unread = data.open_split("test")
+    split, skipped = unread.read(range(min(limit or len(unread), len(unread))))
     if data.class_names and data.class_names != classifier.class_names:
         _say(["The data's classes are not the classifier's; labels are left out"])
-    split = data.test.chosen(range(min(limit or len(data.test), len(data.test))))
-    return ExplainData(split, data.test.images, data.skipped)
+    if skipped:
+        _say([f"{len(skipped)} files could not be read and were left out; skipped.csv lists them"])
+    return ExplainData(split, lambda: unread.read(range(min(COMPARED, len(unread))))[0].images, skipped)
 
 
 def _read_image_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
@@ -136,7 +140,7 @@ def _read_image_files(settings: Settings, classifier: Classifier, annotations: A
         split = replace(split, ground_truth=objects)
     if skipped:
         _say([f"{len(skipped)} files could not be read and were left out; skipped.csv lists them"])
-    return ExplainData(split, split.images, skipped)
+    return ExplainData(split, lambda: split.images, skipped)
 
 
 def _open_cache(settings: Settings, runner: Runner, split: ImageSplit) -> Cache:
@@ -181,7 +185,7 @@ def _predict(
         enable_model_summary=False,
         callbacks=[PredictionWriter(writer), RunningScores(run), *([progress] if progress else [])],
     )
-    data = PredictDataModule(split.chosen(missing), settings["batch_size"])
+    data = PredictDataModule(split.subset(missing), settings["batch_size"])
     guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
     _say([f"Note: {note}" for note in runner.engine.notes])
 

@@ -56,6 +56,8 @@ def train(configs: Path, words: Sequence[str]) -> None:
     finally:
         if run is not None:
             run.finish()
+    if FIRST_PROCESS:  # again: the test split has been read since
+        write_skipped(Path(settings["output"]) / "skipped.csv", data.skipped)
     _report(Path(settings["output"]))
 
 

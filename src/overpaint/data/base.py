@@ -1,6 +1,7 @@
-"""What every data set offers: three parts held in memory as bytes, and loaders over them."""
+"""Data sets: splits of images, read when they are needed, and loaders over them."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class ImageSplit(Dataset[Batch]):
-    """One part of a data set, in memory.
+    """A split of a data set, in memory as bytes.
 
     Attributes:
         images: Grey or RGB, 0 to 255.
         labels: Class indices, or -1.
-        names: A name for each image, unique in the part.
+        names: A name for each image, unique in the split.
         ground_truth: The annotated objects of each image, in data sets that know them.
         paths: The file of each image, where each has its own.
     """
@@ -43,8 +44,8 @@ class ImageSplit(Dataset[Batch]):
         """Returns a whole batch at once, its images in ``[0, 1]``; DataLoader calls this when it is there."""
         return Batch(self.images[indices].float() / 255, self.labels[indices], [self.names[i] for i in indices])
 
-    def chosen(self, indices: Sequence[int]) -> "ImageSplit":
-        """Returns some of the images as a part of their own."""
+    def subset(self, indices: Sequence[int]) -> "ImageSplit":
+        """Returns some of the images as a split of their own."""
         rows = list(indices)
         objects = None if self.ground_truth is None else [self.ground_truth[i] for i in rows]
         paths = None if self.paths is None else [self.paths[i] for i in rows]
@@ -59,12 +60,42 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True)
+class UnreadSplit:
+    """A split of a data set whose images are read when they are asked for.
+
+    Attributes:
+        count: How many images it has.
+        read: Reads those of some indices; returns them, and the files among them that can't be read.
+    """
+
+    count: int
+    read: Callable[[Sequence[int]], tuple[ImageSplit, list[Skipped]]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read_all(self) -> tuple[ImageSplit, list[Skipped]]:
+        """Reads all images."""
+        return self.read(range(self.count))
+
+
+STAGES: dict[str | None, tuple[str, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": (),
+    None: ("train", "val", "test"),
+}
+"""The splits that Lightning's stages read; what is explained is read from the test split as far as it is asked for."""
+
+
 def _as_is(batch: Any) -> Any:
     return batch
 
 
-class ImageData(L.LightningDataModule):
-    """Base of the data sets: a subclass sets the three parts and the class names in ``setup``.
+class ImageData(L.LightningDataModule, ABC):
+    """Base of the data sets: a subclass opens its splits, unread, in `open_split`; ``setup`` reads what a stage needs.
 
     Args:
         image_size: Height and width of the images in pixels, or the side of square ones.
@@ -74,14 +105,12 @@ class ImageData(L.LightningDataModule):
 
     Attributes:
         input_size: Height and width of the images.
+        class_names: The name of each class, once a split is open.
+        skipped: Files that could not be read, of the splits that were.
 
     Raises:
         OverpaintError: If the images can't be of that size or those channels.
     """
-
-    train: ImageSplit
-    val: ImageSplit
-    test: ImageSplit
 
     def __init__(self, image_size: int | Sequence[int], channels: int, batch_size: int, seed: int) -> None:
         super().__init__()
@@ -92,17 +121,55 @@ class ImageData(L.LightningDataModule):
         self.channels, self.batch_size, self.seed = channels, batch_size, seed
         self.class_names: list[str] = []
         self.skipped: list[Skipped] = []
+        self._splits: dict[str, ImageSplit] = {}
         self.allow_zero_length_dataloader_with_multiple_devices = True
 
-    def _loader(self, part: ImageSplit, shuffle: bool, drop_last: bool = False) -> DataLoader[Batch]:
+    @abstractmethod
+    def open_split(self, name: str) -> UnreadSplit:
+        """Opens a split without reading its images, and sets the class names.
+
+        Args:
+            name: ``train``, ``val`` or ``test``.
+
+        Raises:
+            OverpaintError: If the data are not there.
+        """
+
+    def setup(self, stage: str | None = None) -> None:
+        """Reads the splits that a stage needs into memory, each once.
+
+        Args:
+            stage: ``fit``, ``validate``, ``test`` or ``predict``; None: all splits.
+        """
+        for name in STAGES[stage]:
+            if name not in self._splits:
+                self._splits[name], skipped = self.open_split(name).read_all()
+                self.skipped += skipped
+
+    @property
+    def train(self) -> ImageSplit:
+        """The training split, after ``setup("fit")``."""
+        return self._splits["train"]
+
+    @property
+    def val(self) -> ImageSplit:
+        """The validation split, after ``setup("fit")``."""
+        return self._splits["val"]
+
+    @property
+    def test(self) -> ImageSplit:
+        """The test split, after ``setup("test")``."""
+        return self._splits["test"]
+
+    def _loader(self, split: ImageSplit, shuffle: bool, drop_last: bool = False) -> DataLoader[Batch]:
         # Its order depends on (seed, epoch) alone, so that a resumed run sees what an uninterrupted one would have.
         world = self.trainer.world_size if self.trainer else 1
         rank = self.trainer.global_rank if self.trainer else 0
         sampler: DistributedSampler[Batch] | None = None
         if shuffle:
-            sampler = DistributedSampler(part, world, rank, shuffle=True, seed=self.seed, drop_last=drop_last)
+            sampler = DistributedSampler(split, world, rank, shuffle=True, seed=self.seed, drop_last=drop_last)
         return DataLoader(
-            part,
+            split,
             batch_size=self.batch_size,
             sampler=sampler,
             collate_fn=_as_is,
@@ -111,16 +178,16 @@ class ImageData(L.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Returns the training part in a new random order each epoch; an incomplete last batch is left out."""
+        """Returns the training split in a new random order each epoch; an incomplete last batch is left out."""
         world = self.trainer.world_size if self.trainer else 1
         return self._loader(self.train, shuffle=True, drop_last=len(self.train) >= self.batch_size * world)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Returns the validation part."""
+        """Returns the validation split."""
         return self._loader(self.val, shuffle=False)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Returns the test part."""
+        """Returns the test split."""
         return self._loader(self.test, shuffle=False)
 
 
@@ -128,17 +195,17 @@ class PredictDataModule(L.LightningDataModule):
     """Images to be explained.
 
     Args:
-        part: The images.
+        split: The images.
         batch_size: Images that are explained together.
     """
 
-    def __init__(self, part: ImageSplit, batch_size: int) -> None:
+    def __init__(self, split: ImageSplit, batch_size: int) -> None:
         super().__init__()
-        self.part, self.batch_size = part, batch_size
+        self.split, self.batch_size = split, batch_size
 
     def predict_dataloader(self) -> DataLoader[Batch]:
         """Returns the images in their order."""
-        return DataLoader(self.part, batch_size=self.batch_size, collate_fn=_as_is)
+        return DataLoader(self.split, batch_size=self.batch_size, collate_fn=_as_is)
 
 
 def channel_statistics(images: UInt8[Tensor, "count channel height width"]) -> tuple[list[float], list[float]]:

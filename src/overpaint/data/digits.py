@@ -18,7 +18,7 @@ from torch import Tensor
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import GroundTruthObjects, Targets
 from overpaint.data.annotations.objects import MaskObjects
-from overpaint.data.base import ImageData, ImageSplit
+from overpaint.data.base import ImageData, ImageSplit, Skipped, UnreadSplit
 
 GLYPH_SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 """How the glyphs are shared out between the parts: no handwriting of one part is seen in another."""
@@ -215,25 +215,33 @@ class DigitsData(ImageData):
         self.counts = {"train": train_count, "val": val_count, "test": test_count}
         self.class_names = [str(digit) for digit in range(10)]
 
-    def setup(self, stage: str | None = None) -> None:
-        """Composes the three parts; a few seconds for the default counts."""
-        if hasattr(self, "train"):
-            return
+    def open_split(self, name: str) -> UnreadSplit:
+        """See `ImageData.open_split`; the images of a split are composed together."""
+
+        def read(indices: Sequence[int]) -> tuple[ImageSplit, list[Skipped]]:
+            split = self._composed(name)
+            return split if indices == range(len(split)) else split.subset(indices), []
+
+        return UnreadSplit(self.counts[name], read)
+
+    def _composed(self, name: str) -> ImageSplit:
+        """Composes a split; a second or two for the default counts."""
         digits = load_digits()
         glyphs, labels = torch.tensor(digits.images / 16, dtype=torch.float32), torch.tensor(digits.target)
         order = torch.randperm(len(glyphs), generator=torch.Generator().manual_seed(self.seed))
         sizes = [round(share * len(glyphs)) for share in GLYPH_SHARES.values()]
-        for index, (name, part) in enumerate(zip(GLYPH_SHARES, order.split(sizes), strict=True)):
-            rng = torch.Generator().manual_seed(1000 * self.seed + index)
-            blocks = [
-                (self._as_bytes(images), own_labels.long(), objects)
-                for images, own_labels, objects in compose(
-                    glyphs[part], labels[part], self.counts[name], self.side, DigitStyle(), rng
-                )
-            ]
-            images, part_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))
-            names = [f"{name}-{i:05d}" for i in range(len(images))]
-            setattr(self, name, ImageSplit(images, part_labels, names, Strokes(objects, part_labels)))
+        index = list(GLYPH_SHARES).index(name)
+        own = order.split(sizes)[index]
+        rng = torch.Generator().manual_seed(1000 * self.seed + index)
+        blocks = [
+            (self._as_bytes(images), own_labels.long(), objects)
+            for images, own_labels, objects in compose(
+                glyphs[own], labels[own], self.counts[name], self.side, DigitStyle(), rng
+            )
+        ]
+        images, own_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))
+        names = [f"{name}-{i:05d}" for i in range(len(images))]
+        return ImageSplit(images, own_labels, names, Strokes(objects, own_labels))
 
     def _as_bytes(self, images: Float[Tensor, "block 3 size size"]) -> UInt8[Tensor, "block channel size size"]:
         """Returns images from 0 to 255, in grey where there is one channel."""

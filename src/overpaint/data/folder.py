@@ -3,26 +3,28 @@
 import glob
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 import torch
 from rich.progress import track
 
 from overpaint.core.errors import OverpaintError
-from overpaint.data.base import UNLABELLED, ImageData, ImageSplit, Skipped
+from overpaint.data.base import UNLABELLED, ImageData, ImageSplit, Skipped, UnreadSplit
 from overpaint.data.reading import SUFFIXES, ResizeMode, Size, find_images, read_images
 
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 class FolderData(ImageData):
     """Images from a folder.
 
     Class subfolders give the labels, in alphabetical order; a folder without subfolders gives none. Where ``train``,
-    ``val`` and ``test`` subfolders exist they are the parts (a missing ``val`` or ``test`` is taken from ``train``);
+    ``val`` and ``test`` subfolders exist they are the splits (a missing ``val`` or ``test`` is taken from ``train``);
     otherwise the images are split at random by ``seed``: 80, 10 and 10 %.
 
-    A file that can't be read is left out and listed in ``skipped``.
+    The split is one of the files: a file that can't be read is found out when its split is read, left out of it and
+    listed in ``skipped``.
 
     Args:
         root: The folder.
@@ -49,52 +51,63 @@ class FolderData(ImageData):
         super().__init__(64 if image_size is None else image_size, channels, batch_size, seed)
         self.root, self.resize_mode = Path(root).expanduser(), resize_mode
 
-    def setup(self, stage: str | None = None) -> None:
-        """Reads all images into memory."""
-        if hasattr(self, "train"):
-            return
+    @cached_property
+    def _listed(self) -> dict[str, list[tuple[Path, str]]]:
+        """The files of each split, each with its name; the folder is listed once."""
         if not self.root.is_dir():
             raise OverpaintError(f"data.root={self.root} is not a folder")
-        given = [name for name in PARTS if (self.root / name).is_dir()]
+        given = [name for name in SPLITS if (self.root / name).is_dir()]
         folders = {name: self.root / name for name in given} if "train" in given else {"train": self.root}
-        inside = [path.relative_to(folder).parts for folder in folders.values() for path in find_images(folder)]
-        self.class_names = sorted({parts[0] for parts in inside if len(parts) > 1})
-        parts = {name: self._read(folder) for name, folder in folders.items()}
-        if not any(len(part) for part in parts.values()):
-            tried = f" ({len(self.skipped)} files there can't be read)" if self.skipped else ""
-            raise OverpaintError(f"data.root={self.root} holds no readable image{tried}")
-        self._split(parts)
+        listed = {
+            name: [(path, path.relative_to(folder).as_posix()) for path in find_images(folder)]
+            for name, folder in folders.items()
+        }
+        if not any(listed.values()):
+            raise OverpaintError(f"data.root={self.root} holds no readable image")
+        parts = [PurePosixPath(name).parts for files in listed.values() for _, name in files]
+        self.class_names = sorted({own[0] for own in parts if len(own) > 1})
+        return self._with_missing(listed)
 
-    def _read(self, folder: Path) -> ImageSplit:
-        paths = find_images(folder)
+    def _with_missing(self, listed: dict[str, list[tuple[Path, str]]]) -> dict[str, list[tuple[Path, str]]]:
+        """Takes validation and test files out of the training files where they have no folder of their own."""
+        missing = [name for name in ("val", "test") if name not in listed]
+        pool = listed["train"]
+        order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(self.seed)).tolist()
+        tenth = max(1, len(pool) // 10)
+        if len(pool) < len(missing) + 1:
+            self._read(pool, "train")  # where none of them can be read, that is what is to be said
+            raise OverpaintError(
+                f"data.root={self.root} holds {len(pool)} readable images; training, validation and test need one each"
+            )
+        for name in missing:
+            taken, order = order[:tenth], order[tenth:]
+            listed[name] = [pool[i] for i in taken]
+        return listed | {"train": [pool[i] for i in order]}
+
+    def open_split(self, name: str) -> UnreadSplit:
+        """See `ImageData.open_split`."""
+        files = self._listed[name]
+        return UnreadSplit(len(files), lambda indices: self._read([files[i] for i in indices], name))
+
+    def _read(self, files: Sequence[tuple[Path, str]], split: str) -> tuple[ImageSplit, list[Skipped]]:
+        paths = [path for path, _ in files]
         images, kept, skipped = read_images(
             paths,
             self.input_size,
             self.channels,
             self.resize_mode,
-            lambda p: track(p, f"Reading {folder}", transient=True),
+            lambda p: track(p, f"Reading the {split} images of {self.root}", transient=True),
         )
-        self.skipped += skipped
-        relative = [paths[i].relative_to(folder) for i in kept]
-        index = {name: i for i, name in enumerate(self.class_names)}
-        labels = [index.get(path.parts[0], UNLABELLED) if len(path.parts) > 1 else UNLABELLED for path in relative]
-        names = [path.as_posix() for path in relative]
-        return ImageSplit(images, torch.tensor(labels, dtype=torch.long), names, paths=[paths[i] for i in kept])
-
-    def _split(self, parts: dict[str, ImageSplit]) -> None:
-        missing = [name for name in ("val", "test") if name not in parts]
-        pool = parts["train"]
-        order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(self.seed)).tolist()
-        share = max(1, len(pool) // 10)
-        if len(pool) < len(missing) + 1:
+        if not kept:
             raise OverpaintError(
-                f"data.root={self.root} holds {len(pool)} readable images; training, validation and test need one each"
+                f"data.root={self.root} holds no readable image ({len(skipped)} files there can't be read)"
             )
-        for name in missing:
-            taken, order = order[:share], order[share:]
-            parts[name] = pool.chosen(taken)
-        parts["train"] = pool.chosen(order)
-        self.train, self.val, self.test = (parts[name] for name in PARTS)
+        names = [files[i][1] for i in kept]
+        index = {name: i for i, name in enumerate(self.class_names)}
+        folders = [PurePosixPath(name).parts[:-1] for name in names]
+        labels = [index[own[0]] if own else UNLABELLED for own in folders]
+        split_labels = torch.tensor(labels, dtype=torch.long)
+        return ImageSplit(images, split_labels, names, paths=[paths[i] for i in kept]), skipped
 
 
 def read_files(

@@ -8,7 +8,7 @@ import torchvision
 from torch.utils.data import Dataset
 
 from overpaint.core.errors import OverpaintError
-from overpaint.data.base import ImageData, ImageSplit
+from overpaint.data.base import ImageData, ImageSplit, Skipped, UnreadSplit
 from overpaint.data.reading import fit_image
 
 Name = Literal["mnist", "fashion_mnist", "cifar10", "celeba"]
@@ -20,6 +20,10 @@ WHERE = {
     "celeba": "celeba/ with img_align_celeba/, list_attr_celeba.txt, list_eval_partition.txt and the other lists",
 }
 """What must lie below ``data.root`` where nothing can be downloaded."""
+
+
+CELEBA_SPLITS = {"train": "train", "val": "valid", "test": "test"}
+"""What torchvision calls CelebA's splits."""
 
 
 class TorchvisionData(ImageData):
@@ -55,20 +59,17 @@ class TorchvisionData(ImageData):
         super().__init__(default if image_size is None else image_size, channels, batch_size, seed)
         self.dataset, self.root, self.attribute = dataset, root, attribute
 
-    def _open(self, train: bool, celeba_split: str = "") -> Any:
-        classes = {
-            "mnist": torchvision.datasets.MNIST,
-            "fashion_mnist": torchvision.datasets.FashionMNIST,
-            "cifar10": torchvision.datasets.CIFAR10,
-            "celeba": torchvision.datasets.CelebA,
-        }
-        part = {"split": celeba_split} if self.dataset == "celeba" else {"train": train}
+    def prepare_data(self) -> None:
+        """Downloads what is not there; in one process."""
+        for name in CELEBA_SPLITS:
+            try:
+                self._source(name, download=False)
+            except RuntimeError:  # not there
+                self._download(name)
+
+    def _download(self, name: str) -> None:
         try:
-            return classes[self.dataset](self.root, download=False, **part)
-        except RuntimeError:
-            pass  # not there: what follows downloads it
-        try:
-            return classes[self.dataset](self.root, download=True, **part)
+            self._source(name, download=True)
         except Exception as error:  # torchvision raises a different error for each way a download can fail
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
             raise OverpaintError(
@@ -76,27 +77,42 @@ class TorchvisionData(ImageData):
                 f"{WHERE[self.dataset]}"
             ) from error
 
-    def setup(self, stage: str | None = None) -> None:
-        """Reads the three parts into memory."""
-        if hasattr(self, "train"):
-            return
+    def _source(self, name: str, download: bool = False) -> Any:
+        """Opens torchvision's data set that holds a split."""
+        part = {"split": CELEBA_SPLITS[name]} if self.dataset == "celeba" else {"train": name != "test"}
+        classes: dict[Name, Any] = {
+            "mnist": torchvision.datasets.MNIST,
+            "fashion_mnist": torchvision.datasets.FashionMNIST,
+            "cifar10": torchvision.datasets.CIFAR10,
+            "celeba": torchvision.datasets.CelebA,
+        }
+        return classes[self.dataset](self.root, download=download, **part)
+
+    def open_split(self, name: str) -> UnreadSplit:
+        """See `ImageData.open_split`."""
+        source = self._source(name)
         if self.dataset == "celeba":
-            for name, split in (("train", "train"), ("val", "valid"), ("test", "test")):
-                part = self._open(False, split)
-                if self.attribute not in part.attr_names:
-                    raise OverpaintError(f"data.attribute={self.attribute} is no attribute of CelebA")
-                labels = part.attr[:, part.attr_names.index(self.attribute)]
-                setattr(self, name, self._convert(part, labels.tolist(), range(len(part)), name))
+            if self.attribute not in source.attr_names:
+                raise OverpaintError(f"data.attribute={self.attribute} is no attribute of CelebA")
+            labels = source.attr[:, source.attr_names.index(self.attribute)].tolist()
             self.class_names = [f"not_{self.attribute}", self.attribute]
-            return
-        training, testing = self._open(True), self._open(False)
-        self.class_names = [str(name) for name in training.classes]
-        order = torch.randperm(len(training), generator=torch.Generator().manual_seed(self.seed)).tolist()
-        tenth = max(1, len(training) // 10)
-        labels = [int(label) for label in training.targets]
-        self.val = self._convert(training, labels, order[:tenth], "val")
-        self.train = self._convert(training, labels, order[tenth:], "train")
-        self.test = self._convert(testing, [int(label) for label in testing.targets], range(len(testing)), "test")
+        else:
+            labels = [int(label) for label in source.targets]
+            self.class_names = [str(class_name) for class_name in source.classes]
+        own = self._own_indices(name, len(source))
+
+        def read(indices: Sequence[int]) -> tuple[ImageSplit, list[Skipped]]:
+            return self._convert(source, labels, [own[i] for i in indices], name), []
+
+        return UnreadSplit(len(own), read)
+
+    def _own_indices(self, name: str, count: int) -> Sequence[int]:
+        """Returns which images of torchvision's data set a split has."""
+        if name == "test" or self.dataset == "celeba":
+            return range(count)
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed)).tolist()
+        tenth = max(1, count // 10)
+        return order[:tenth] if name == "val" else order[tenth:]
 
     def _convert(self, source: Dataset[Any], labels: list[int], indices: Sequence[int], name: str) -> ImageSplit:
         images = torch.empty(len(indices), self.channels, *self.input_size, dtype=torch.uint8)

@@ -1,7 +1,7 @@
 """The report of a run: its tables, plots and page, in files and in the terminal."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def write_report(
     folder: Path,
     folders: Sequence[Path],
     runner: Runner,
-    real: UInt8[Tensor, "real channel *space"],
+    real: Callable[[], UInt8[Tensor, "real channel *space"]],
     skipped: Sequence[Skipped],
     settings: Mapping[str, Any],
     command: str,
@@ -55,7 +55,7 @@ def write_report(
         folder: The folder of all explanations.
         folders: The rows' folders.
         runner: What explained them.
-        real: Real images, with which variants are compared.
+        real: Reads real images, with which variants are compared if there are enough.
         skipped: Files that could not be read.
         settings: The merged configuration; empty: there is none.
         command: The command that made them.
