@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from overpaint.probes.flip_taxonomy import KINDS
-from overpaint.report.plots.images import to_picture
+from overpaint.report.plots.images import draw_colour_bar, to_picture
 from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, plain, wrapped
 
@@ -95,7 +95,8 @@ def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequ
         A PNG file's content.
     """
     rows = [kind for kind in ROWS if f"flipped_{kind}" in arrays]
-    figure = chart(0.9 + 1.75 * max(1, len(rows)), 7.6)
+    height, width = arrays["image"].shape[-2:] if rows else (1, 1)
+    figure = chart(0.9 + (0.35 + 1.4 * min(height / width, 2.0)) * max(1, len(rows)), 7.6)
     figure.suptitle(wrapped(f"{title}; {_said(numbers)}", 90), fontsize=9.5)
     panels = figure.subplots(max(1, len(rows)), len(COLUMNS), squeeze=False)
     for line, kind in zip(panels, rows, strict=False):
@@ -105,7 +106,7 @@ def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequ
         change = (pictures[2] - pictures[1]).mean(0)
         largest = float(np.abs(change).max()) or 1.0
         shown = line[3].imshow(change, cmap="RdBu_r", vmin=-largest, vmax=largest)
-        figure.colorbar(shown, ax=line[3], fraction=0.046, pad=0.03).ax.tick_params(labelsize=6)
+        draw_colour_bar(line[3], shown)
         answer = int(arrays[f"predictions_{kind}"][0])
         said = plain(class_names[answer]) if class_names else f"class {answer}"
         line[0].set_ylabel(_row_label(kind, numbers), fontsize=8)

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -73,3 +74,10 @@ def show_as_picture(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=8)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def draw_colour_bar(axes: Axes, shown: AxesImage) -> None:
+    """Draws a map's colour bar to its right, as high as the map whatever its proportions."""
+    bar = axes.figure.colorbar(shown, cax=axes.inset_axes((1.03, 0, 0.05, 1)))
+    bar.ax.tick_params(labelsize=6)
+    bar.ax.yaxis.get_offset_text().set_fontsize(6)

@@ -12,7 +12,14 @@ from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 
 from overpaint.pipeline.artifacts import error_array, map_artifact
-from overpaint.report.plots.images import REGION_COLOUR, figure_png, picture_grid, show_as_picture, to_picture
+from overpaint.report.plots.images import (
+    REGION_COLOUR,
+    draw_colour_bar,
+    figure_png,
+    picture_grid,
+    show_as_picture,
+    to_picture,
+)
 from overpaint.report.plots.style import plain
 
 SHOWN = 16
@@ -95,10 +102,10 @@ def _draw_line(figure: Figure, grid: GridSpec, row: int, line: Sequence[_Cell | 
         if isinstance(cell, _Cell):
             _show_image(axes, cell, arrays)
             continue
-        _show_map(figure, axes, arrays[map_artifact(cell)], cell, signed=True)
+        _show_map(axes, arrays[map_artifact(cell)], cell, signed=True)
         if (error := _error_of(cell, arrays)) is not None:
             below = figure.add_subplot(grid[row + 1, column])
-            _show_map(figure, below, error, "standard error", signed=False)
+            _show_map(below, error, "standard error", signed=False)
 
 
 def _show_image(axes: Axes, cell: _Cell, arrays: Arrays) -> None:
@@ -110,15 +117,14 @@ def _show_image(axes: Axes, cell: _Cell, arrays: Arrays) -> None:
         axes.contour(region, levels=[0.5], colors=[REGION_COLOUR], linewidths=1.5)
 
 
-def _show_map(figure: Figure, axes: Axes, values: NDArray[np.floating[Any]], title: str, signed: bool) -> None:
+def _show_map(axes: Axes, values: NDArray[np.floating[Any]], title: str, signed: bool) -> None:
     """Draws a map with its colour bar: around 0 where it is signed, else from 0."""
     finite = np.where(np.isfinite(values), values, 0)
     largest = float(np.abs(finite).max()) or 1.0
     colours, low = ("RdBu_r", -largest) if signed else ("Greys", 0)
     shown = axes.imshow(values, cmap=colours, vmin=low, vmax=largest)
     show_as_picture(axes, title)
-    bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
-    bar.ax.tick_params(labelsize=6)
+    draw_colour_bar(axes, shown)
 
 
 class _Strip(NamedTuple):
