@@ -12,6 +12,7 @@ from overpaint.classifiers.loading import open_classifier, wrap_function, wrap_n
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.classifiers.output import OutputOption
 from overpaint.core.errors import OverpaintError
+from overpaint.core.resize import as_size
 from overpaint.core.types import Classifier
 
 
@@ -121,8 +122,7 @@ def as_classifier(
     unsized = UnsizedClassifier(model, options)
     if options.image_size is None:
         return unsized
-    size = [options.image_size] * 2 if isinstance(options.image_size, int) else list(options.image_size)
-    return unsized.at(size, 3)
+    return unsized.at(as_size(options.image_size, None), 3)
 
 
 def _name_of(model: object) -> str:

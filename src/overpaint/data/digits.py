@@ -73,6 +73,7 @@ def photographs(size: int, style: DigitStyle) -> Photographs:
     """Returns the sample photographs, enlarged for images of that size."""
     photos = torch.stack([torch.from_numpy(p.copy()) for p in load_sample_images().images])
     photos = photos.permute(0, 3, 1, 2).float() / 255
+    # By a factor, not to a size as `overpaint.core.resize.resize`: rounding the height to pixels would stretch them.
     return F.interpolate(photos, scale_factor=style.photo_scale * size / 32, mode="bilinear", antialias=True)
 
 
