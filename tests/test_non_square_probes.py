@@ -18,8 +18,8 @@ from overpaint.training.dcgan import DCGANModule
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SIZE = (96, 160)
 QUICK = ["logger.mode=none", "trainer.enable_progress_bar=false", "search.steps=2", "search.num_variants=4"]
-QUICK += ["search.num_candidates=4", "saliency.surrogate.queries=256", "saliency.occlusion.stride=0.125"]
-QUICK += ["metrics.insertion.step=0.1", "metrics.deletion.step=0.1", "probes.region_size_sweep.fractions=[0.5,0.9]"]
+QUICK += ["search.num_candidates=4", "saliency.surrogate.queries=128", "saliency.occlusion.stride=0.125"]
+QUICK += ["metrics.insertion.step=0.25", "metrics.deletion.step=0.25", "probes.region_size_sweep.fractions=[0.5,0.9]"]
 QUICK += ["probes.stability.unrelated=1"]
 DISCS = {"red": (120, 0), "green": (40, 1)}
 """The column of each disc's middle, and its channel."""
