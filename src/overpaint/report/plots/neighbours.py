@@ -31,9 +31,10 @@ def neighbour_pairs(
     Returns:
         A PNG file's content.
     """
-    figure = Figure(figsize=(2 * PAIRS, 2 * -(-len(samples) // PAIRS) * 0.68 + 0.6), dpi=110, layout="constrained")
+    rows, (height, width) = -(-len(samples) // PAIRS), samples.shape[-2:]
+    figure = Figure(figsize=(2 * PAIRS, rows * (0.36 + height / width) + 0.6), dpi=110, layout="constrained")
     figure.suptitle(title, fontsize=10)
-    grid = GridSpec(-(-len(samples) // PAIRS), PAIRS, figure=figure)
+    grid = GridSpec(rows, PAIRS, figure=figure)
     for index, pair in enumerate(zip(samples, neighbours, strict=True)):
         axes = figure.add_subplot(grid[index // PAIRS, index % PAIRS])
         axes.imshow(picture_grid(np.stack(pair), columns=2))

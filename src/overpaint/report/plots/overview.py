@@ -28,6 +28,9 @@ SHOWN = 16
 COLUMNS = 8
 """Pictures and maps side by side; more methods take further lines."""
 
+STEEPEST = 3.0
+"""Height over width up to which the rows grow with the image; taller images are drawn smaller."""
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -57,10 +60,12 @@ def overview_figure(
     cells: list[_Cell | str] = [_Cell.IMAGE, *methods, _Cell.REGION]
     lines = [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
     strips = list(_variant_strips(variants, class_names)) if variants is not None else []
+    height, width = arrays["image"].shape[-2:]
+    aspect = min(height / width, STEEPEST)
     heights = []
     for line in lines:
-        heights += [2.2] * (1 + _has_errors(line, arrays))
-    heights += [2.0 if len(strip.pictures) else 0.3 for strip in strips]
+        heights += [0.45 + 1.75 * aspect] * (1 + _has_errors(line, arrays))  # 0.45 inches for the title
+    heights += [0.3 + 1.7 * aspect if len(strip.pictures) else 0.3 for strip in strips]
     columns = min(COLUMNS, len(cells))
     figure = Figure(figsize=(2.1 * columns, sum(heights) + 0.4), dpi=110, layout="constrained")
     figure.suptitle(plain(title), fontsize=10)

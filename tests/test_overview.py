@@ -1,0 +1,40 @@
+"""The overview of an image of any height and width."""
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from overpaint.pipeline.artifacts import error_array, map_artifact
+from overpaint.report.plots.overview import overview_figure
+
+
+@pytest.mark.parametrize("size", [(32, 32), (24, 40), (20, 100), (60, 24)])
+def test_pictures_keep_their_shape_and_fill_their_rows(size: tuple[int, int]) -> None:
+    height, width = size
+    rng = np.random.default_rng(0)
+    arrays = {
+        "image": rng.random((3, *size)),
+        "region": np.arange(width)[None] < np.full((height, 1), width // 2),
+        map_artifact("rise"): rng.standard_normal(size),
+        error_array("rise"): rng.random(size),
+    }
+    variants = {
+        "images": rng.random((16, 3, *size)),
+        "accepted": np.arange(16) < 16,
+        "duplicate": np.arange(16) < 0,
+        "confidences": rng.random(16),
+        "predictions": np.zeros(16, dtype=np.int64),
+    }
+    figure = overview_figure(arrays, ["rise"], "an image", variants, ["cat"])
+    FigureCanvasAgg(figure).draw()
+    drawn = {axes.get_title(): axes for axes in figure.axes}
+    for title in ("image", "rise", "standard error", "salient region (50%)"):
+        place = drawn[title].get_window_extent()
+        assert place.width / place.height == pytest.approx(width / height, rel=0.02)
+        assert max(place.width / (2.1 * 110), place.height / (2.2 * 110)) > 0.6
+        row = drawn[title].get_subplotspec()
+        assert row is not None
+        cell = row.get_position(figure).height * figure.bbox.height
+        assert place.height / cell > (0.5 if height >= width / 2 else 0.3)  # the title has its place, too
+    if height == width:
+        assert figure.get_size_inches()[1] == pytest.approx(2 * 2.2 + 2.0 + 0.3 + 0.4)
