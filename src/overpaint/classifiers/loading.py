@@ -105,9 +105,11 @@ def wrap_network(
     channels, size = _channels(options, channels), _input_size(options, sides)
     mean, std = _normalisation(options, channels)
     like = floats_like(network)
-    with evaluation_mode(network), torch.inference_mode():
-        classes = _count_classes(lambda images: network(images.to(like)), options, channels, size)
+    with evaluation_mode(network):
+        with torch.inference_mode():
+            classes = _count_classes(lambda images: network(images.to(like)), options, channels, size)
         class_names = _class_names(options, names, classes)
+        # Not in inference mode, in which its mean and std would be tensors that no gradient can pass.
         return NetworkClassifier(network, class_names, size, mean, std, options.output)
 
 
