@@ -13,7 +13,7 @@ from PIL import Image
 from overpaint.classifiers.network import load_classifier
 from overpaint.cli.train import train
 from overpaint.core.errors import OverpaintError
-from overpaint.data.base import ImageData, ImageSplit
+from overpaint.data.base import ImageData, ImageSplit, UnreadSplit
 from overpaint.networks.checkpoint import load_generator
 from overpaint.report import generator_gallery
 from overpaint.report.generator_gallery import GeneratorGallery
@@ -188,6 +188,17 @@ def test_a_wrong_optimiser_leaves_the_run_before(small_run: Path, section: str) 
     assert {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()} == before
 
 
+class _Given(ImageData):
+    """Images that are in memory already."""
+
+    def __init__(self, train: ImageSplit, val: ImageSplit) -> None:
+        super().__init__(32, 3, 8, 0)
+        self.given = {"train": train, "val": val}
+
+    def open_split(self, name: str) -> UnreadSplit:
+        return UnreadSplit(len(self.given[name]), lambda indices: (self.given[name].subset(indices), []))
+
+
 class _Copying(DCGANModule):
     """A generator whose samples are training images."""
 
@@ -202,9 +213,9 @@ class _Copying(DCGANModule):
 def test_a_generator_that_copies_is_found_out(tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (300, 3, 32, 32), generator=rng, dtype=torch.uint8)
-    data = ImageData(32, 3, 8, 0)
     parts = images.split([250, 50])
-    data.train, data.val = (ImageSplit(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in parts)
+    data = _Given(*(ImageSplit(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in parts))
+    data.setup("fit")
     drawn = GeneratorGallery(tmp_path, data, None)
     figure, ratio = drawn._neighbours(_Copying(parts[0]))
     assert ratio == 0
