@@ -36,5 +36,8 @@ def test_pictures_keep_their_shape_and_fill_their_rows(size: tuple[int, int]) ->
         assert row is not None
         cell = row.get_position(figure).height * figure.bbox.height
         assert place.height / cell > (0.5 if height >= width / 2 else 0.3)  # the title has its place, too
+    for title in ("rise", "standard error"):
+        (bar,) = drawn[title].child_axes
+        assert bar.get_window_extent().height == pytest.approx(drawn[title].get_window_extent().height)
     if height == width:
         assert figure.get_size_inches()[1] == pytest.approx(2 * 2.2 + 2.0 + 0.3 + 0.4)
