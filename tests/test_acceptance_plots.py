@@ -6,11 +6,13 @@ from conftest import pixels_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from overpaint.report.plots.acceptance import CONTROLS, controls_chart, mean_sizes_chart, sizes_chart
+from overpaint.probes.region_size_sweep import RegionSizeSweep
+from overpaint.report.plots.controls import CONTROLS, controls_chart
 from overpaint.report.plots.intervals import Numbers
+from overpaint.report.plots.region_sizes import mean_sizes_chart, sizes_chart
 from overpaint.report.plots.style import DPI, WIDTH
 
-SIZES = ("50", "90", "100")
+SIZES = RegionSizeSweep(fractions=[0.5, 1.0, 0.9]).settings
 SIZE_NUMBERS = ("acceptance_rate", "accepted", "different", "confidence", "loss", "loss_deviation")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jinja2 import Environment, PackageLoader
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -15,9 +14,14 @@ from overpaint.core.files import read_csv
 from overpaint.metrics.insertion_deletion import Insertion
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Standing, comparisons, standings
-from overpaint.report.tables.leaderboard import leaderboard_table, leaderboard_view, value_with_error, write_leaderboard
+from overpaint.report.html.leaderboard import leaderboard_view
+from overpaint.report.html.page import page_environment
+from overpaint.report.tables.formatting import value_with_error
+from overpaint.report.tables.leaderboard import write_leaderboard
 from overpaint.report.tables.scoreboard import Scoreboard
-from overpaint.report.wandb.tables import wandb_leaderboard
+from overpaint.report.tables.terminal import leaderboard_table
+from overpaint.report.wandb import tables as wandb_tables
+from overpaint.saliency.rise import Rise
 
 
 def _noise(seed: int, rows: int = 80) -> NDArray[np.float64]:
@@ -171,9 +175,9 @@ def test_files_hold_what_was_found_and_leave_empty_what_was_not(tmp_path: Path) 
     rows = read_csv(tmp_path / "leaderboard.csv")
     assert [(row["metric"], row["method"]) for row in rows] == [(s.metric, s.method) for s in found]
     assert float(rows[0]["mean"]) == found[0].mean
-    output_geometry = ("rank", "rows", "beats_controls", "higher_is_better", "control", "label")
-    assert [rows[0][name] for name in output_geometry] == ["1", "40", "True", "True", "False", LABELS["insertion"]]
-    assert [rows[3][name] for name in output_geometry] == ["", "40", "", "", "False", ""]
+    columns = ("rank", "rows", "beats_controls", "higher_is_better", "control", "label")
+    assert [rows[0][name] for name in columns] == ["1", "40", "True", "True", "False", LABELS["insertion"]]
+    assert [rows[3][name] for name in columns] == ["", "40", "", "", "False", ""]
     assert (rows[4]["mean"], rows[4]["rank"], rows[4]["rows"]) == ("", "", "0")
     differences = read_csv(tmp_path / "pairs.csv")
     assert list(differences[0]) == ["metric", "first", "second", "difference", "low", "high", "rows"]
@@ -232,8 +236,7 @@ def test_many_metrics_are_spread_over_tables_that_fit(width: int) -> None:
 
 def test_the_page_shows_means_intervals_and_ranks() -> None:
     found, _ = _example()
-    environment = Environment(loader=PackageLoader("overpaint.report.html", "."), autoescape=True)
-    html = environment.get_template("leaderboard.html.j2").render(leaderboard=leaderboard_view(found, LABELS))
+    html = page_environment().get_template("leaderboard.html.j2").render(leaderboard=leaderboard_view(found, LABELS))
     first = found[0]
     assert f"<b>{value_with_error(first.mean, first.low, first.high).split(' ')[0]}</b>" in html
     assert f"{first.low:.3g} to {first.high:.3g}" in html
@@ -246,14 +249,14 @@ def test_the_page_shows_means_intervals_and_ranks() -> None:
 
 def test_wandb_table_has_a_row_for_each_standing() -> None:
     found, _ = _example()
-    table = wandb_leaderboard(found)
+    table = wandb_tables.leaderboard_table(found)
     assert len(table.data) == len(found)
     assert dict(zip(table.columns, table.data[0], strict=True))["mean"] == found[0].mean
     assert dict(zip(table.columns, table.data[4], strict=True))["mean"] is None
-    assert wandb_leaderboard([]).data == []
+    assert wandb_tables.leaderboard_table([]).data == []
 
 
 def test_metrics_that_were_measured_nowhere_are_named_with_what_they_need() -> None:
-    assert Scoreboard([], ["a"], {}, []).unmeasured == ""
-    said = Scoreboard([], ["a"], {"insertion": Insertion()}, []).unmeasured
+    assert Scoreboard([], {"a": Rise()}, {}).unmeasured == ""
+    said = Scoreboard([], {"a": Rise()}, {"insertion": Insertion()}).unmeasured
     assert said.startswith("Not measured: insertion. Localisation needs annotations=")

@@ -25,8 +25,10 @@ from overpaint.probes.region_size_sweep import RegionSizeSweep
 from overpaint.report.metric_plots import metric_plots
 from overpaint.report.probe_plots import PLOTS, plots_of, probe_plots
 from overpaint.report.tables.scoreboard import Scoreboard
+from overpaint.saliency.lime import Lime
+from overpaint.saliency.rise import Rise
 
-METHODS = ["rise", "lime"]
+METHODS = {"rise": Rise(), "lime": Lime()}
 
 
 class NewMetric(MapMetric):
@@ -53,7 +55,7 @@ def _board(folder: Path, metrics: dict[str, SaliencyMetric], points: dict[str, i
             for metric, count in points.items()
         }
         np.savez(folder / image / "curves.npz", **curves)
-    return Scoreboard([folder / "a", folder / "b"], METHODS, metrics, [])
+    return Scoreboard([folder / "a", folder / "b"], METHODS, metrics)
 
 
 def test_a_metric_of_any_name_has_the_chart_that_it_declares(tmp_path: Path, drawn: list[Figure]) -> None:

@@ -1,8 +1,12 @@
 """What is drawn and summed up where something is missing: flat maps, no variants, no accepted ones."""
 
 import io
+import json
+import re
+import shutil
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from conftest import FunctionClassifier
 from PIL import Image
 
 from overpaint.core.files import read_arrays
+from overpaint.core.names import row_folder
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
@@ -19,9 +24,12 @@ from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.cache import Cache, Wanted, read_result
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch, RowWriter
+from overpaint.report.html.page import OPEN_CARDS, write_page
 from overpaint.report.image_plots import image_plots
 from overpaint.report.plots.images import enlarge, map_picture, picture_grid, png, to_picture
-from overpaint.report.tables.summary import summarise, terminal_table
+from overpaint.report.tables.scoreboard import Scoreboard
+from overpaint.report.tables.summary import summarise
+from overpaint.report.tables.terminal import images_table
 from overpaint.saliency.rise import Rise
 
 STAMPS = {"base": "one", "map_rise": "two", "variants": "three"}
@@ -60,7 +68,7 @@ def test_a_flat_map_has_no_region_and_no_rate(tmp_path: Path) -> None:
     summary = summarise([result])
     assert summary["flat_maps"] == 1
     assert "mean_acceptance_rate" not in summary
-    assert terminal_table([folder], summary).row_count == 1
+    assert images_table([result], summary).row_count == 1
 
 
 def test_numbers_are_those_of_the_arrays(tmp_path: Path) -> None:
@@ -105,3 +113,33 @@ def test_pictures_are_laid_out_in_rows() -> None:
     assert enlarge(grid, 20).shape == (27, 27, 3)
     with Image.open(io.BytesIO(png(grid))) as picture:
         assert picture.size == (9, 9)
+
+
+NAMES = ("a&b #1?%41.png", "javascript:x", '<b>"c"</b>')
+
+
+def test_a_page_of_many_images_escapes_names_and_folds_most_away(tmp_path: Path) -> None:
+    folder = _written(tmp_path / "run" / "explain", FunctionClassifier(lambda images: images.mean((1, 2, 3))))
+    result = read_result(folder)
+    for i, name in enumerate([*NAMES, *(f"photo-{i}" for i in range(OPEN_CARDS))]):
+        copy = folder.with_name(row_folder(name, None))
+        shutil.copytree(folder, copy)
+        (copy / "result.json").write_text(json.dumps(result | {"name": name, "image": name, "target": NAMES[i % 3]}))
+    shutil.rmtree(folder)
+    folders = [path.parent for path in (tmp_path / "run" / "explain").glob("*/result.json")]
+    board = Scoreboard(folders, {"rise": Rise()}, {}, {})
+    text = write_page(folder.parent, board, [], {}, {}, "a <command>", ["a <note>"]).read_text()
+    seen, folded = text.partition("<template>")[::2]
+    assert seen.count('<article class="card"') == OPEN_CARDS
+    assert folded.count('<article class="card"') == len(NAMES)
+    addresses = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
+    assert len(addresses) == 2 * len(folders)
+    assert all(re.match(r"[\w.%-]+/overview.png$", address) for address in addresses)
+    assert all((folder.parent / unquote(address)).is_file() for address in addresses)
+    assert '<b>"c"' not in text
+    assert "&lt;b&gt;&#34;c&#34;&lt;/b&gt;" in text
+    assert "a &lt;note&gt;" in text
+    assert "a &lt;command&gt;" in text
+    whole = write_page(folder.parent, board, [], {}, {}, "a command", self_contained=True).read_text()
+    assert len(re.findall(r'src="data:image/png;base64,', whole)) == len(folders)
+    assert not re.findall(r'href="[^#]', whole)

@@ -186,7 +186,7 @@ def test_the_report_needs_no_network_and_its_pictures_are_beside_it(run_folder: 
     # neighbours; of all images leaderboard, insertion, deletion and each metric's pairs.
     links = Links(page)
     assert len(links.pictures) == 3 * 3 + annotated + 3 + 3 + 5
-    assert [str(picture["src"]).split("/")[1] for picture in links.pictures[:2]] == ["overview.png", "deletion.png"]
+    assert str(links.pictures[0]["src"]).split("/")[1] == "overview.png"
     for picture in links.pictures:
         with Image.open(run_folder / "explain" / unquote(str(picture["src"]))) as opened:
             assert [str(side) for side in opened.size] == [picture["width"], picture["height"]]

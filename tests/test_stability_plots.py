@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from overpaint.probes.stability import TRANSFORMS
 from overpaint.report.plots.patches import (
     PATCH,
+    image_patches,
     patch_map,
     principal_coordinates,
     region_patches,
@@ -62,15 +63,15 @@ def test_the_map_frames_accepted_and_flipped_patches() -> None:
     region = np.zeros((8, 8), dtype=bool)
     region[2:5, 2:6] = True
     accepted, nothing = np.array([True, True, False, False]), np.zeros(4, dtype=bool)
-    both = _picture(patch_map([images], [region], [accepted], [nothing], "a class at $5"))
+    both = _picture(patch_map([image_patches(images, region, accepted, nothing)], "a class at $5"))
     assert _has(both, BLUE)
     assert _has(both, VERMILION)
-    only = _picture(patch_map([images], [region], [accepted], [~accepted], "a class"))
+    only = _picture(patch_map([image_patches(images, region, accepted, ~accepted)], "a class"))
     assert _has(only, BLUE)
     assert not _has(only, VERMILION)
-    empty = _picture(patch_map([images], [~region & region], [accepted], [nothing], "a class"))
+    empty = _picture(patch_map([image_patches(images, ~region & region, accepted, nothing)], "a class"))
     assert not _has(empty, BLUE)
-    assert not _has(_picture(patch_map([], [], [], [], "no image")), BLUE)
+    assert not _has(_picture(patch_map([], "no image")), BLUE)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])

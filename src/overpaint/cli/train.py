@@ -27,7 +27,7 @@ from overpaint.core.instantiate import checked_types
 from overpaint.data.base import ImageData
 from overpaint.report.csv_logger import CsvLogger
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
-from overpaint.report.sample_grid import SampleGrid
+from overpaint.report.sample_grid import SAMPLES, SampleGrid
 from overpaint.report.tables.summary import write_skipped
 from overpaint.report.wandb.run import start_run
 
@@ -140,7 +140,7 @@ def _callbacks(
     monitor = "classifier/val_accuracy" if model == "classifier" else "epoch"
     pictures: list[L.Callback] = []
     if model == "dcgan":
-        pictures = [GeneratorGallery(output, data, evaluator, wandb), SampleGrid(output / "samples.png", wandb)]
+        pictures = [GeneratorGallery(output, data, evaluator, wandb), SampleGrid(output / SAMPLES, wandb)]
     return [
         *pictures,
         ModelCheckpoint(filename=model, monitor=monitor, mode="max", save_weights_only=True, **common),

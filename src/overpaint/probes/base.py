@@ -62,12 +62,17 @@ class Probe(ABC):
         """Returns what was found out about each row; it depends on the row alone, not on the others."""
 
 
+def number_name(name: str, setting: str) -> str:
+    """Returns how a number, or an array, of one setting is called among those of several."""
+    return f"{name}_{setting}"
+
+
 def joined(found: Mapping[str, Sequence[ProbeResult]]) -> list[ProbeResult]:
-    """Joins what was found of each row in several settings: ``NAME`` becomes ``NAME_SETTING``."""
+    """Joins what was found of each row in several settings, under `number_name`."""
     return [
         ProbeResult(
-            {f"{name}_{key}": n for key, one in zip(found, row, strict=True) for name, n in one.numbers.items()},
-            {f"{name}_{key}": a for key, one in zip(found, row, strict=True) for name, a in one.arrays.items()},
+            {number_name(name, key): n for key, one in zip(found, row, strict=True) for name, n in one.numbers.items()},
+            {number_name(name, key): a for key, one in zip(found, row, strict=True) for name, a in one.arrays.items()},
         )
         for row in zip(*found.values(), strict=True)
     ]

@@ -9,11 +9,20 @@ from numpy.typing import NDArray
 from overpaint.core.types import Explanation, MetricResult
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.charts import LayerCurve, ScoreCurve
+from overpaint.pipeline.artifacts import map_artifact
 from overpaint.probes.base import Probe
 from overpaint.report.plots.curves import Curve, curves_chart
 from overpaint.report.plots.objects import boxes_picture
 from overpaint.report.plots.overview import overview
 from overpaint.report.probe_plots import probe_image_plots
+
+OVERVIEW, OBJECTS = "overview.png", "objects.png"
+"""The files of the overview and of the annotated objects."""
+
+
+def metric_picture(name: str) -> str:
+    """Returns the name of the file that shows a metric's curve of an image."""
+    return f"{name}.png"
 
 
 def image_plots(
@@ -42,13 +51,13 @@ def image_plots(
         PNG files' contents, by their names.
     """
     methods = list(explanation.saliency)
-    pictures = {"overview.png": overview(arrays, methods, title, variants, class_names)}
+    pictures = {OVERVIEW: overview(arrays, methods, title, variants, class_names)}
     for name, metric in metrics.items():
         if isinstance(metric.chart, ScoreCurve | LayerCurve):
             results = {method: own[name][row] for method, own in explanation.metric_results.items()}
             curves = {method: curve for method, result in results.items() if (curve := _curve(result)) is not None}
             if curves:
-                pictures[f"{name}.png"] = curves_chart(
+                pictures[metric_picture(name)] = curves_chart(
                     curves,
                     metric.chart.x_label,
                     metric.label,
@@ -58,14 +67,14 @@ def image_plots(
                 )
     if explanation.ground_truth is not None and arrays["objects"].any():
         first = methods[0]
-        pictures["objects.png"] = boxes_picture(
-            arrays["image"], arrays[f"map_{first}"], arrays["objects"], arrays["region"], f"{title} · {first}"
+        pictures[OBJECTS] = boxes_picture(
+            arrays["image"], arrays[map_artifact(first)], arrays["objects"], arrays["region"], f"{title} · {first}"
         )
-    probed = {
-        name: (found[row].numbers, {key: np.asarray(values.cpu()) for key, values in found[row].arrays.items()})
-        for name, found in explanation.probe_results.items()
+    found = {
+        name: (results[row].numbers, {key: np.asarray(values.cpu()) for key, values in results[row].arrays.items()})
+        for name, results in explanation.probe_results.items()
     }
-    return pictures | probe_image_plots(probes or {}, probed, title, class_names)
+    return pictures | probe_image_plots(probes or {}, found, title, class_names)
 
 
 def _curve(result: MetricResult) -> Curve | None:

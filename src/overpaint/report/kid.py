@@ -35,7 +35,7 @@ def variants_kid(
     """
     if not isinstance(classifier, NetworkClassifier) or len(explained) < LEAST or len(images := real()) < LEAST:
         return None
-    sets = [read_arrays(path / "variants.npz") for path in explained]
+    sets = (read_arrays(path / "variants.npz") for path in explained)
     painted = [torch.from_numpy(own["images"][~own["duplicate"]]) for own in sets]
     return kernel_distance(
         (images[:COMPARED] / 255).to(classifier.mean), torch.cat(painted).to(classifier.mean), classifier

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from overpaint.core.types import Classifier
 from overpaint.metrics.charts import BudgetCurve, GroupedBars, LayerCurve, ScoreCurve
+from overpaint.report.descriptions import description
 from overpaint.report.plots.comparison import bars_chart, leaderboard_chart, pairs_chart
 from overpaint.report.plots.curves import convergence_chart, curves_chart, randomisation_chart
 from overpaint.report.plots.style import Style, method_styles
@@ -23,7 +24,7 @@ def metric_plots(board: Scoreboard, classifier: Classifier) -> list[RunPlot]:
     """
     if not board.scores:
         return []
-    styles = method_styles(board.methods, board.controls)
+    styles = method_styles(list(board.methods), board.controls)
     return [
         RunPlot(
             "leaderboard",
@@ -56,7 +57,7 @@ def _mean_curves(board: Scoreboard, styles: Mapping[str, Style]) -> Iterator[Run
             title, better = f"{name}: what queries bring", metric.higher_is_better
             picture = convergence_chart(curves, chart.x_label, metric.label, title, bands, better, styles)
         caption = f"{name} on average, with its 95 % interval over images"
-        yield RunPlot(name, caption, picture, Topic.MAPS)
+        yield RunPlot(name, caption, picture, Topic.MAPS, description=description(metric))
 
 
 def _grouped_bars(board: Scoreboard) -> Iterator[RunPlot]:

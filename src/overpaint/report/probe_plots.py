@@ -1,48 +1,44 @@
-"""What is shown of the probes of the variants: charts of an image, charts of all, and sentences."""
+"""Plots of what probes found about the variants: of an image, of all images, and sentences."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from overpaint.core.files import read_arrays
-from overpaint.core.names import safe_file_name
 from overpaint.probes.base import Probe
 from overpaint.probes.boundary_search import BoundarySearch
 from overpaint.probes.controls import Controls, verdict
 from overpaint.probes.diversity import Diversity
 from overpaint.probes.region_size_sweep import RegionSizeSweep
 from overpaint.probes.stability import Stability
-from overpaint.report.plots.acceptance import controls_chart, mean_sizes_chart, sizes_chart
+from overpaint.report.descriptions import description
 from overpaint.report.plots.boundary import flip_chart, flip_picture
+from overpaint.report.plots.controls import controls_chart
 from overpaint.report.plots.diversity import diversity_chart, mean_diversity_chart
 from overpaint.report.plots.intervals import Numbers
 from overpaint.report.plots.numbers import numbers_chart
-from overpaint.report.plots.patches import patch_map
+from overpaint.report.plots.region_sizes import mean_sizes_chart, sizes_chart
 from overpaint.report.plots.stability import stability_chart
 from overpaint.report.run_plots import RunPlot, Topic
 
 Arrays = Mapping[str, NDArray[Any]]
 
-PATCHES = "What may stand in the salient regions of each class"
-"""Where the maps of patches are folded away."""
-
 
 @dataclass(frozen=True)
 class ProbePlots:
-    """How the results of a kind of probe are shown; what is None is left out.
+    """What is shown of a probe beside its numbers; what is None is left out.
 
     Attributes:
-        image: Draws those of an image from the probe, its numbers, its arrays, a title and the names of the classes.
-        run: Draws those of all images from the probe, their numbers and a title.
-        caption: What ``run`` shows.
+        image: Draws what was found about an image: from the probe, its numbers, its arrays, a title and the names of
+            the classes.
+        run: Draws what was found about all images: from the probe, its numbers of each row and a title.
+        caption: What ``run`` shows; by default what the probe asks.
         sentence: Says what an image's numbers mean.
     """
 
     image: Callable[[Any, Numbers, Arrays, str, Sequence[str]], bytes] | None = None
-    run: Callable[[Any, Sequence[Numbers], str], bytes] | None = None
+    run: Callable[[Any, Sequence[Numbers], str], bytes] = lambda _probe, rows, title: numbers_chart(rows, title)
     caption: str = ""
     sentence: Callable[[Numbers], str] | None = None
 
@@ -59,7 +55,7 @@ PLOTS: dict[type[Probe], ProbePlots] = {
         "What variants that differ more cost in fit",
     ),
     BoundarySearch: ProbePlots(
-        lambda _, numbers, arrays, title, names: flip_picture(arrays, numbers, title, names),
+        lambda _, numbers, arrays, title, class_names: flip_picture(arrays, numbers, title, class_names),
         lambda _, rows, title: flip_chart(rows, title),
         "What lies beyond the acceptable variations",
     ),
@@ -74,27 +70,27 @@ PLOTS: dict[type[Probe], ProbePlots] = {
         verdict,
     ),
 }
-"""The kinds of probe that have plots of their own; of any other, each number is a bar."""
-
-GENERIC = ProbePlots(run=lambda _, rows, title: numbers_chart(rows, title), caption="The numbers of the probe")
+"""The plots of probes by their class; one that is not here has a chart of its numbers over all images."""
 
 
 def plots_of(probe: Probe) -> ProbePlots:
-    """Returns how a probe's results are shown, by its class: a copy of its yaml under another name is shown alike."""
-    return PLOTS.get(type(probe), GENERIC)
+    """Returns how a probe is drawn."""
+    return PLOTS.get(type(probe), ProbePlots())
+
+
+def probe_picture(name: str) -> str:
+    """Returns the name of the file that shows what a probe found about an image."""
+    return f"probe_{name}.png"
 
 
 def probe_image_plots(
-    probes: Mapping[str, Probe],
-    results: Mapping[str, tuple[Numbers, Arrays]],
-    title: str,
-    class_names: Sequence[str],
+    probes: Mapping[str, Probe], found: Mapping[str, tuple[Numbers, Arrays]], title: str, class_names: Sequence[str]
 ) -> dict[str, bytes]:
-    """Draws the results of an image's probes.
+    """Draws what probes found about an image.
 
     Args:
         probes: The probes by name.
-        results: Their numbers and arrays, by the same names.
+        found: The numbers and arrays of each.
         title: What stands above.
         class_names: The classifier's.
 
@@ -102,65 +98,30 @@ def probe_image_plots(
         PNG files' contents, by their names.
     """
     return {
-        f"probe_{name}.png": draw(probes[name], numbers, arrays, f"{name}: {title}", class_names)
-        for name, (numbers, arrays) in results.items()
-        if (draw := plots_of(probes[name]).image) is not None
+        probe_picture(name): draw(probe, *found[name], f"{name}: {title}", class_names)
+        for name, probe in probes.items()
+        if name in found and (draw := plots_of(probe).image) is not None
     }
 
 
-def probe_plots(probes: Mapping[str, Probe], rows: Mapping[str, Sequence[Numbers]]) -> list[RunPlot]:
-    """Draws the results of all images' probes.
+def probe_plots(probes: Mapping[str, Probe], found: Mapping[str, Sequence[Numbers]]) -> list[RunPlot]:
+    """Draws what probes found about all images.
 
     Args:
         probes: The probes by name.
-        rows: The numbers of each row, by the same names.
+        found: The numbers of each row, by the probe's name.
     """
     plots = []
-    for name, numbers in rows.items():
-        own = plots_of(probes[name])
-        if own.run is not None and numbers:
-            picture = own.run(probes[name], numbers, f"{name}, {len(numbers)} rows")
-            plots.append(
-                RunPlot(
-                    f"probe_{name}",
-                    own.caption if own is not GENERIC else f"{name}: {own.caption}",
-                    picture,
-                    Topic.VARIANTS,
-                )
-            )
+    for name, probe in probes.items():
+        if rows := found[name]:
+            own = plots_of(probe)
+            picture = own.run(probe, rows, f"{name}, {len(rows)} rows")
+            text = description(probe)
+            plots.append(RunPlot(f"probe_{name}", own.caption or text, picture, Topic.VARIANTS, description=text))
     return plots
 
 
-def sentences(probes: Mapping[str, Probe], numbers: Mapping[str, Numbers]) -> list[str]:
-    """Says what an image's probes mean, those that can say it.
-
-    Args:
-        probes: The probes by name.
-        numbers: What each found out about the image.
-    """
-    return [say(numbers[name]) for name, probe in probes.items() if (say := plots_of(probe).sentence) is not None]
-
-
-def patch_charts(folders: Sequence[Path], classes: Sequence[str]) -> list[RunPlot]:
-    """Draws for each class what was painted into the regions of its images, accepted and flipped.
-
-    Args:
-        folders: The images' folders.
-        classes: The explained class of each.
-
-    Returns:
-        A chart for each class of which at least two images were repainted.
-    """
-    charts = []
-    for name in dict.fromkeys(classes):
-        own = [f for f, of in zip(folders, classes, strict=True) if of == name and (f / "variants.npz").is_file()]
-        if len(own) < 2:
-            continue
-        variants = [read_arrays(folder / "variants.npz") for folder in own]
-        regions = [read_arrays(folder / "saliency.npz")["region"] for folder in own]
-        columns = ([v[key] for v in variants] for key in ("images", "accepted", "duplicate"))
-        images, accepted, duplicate = columns
-        picture = patch_map(images, regions, accepted, duplicate, f"{name}: {len(own)} images")
-        caption = f"{name}: what may stand in the salient region (PCA of the patches)"
-        charts.append(RunPlot(f"patches_{safe_file_name(name)}", caption, picture, Topic.VARIANTS, PATCHES))
-    return charts
+def sentences(probes: Mapping[str, Probe], found: Mapping[str, Numbers]) -> list[str]:
+    """Says what an image's numbers mean, for the probes that can say it."""
+    said = [(name, plots_of(probe).sentence) for name, probe in probes.items()]
+    return [sentence(found[name]) for name, sentence in said if sentence is not None]

@@ -1,6 +1,5 @@
 """The report of a run: its tables, plots and page, in files and in the terminal."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,15 @@ from torch import Tensor
 
 from overpaint.data.base import Skipped
 from overpaint.pipeline.runner import Runner
-from overpaint.report.html.page import write_html
+from overpaint.report.html.page import write_page
 from overpaint.report.kid import variants_kid
 from overpaint.report.metric_plots import metric_plots
-from overpaint.report.probe_plots import patch_charts, probe_plots
+from overpaint.report.patch_plots import patch_plots
+from overpaint.report.probe_plots import probe_plots
 from overpaint.report.run_plots import RunPlot, write_plots
-from overpaint.report.tables.leaderboard import leaderboard_table
+from overpaint.report.tables import terminal
 from overpaint.report.tables.scoreboard import Scoreboard
-from overpaint.report.tables.summary import image_row, terminal_table, write_tables
+from overpaint.report.tables.summary import summarise_run, write_tables
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class RunReport:
     """What is reported of a run.
 
     Attributes:
-        folders: The folders of its rows.
-        board: Their metrics.
+        board: The rows and their metrics.
         plots: The plots of all rows.
         summary: The means.
+        page: The page.
     """
 
-    folders: Sequence[Path]
     board: Scoreboard
     plots: Sequence[RunPlot]
     summary: Mapping[str, Any]
+    page: Path
 
 
 def write_report(
@@ -59,31 +59,31 @@ def write_report(
         skipped: Files that could not be read.
         settings: The merged configuration; empty: there is none.
         command: The command that made them.
-        self_contained: Whether the page holds its pictures.
+        self_contained: Whether the page holds its pictures itself.
     """
-    controls = [name for name, method in runner.methods.items() if method.is_control]
-    board = Scoreboard(folders, list(runner.methods), runner.metrics, controls, runner.probes)
-    plots = [*metric_plots(board, runner.classifier), *probe_plots(runner.probes, board.probe_results)]
-    plots += patch_charts(folders, [result["target"] for result in board.results])
+    board = Scoreboard(folders, runner.methods, runner.metrics, runner.probes)
+    plots = [*metric_plots(board, runner.classifier), *probe_plots(board.probes, board.probe_results)]
+    plots += patch_plots(folders, [result["target"] for result in board.results])
     more = {"variants_kid": variants_kid(folders, real, runner.classifier)} if runner.inpainter else {}
-    summary = write_tables(folder, board, skipped, more)
+    summary = summarise_run(board, skipped, more)
+    write_tables(folder, board, summary, skipped)
     write_plots(folder, plots)
-    rows = [image_row(result) for result in board.results]
-    write_html(folder, board, rows, plots, summary, settings, command, descriptions(runner), self_contained)
-    return RunReport(folders, board, plots, summary)
+    page = write_page(folder, board, plots, summary, settings, command, _notes(runner), self_contained)
+    return RunReport(board, plots, summary, page)
 
 
-def descriptions(runner: Runner) -> dict[str, str]:
-    """Returns what each method, metric and probe is: the first line of its class's documentation."""
-    parts: dict[str, object] = {**runner.methods, **runner.metrics, **runner.probes}
-    return {name: (inspect.getdoc(type(part)) or "").split("\n")[0].replace("`", "") for name, part in parts.items()}
+def _notes(runner: Runner) -> list[str]:
+    """Says what numbers are missing for want of a part."""
+    if runner.inpainter is None or runner.inpainter.discriminator is not None:
+        return []
+    return ["The generator has no discriminator: the search had no prior loss, and the variants have no realism."]
 
 
 def print_report(report: RunReport, console: Console) -> None:
     """Prints a report's tables."""
     board = report.board
-    console.print(terminal_table(report.folders, report.summary))
+    console.print(terminal.images_table(board.results, report.summary))
     if board.scores:
-        console.print(leaderboard_table(board.standings, board.labels, console.width))
+        console.print(terminal.leaderboard_table(board.standings, board.labels, console.width))
     if board.unmeasured:
         console.print(board.unmeasured)

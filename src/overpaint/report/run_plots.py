@@ -25,6 +25,7 @@ class RunPlot:
         picture: The PNG file's content.
         topic: What it is about.
         fold: Under which heading the report folds it away; empty: it does not.
+        description: What the metric or the probe behind it does.
     """
 
     name: str
@@ -32,6 +33,7 @@ class RunPlot:
     picture: bytes
     topic: Topic
     fold: str = ""
+    description: str = ""
 
     @property
     def file(self) -> str:

@@ -9,6 +9,9 @@ from overpaint.core.files import write_bytes
 from overpaint.report.plots.images import enlarge, picture_grid, png
 from overpaint.training.dcgan import DCGANModule
 
+SAMPLES = "samples.png"
+"""The file of the samples in the run's folder."""
+
 
 class SampleGrid(L.Callback):
     """Draws samples from the same latents after each epoch, to ``samples.png`` and W&B.

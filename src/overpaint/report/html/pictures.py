@@ -1,4 +1,4 @@
-"""Pictures of the page: files beside it, or held by it."""
+"""Pictures of the page: files beside it, or embedded in it."""
 
 import base64
 import os
@@ -10,42 +10,52 @@ from PIL import Image
 
 
 @dataclass(frozen=True)
-class PagePicture:
-    """A picture of the page.
+class Picture:
+    """A picture as the page shows it.
 
     Attributes:
-        source: A relative address, or the picture itself.
-        link: The address of the file; empty where the page holds the picture.
-        width: Its width in pixels.
-        height: Its height, so that nothing moves when it is loaded.
-        alt: What it shows.
+        source: Its address, relative to the page, or its content as a ``data:`` address.
+        link: The address of the file, which the picture links to; empty where it is embedded.
+        width: In pixels. With the height the browser keeps its place free until it is loaded.
+        height: In pixels.
+        text: What it shows, for those who can't see it.
     """
 
     source: str
     link: str
     width: int
     height: int
-    alt: str
+    text: str
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Makes the pictures of a page from PNG files.
+class PictureSource:
+    """Turns PNG files into pictures of the page.
 
     Attributes:
         folder: The page's folder.
-        embedded: Whether the page holds them.
+        embedded: Whether the page holds its pictures itself.
     """
 
     folder: Path
     embedded: bool
 
-    def of(self, path: Path, alt: str) -> PagePicture:
-        """Returns a file as a picture of the page."""
-        with Image.open(path) as opened:  # reads the size, not the pixels
+    def picture(self, path: Path, text: str) -> Picture:
+        """Returns a PNG file as a picture.
+
+        Args:
+            path: The file.
+            text: What it shows.
+        """
+        with Image.open(path) as opened:
             width, height = opened.size
         if self.embedded:
             content = base64.b64encode(path.read_bytes()).decode()
-            return PagePicture(f"data:image/png;base64,{content}", "", width, height, alt)
-        address = quote(os.path.relpath(path, self.folder).replace(os.sep, "/"))
-        return PagePicture(address, address, width, height, alt)
+            return Picture(f"data:image/png;base64,{content}", "", width, height, text)
+        address = relative_address(path, self.folder)
+        return Picture(address, address, width, height, text)
+
+
+def relative_address(path: Path, folder: Path) -> str:
+    """Returns the address of a file for links in a page in ``folder``, whatever signs its name has."""
+    return quote(Path(os.path.relpath(path, folder)).as_posix())

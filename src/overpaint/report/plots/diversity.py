@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from overpaint.probes.base import number_name
 from overpaint.report.plots.images import picture_grid
 from overpaint.report.plots.intervals import Numbers, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, wrapped
@@ -19,22 +20,22 @@ def diversity_chart(settings: Sequence[str], numbers: Numbers, arrays: Arrays, t
     """Draws what `Diversity` found for an image: fit against difference, acceptance, and variants of each value.
 
     Args:
-        settings: The probe's values, as they stand in the names of its numbers.
-        numbers: The probe's numbers.
+        settings: The probe's settings.
+        numbers: Its numbers.
         arrays: Its arrays.
         title: What stands above.
 
     Returns:
         A PNG file's content.
     """
-    values = [value for value in settings if f"variants_{value}" in arrays]
+    values = [value for value in settings if number_name("variants", value) in arrays]
     figure = chart(3.4 + 1.05 * len(values))
     heights = [3.4, *[1.05] * len(values)]
     upper, *lines = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    _trade(upper, settings, [numbers], title)
+    _draw_trade(upper, settings, [numbers], title)
     for line, value in zip(lines, values, strict=True):
         axes = line.subplots()
-        axes.imshow(picture_grid(arrays[f"variants_{value}"]))
+        axes.imshow(picture_grid(arrays[number_name("variants", value)]))
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_ylabel(value, fontsize=8, rotation=0, ha="right", va="center")
@@ -48,25 +49,25 @@ def mean_diversity_chart(settings: Sequence[str], rows: Sequence[Numbers], title
     The trade has no intervals: images differ far more in how well they can be fitted than the values do.
 
     Args:
-        settings: The probe's values, as they stand in the names of its numbers.
-        rows: The probe's numbers of each row; those without a region are left out.
+        settings: The probe's settings.
+        rows: Its numbers of each row; those without a region are left out.
         title: What stands above.
 
     Returns:
         A PNG file's content.
     """
     figure = chart(3.4)
-    _trade(figure, settings, rows, title)
+    _draw_trade(figure, settings, rows, title)
     return encode(figure, 64)
 
 
-def _trade(figure: Figure | SubFigure, values: Sequence[str], rows: Sequence[Numbers], title: str) -> None:
+def _draw_trade(figure: Figure | SubFigure, values: Sequence[str], rows: Sequence[Numbers], title: str) -> None:
     """Draws the two panels: fit against difference, and the shares that differ and are accepted."""
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
         despine_axes(axes)
         axes.tick_params(labelsize=8)
-    loss, apart = (interval_of(rows, [f"{name}_{value}" for value in values]) for name in ("loss", "diversity"))
+    loss, apart = (interval_of(rows, [number_name(name, value) for value in values]) for name in ("loss", "diversity"))
     left.plot(loss.mean, apart.mean, marker="o", color=COLOURS[0])
     for i, (value, *place) in enumerate(zip(values, loss.mean, apart.mean, strict=True)):
         if np.isfinite(place).all():
@@ -76,15 +77,15 @@ def _trade(figure: Figure | SubFigure, values: Sequence[str], rows: Sequence[Num
     left.set_xlabel("mean contextual loss (smaller: fits better)", fontsize=8)
     left.set_ylabel("mean difference of the accepted", fontsize=8)
     left.set_title("at each point: search.diversity", fontsize=8.5)
-    _share_bars(right, rows, values)
+    _draw_shares(right, rows, values)
     figure.suptitle(wrapped(title, 110), fontsize=9.5)
 
 
-def _share_bars(axes: Axes, rows: Sequence[Numbers], values: Sequence[str]) -> None:
+def _draw_shares(axes: Axes, rows: Sequence[Numbers], values: Sequence[str]) -> None:
     places = np.arange(len(values))
     labels = {"distinct_fraction": "no near-duplicates", "acceptance_rate": "accepted of these"}
     for i, (name, label) in enumerate(labels.items()):
-        found, aside = interval_of(rows, [f"{name}_{value}" for value in values]), places + 0.36 * (i - 0.5)
+        found, aside = interval_of(rows, [number_name(name, value) for value in values]), places + 0.36 * (i - 0.5)
         axes.bar(aside, found.mean, 0.34, color=("#cfe3f2", COLOURS[0])[i], label=label)
         if len(rows) > 1:
             axes.errorbar(aside, found.mean, reach_of(found), fmt="none", color="black", linewidth=1.2, capsize=2)

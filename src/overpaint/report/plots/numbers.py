@@ -1,34 +1,56 @@
-"""The chart of a probe that has none of its own."""
+"""Chart of the numbers of any probe: the mean of each over images, with its 95 % interval."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
+from overpaint.metrics.statistics.bootstrap import Interval
 from overpaint.report.plots.intervals import Numbers, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, short, wrapped
 
+LONGEST = 48
+"""Longer names of numbers are cut."""
+
 
 def numbers_chart(rows: Sequence[Numbers], title: str) -> bytes:
-    """Draws each number as a bar: its mean, with the 95 % interval over images.
+    """Draws the mean of each number as a bar, with its 95 % interval over the images.
+
+    Numbers that lie in ``[0, 1]`` in all rows, as shares and scores do, have axes of their own, above the others.
 
     Args:
-        rows: The probe's numbers of each row.
+        rows: A probe's numbers of each row.
         title: What stands above.
 
     Returns:
         A PNG file's content.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
-    found, places = interval_of(rows, names), np.arange(len(names))
-    figure = chart(1.2 + 0.32 * len(names))
-    axes = figure.add_subplot()
-    despine_axes(axes, "x")
-    axes.barh(places, found.mean, 0.62, color=COLOURS[0])
-    axes.errorbar(found.mean, places, xerr=reach_of(found), fmt="none", color="black", linewidth=1.2, capsize=3)
-    for place in places[np.isnan(found.mean)]:
-        axes.text(0.01, place, "not measured", fontsize=7.5, va="center")
-    axes.set_yticks(places, [short(name.replace("_", " "), 40) for name in names], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel("mean over images, with its 95 % interval", fontsize=8)
-    axes.set_title(wrapped(title, 110), fontsize=9.5)
+    shares = [name for name in names if all(row.get(name) is None or not _outside(row[name]) for row in rows)]
+    others = [name for name in names if name not in shares]
+    groups = [group for group in (shares, others) if group] or [[]]
+    figure = chart(0.26 * len(names) + 0.55 * len(groups) + 0.6)
+    panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=[len(group) + 1 for group in groups])[:, 0]
+    for axes, group in zip(panels, groups, strict=True):
+        _draw_bars(axes, group, interval_of(rows, group))
+        if group is shares:
+            axes.set_xlim(0, 1.02)
+    panels[0].set_title(wrapped(title, 90), fontsize=9.5)
+    panels[-1].set_xlabel("mean and 95 % interval over images", fontsize=8)
     return encode(figure, 64)
+
+
+def _outside(value: float | None) -> bool:
+    return value is not None and (value < 0 or value > 1)
+
+
+def _draw_bars(axes: Axes, names: Sequence[str], interval: Interval) -> None:
+    despine_axes(axes, "x")
+    places = np.arange(len(names))
+    axes.barh(places, interval.mean, 0.62, color=COLOURS[0])
+    axes.errorbar(interval.mean, places, xerr=reach_of(interval), fmt="none", color="black", linewidth=1.2, capsize=3)
+    for place in places[np.isnan(interval.mean)]:
+        axes.text(0.01, place, "not measured", transform=axes.get_yaxis_transform(), fontsize=7.5, va="center")
+    axes.set_yticks(places, [short(name.replace("_", " "), LONGEST) for name in names], fontsize=8)
+    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)

@@ -1,9 +1,10 @@
 """Map of a class's patches: what was painted into the salient regions of its images, by principal components."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -48,54 +49,61 @@ def without_overlap(places: Float[np.ndarray, "row 2"], apart: tuple[float, floa
     """Chooses rows, one after the other, that are ``apart`` in either coordinate from all that were chosen."""
     chosen: list[int] = []
     for i, place in enumerate(places):
-        if all((np.abs(place - places[j]) >= apart).any() for j in chosen):
+        if (np.abs(place - places[chosen]) >= apart).any(1).all():
             chosen.append(i)
     return chosen
 
 
-def patch_map(
-    images: Sequence[Float[np.ndarray, "variant channel height width"]],
-    regions: Sequence[NDArray[np.bool_]],
-    accepted: Sequence[NDArray[np.bool_]],
-    duplicate: Sequence[NDArray[np.bool_]],
-    title: str,
-) -> bytes:
+class ImagePatches(NamedTuple):
+    """What was painted into the region of an image.
+
+    Attributes:
+        pictures: A patch for each variant that is no near-duplicate.
+        accepted: True where the classifier accepts the variant.
+    """
+
+    pictures: Float[np.ndarray, "patch channel 16 16"]
+    accepted: Bool[np.ndarray, " patch"]
+
+
+def image_patches(
+    images: Float[np.ndarray, "variant channel height width"],
+    region: Bool[np.ndarray, "height width"],
+    accepted: Bool[np.ndarray, " variant"],
+    duplicate: Bool[np.ndarray, " variant"],
+) -> ImagePatches:
+    """Returns the patches of an image's variants, see `region_patches`; none where the region is empty."""
+    pictures = region_patches(images[~duplicate], region)
+    return ImagePatches(pictures, accepted[~duplicate][: len(pictures)])
+
+
+def patch_map(patches: Sequence[ImagePatches], title: str) -> bytes:
     """Draws a class's patches on a map: what was painted into the regions of many images, like next to like.
 
-    The variants' patches, see `region_patches`, lie at their coordinates by `principal_coordinates`, in a blue frame
-    if the classifier accepted the variant, else in vermilion. Of those that would overlap the first is shown; images
-    take turns.
+    The patches lie at their coordinates by `principal_coordinates`, in a blue frame if the classifier accepted the
+    variant, else in vermilion. Of those that would overlap the first is shown; images take turns.
 
     Args:
-        images: The variants of each image of the class.
-        regions: The region of each image.
-        accepted: Which variants are accepted.
-        duplicate: Which are near-duplicates; they are left out.
+        patches: Those of each image of the class.
         title: What stands above.
 
     Returns:
         A PNG file's content.
     """
-    pieces, kept, turns = [], [], []
-    for variants, region, own, double in zip(images, regions, accepted, duplicate, strict=True):
-        patches = region_patches(variants[~double], region)
-        pieces.append(patches)
-        kept.append(own[~double][: len(patches)])
-        turns.append(np.arange(len(patches)))
     figure = chart(7.0, 7.6)
     axes = figure.add_subplot()
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("first principal component", fontsize=8)
     axes.set_ylabel("second principal component", fontsize=8)
-    patches = np.concatenate(pieces) if pieces else np.empty((0, 1, PATCH, PATCH))
-    if not len(patches):
+    turns = [np.arange(len(own.pictures)) for own in patches]
+    if not sum(map(len, turns)):
         axes.set_title(wrapped(f"{title}: no variants", 95), fontsize=9.5)
         return encode(figure, None)
     order = np.concatenate(turns).argsort(kind="stable")
-    patches, states = patches[order], np.concatenate(kept)[order]
-    shown = _draw_patches(axes, patches, states)
-    rate = f"{states.mean():.0%} of {len(states)} variants of {len(images)} images accepted"
+    accepted = np.concatenate([own.accepted for own in patches])[order]
+    shown = _draw_patches(axes, np.concatenate([own.pictures for own in patches])[order], accepted)
+    rate = f"{accepted.mean():.0%} of {len(accepted)} variants of {len(patches)} images accepted"
     axes.set_title(wrapped(f"{title}: {rate}; {shown} shown; blue: accepted, vermilion: flipped", 95), fontsize=9.5)
     return encode(figure, None)
 

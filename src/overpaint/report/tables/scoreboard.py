@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overpaint.core.files import read_arrays
+from overpaint.core.types import SaliencyMethod
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
@@ -31,17 +32,20 @@ class Scoreboard:
 
     Attributes:
         folders: The rows' folders.
-        methods: The methods in their order.
+        methods: The methods by name.
         metrics: The metrics by name.
-        controls: Those of the methods that know nothing of the classifier.
         probes: The probes of the variants by name.
     """
 
     folders: Sequence[Path]
-    methods: Sequence[str]
+    methods: Mapping[str, SaliencyMethod]
     metrics: Mapping[str, SaliencyMetric]
-    controls: Sequence[str]
     probes: Mapping[str, Probe] = field(default_factory=dict)
+
+    @property
+    def controls(self) -> list[str]:
+        """Those of the methods that know nothing of the classifier."""
+        return [name for name, method in self.methods.items() if method.is_control]
 
     @cached_property
     def results(self) -> list[dict[str, Any]]:
@@ -114,8 +118,8 @@ class Scoreboard:
         curves: dict[str, Curve] = {}
         bands: dict[str, Band] = {}
         for method in self.methods:
-            piece = metric_artifact(method, metric)
-            found = [(own[piece], image) for own, image in zip(self._curves, self.images, strict=True) if piece in own]
+            array = metric_artifact(method, metric)
+            found = [(own[array], image) for own, image in zip(self._curves, self.images, strict=True) if array in own]
             if not found:
                 continue
             length = min(both.shape[1] for both, _ in found)

@@ -1,4 +1,4 @@
-"""Tables of explained images: results.csv, summary.json, and the table in the terminal."""
+"""The numbers of a run's images: a row for each image and method, and their means."""
 
 import math
 import statistics
@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from overpaint.core.files import write_csv, write_json
 from overpaint.data.base import Skipped
-from overpaint.pipeline.cache import read_result
 from overpaint.report.tables.leaderboard import write_leaderboard
 from overpaint.report.tables.scoreboard import Scoreboard
 
 BOOKKEEPING = ("cache_keys", "image", "targets_of_image", "place_of_target", "methods", "metrics", "probes")
-"""What of an image's numbers says nothing of the image."""
+"""What of a row's ``result.json`` is no number of the image."""
 
 OF_VARIANTS = (
     "variants",
@@ -30,51 +27,6 @@ OF_VARIANTS = (
     "search_steps",
 )
 """Numbers that belong to the region of the first method's map."""
-
-
-def shown(value: Any, absent: str = "–") -> str:
-    """Writes a number to three digits, and ``absent`` for None."""
-    if value is None:
-        return absent
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def write_tables(
-    folder: Path, board: Scoreboard, skipped: Sequence[Skipped], more: Mapping[str, float | None]
-) -> dict[str, Any]:
-    """Writes the tables and ``summary.json``.
-
-    Args:
-        folder: The folder of all explanations.
-        board: The explained images and their metrics.
-        skipped: Files that could not be read.
-        more: Further numbers of all images.
-
-    Returns:
-        The summary.
-    """
-    metrics = list(board.metrics)
-    of_methods = [row for result in board.results for row in method_rows(result, board.methods, metrics)]
-    images = [image_row(result) for result in board.results]
-    summary = summarise(images) | {"skipped_files": len(skipped)} | dict(more)
-    for method in board.methods:
-        own = summarise(
-            [{k: v for k, v in row.items() if k not in images[0]} for row in of_methods if row["method"] == method]
-        )
-        summary[method] = {name: value for name, value in own.items() if name != "images"}
-    summary |= {probe: _means(rows) for probe, rows in board.probe_results.items()}
-    write_csv(folder / "results.csv", of_methods)
-    write_skipped(folder / "skipped.csv", skipped)
-    write_json(folder / "summary.json", summary)
-    write_leaderboard(folder, board.standings, board.comparisons, board.labels)
-    return summary
-
-
-def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Averages the numbers of a probe over the rows in which they could be measured."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    known = {name: [row[name] for row in rows if math.isfinite(row.get(name, math.nan))] for name in names}
-    return {name: statistics.fmean(values) for name, values in known.items() if values}
 
 
 def image_row(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,14 +44,9 @@ def method_rows(result: Mapping[str, Any], methods: Sequence[str], metrics: Sequ
         row |= {"relative_error": own.get("relative_error")} | own["measures"]
         row |= {name: result["metrics"].get(method, {}).get(name) for name in metrics}
         if place == 0:
-            row |= {f"{probe}_{k}": v for probe, own in result["probes"].items() for k, v in own.items()}
+            row |= {f"{probe}_{k}": v for probe, found in result["probes"].items() for k, v in found.items()}
         rows.append(row)
     return rows
-
-
-def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
-    """Lists the files that could not be read."""
-    write_csv(path, [{"path": s.path, "reason": s.reason} for s in skipped], ["path", "reason"])
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -114,23 +61,49 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-def terminal_table(explained: Sequence[Path], summary: Mapping[str, Any]) -> Table:
-    """Makes the summary table for the terminal: a row for each image and one of means."""
-    rows = [image_row(read_result(path)) for path in explained]
-    headings = {
-        "name": "image",
-        "target": "class",
-        "confidence": "score",
-        "region_fraction": "region",
-        "acceptance_rate": "accepted",
-        "mean_confidence": "their score",
-        "diversity": "diversity",
-    }
-    headings = {name: heading for name, heading in headings.items() if any(name in row for row in rows)}
-    table = Table(title=f"{len(rows)} explained images", show_footer=True)
-    for name, heading in headings.items():
-        footer = "mean" if name == "name" else shown(summary.get(f"mean_{name}", ""), "-")
-        table.add_column(heading, footer, justify="left" if name in ("name", "target") else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*[shown(row.get(name), "-") for name in headings])
-    return table
+def summarise_run(board: Scoreboard, skipped: Sequence[Skipped], more: Mapping[str, float | None]) -> dict[str, Any]:
+    """Averages the numbers of a run: those of the images, of each method and of each probe.
+
+    Args:
+        board: The explained images and their metrics.
+        skipped: Files that could not be read.
+        more: Further numbers of all images.
+    """
+    images = [image_row(result) for result in board.results]
+    summary = summarise(images) | {"skipped_files": len(skipped)} | dict(more)
+    rows = _all_rows(board)
+    for method in board.methods:
+        own = [{k: v for k, v in row.items() if k not in images[0]} for row in rows if row["method"] == method]
+        summary[method] = {name: value for name, value in summarise(own).items() if name != "images"}
+    return summary | {probe: _means(found) for probe, found in board.probe_results.items()}
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Averages the numbers of a probe over the rows in which they could be measured."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    known = {name: [row[name] for row in rows if math.isfinite(row.get(name, math.nan))] for name in names}
+    return {name: statistics.fmean(values) for name, values in known.items() if values}
+
+
+def _all_rows(board: Scoreboard) -> list[dict[str, Any]]:
+    return [row for result in board.results for row in method_rows(result, list(board.methods), list(board.metrics))]
+
+
+def write_tables(folder: Path, board: Scoreboard, summary: Mapping[str, Any], skipped: Sequence[Skipped]) -> None:
+    """Writes ``results.csv``, ``leaderboard.csv``, ``pairs.csv``, ``skipped.csv`` and ``summary.json``.
+
+    Args:
+        folder: The folder of all explanations.
+        board: The explained images and their metrics.
+        summary: The means.
+        skipped: Files that could not be read.
+    """
+    write_csv(folder / "results.csv", _all_rows(board))
+    write_skipped(folder / "skipped.csv", skipped)
+    write_json(folder / "summary.json", summary)
+    write_leaderboard(folder, board.standings, board.comparisons, board.labels)
+
+
+def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
+    """Lists the files that could not be read."""
+    write_csv(path, [{"path": s.path, "reason": s.reason} for s in skipped], ["path", "reason"])

@@ -1,9 +1,7 @@
-"""W&B tables and pictures of explained images and of the leaderboard."""
+"""Weights & Biases tables: the images, the leaderboard of methods, the differences of each pair."""
 
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 import wandb
@@ -11,27 +9,25 @@ from PIL import Image
 
 from overpaint.core.files import read_arrays
 from overpaint.metrics.statistics.ranking import Comparison, Standing
-from overpaint.pipeline.cache import read_result
+from overpaint.pipeline.artifacts import map_artifact
 from overpaint.report.plots.images import enlarge, map_picture, outlined, picture_grid, to_picture
+from overpaint.report.plots.overview import SHOWN
 from overpaint.report.run import RunReport
-from overpaint.report.tables.leaderboard import known_values
+from overpaint.report.tables.leaderboard import field_names, rows_of
+from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.report.tables.summary import image_row, method_rows
 
-SHOWN = 16
-"""Variants of each kind in a picture at most."""
 
-
-def wandb_table(explained: Sequence[Path], methods: Sequence[str], metrics: Sequence[str]) -> wandb.Table:
+def images_table(board: Scoreboard) -> wandb.Table:
     """Makes a W&B table with a row for each image: the pictures and the numbers."""
-    table = None
-    for path in explained:
-        result = read_result(path)
+    table, methods, metrics = None, list(board.methods), list(board.metrics)
+    for path, result in zip(board.folders, board.results, strict=True):
         arrays = read_arrays(path / "saliency.npz")
         picture = to_picture(arrays["image"])
         cells: dict[str, Any] = {"image": wandb.Image(enlarge(picture))}
-        for name, values in arrays.items():
-            if name.removeprefix("map_") in methods and name.startswith("map_"):
-                cells[name] = wandb.Image(enlarge(map_picture(values)))
+        for name in map(map_artifact, methods):
+            if name in arrays:
+                cells[name] = wandb.Image(enlarge(map_picture(arrays[name])))
         cells["region"] = wandb.Image(enlarge(outlined(picture, arrays["region"])))
         if (path / "variants.npz").is_file():
             variants = read_arrays(path / "variants.npz")
@@ -47,27 +43,35 @@ def wandb_table(explained: Sequence[Path], methods: Sequence[str], metrics: Sequ
     return table if table is not None else wandb.Table(columns=["name"])
 
 
+def leaderboard_table(standings: Sequence[Standing]) -> wandb.Table:
+    """Makes a W&B table with a row for each metric and method."""
+    return _table(Standing, standings)
+
+
+def pairs_table(comparisons: Sequence[Comparison]) -> wandb.Table:
+    """Makes a W&B table with a row for each metric and pair of methods."""
+    return _table(Comparison, comparisons)
+
+
+def _table(kind: type[Standing | Comparison], found: Sequence[Standing] | Sequence[Comparison]) -> wandb.Table:
+    columns: list[str | int] = [*field_names(kind)]
+    return wandb.Table(columns=columns, data=[list(row.values()) for row in rows_of(found)])
+
+
+def picture(content: bytes) -> wandb.Image:
+    """Makes a W&B picture of a PNG file's content."""
+    return wandb.Image(Image.open(io.BytesIO(content)))
+
+
 def log_report(run: Any, report: RunReport) -> None:
     """Logs a report to a W&B run."""
     board = report.board
-    run.log({"explanations": wandb_table(report.folders, board.methods, list(board.metrics))})
-    run.log({"leaderboard": wandb_leaderboard(board.standings), "pairs": wandb_pairs(board.comparisons)})
-    run.log({f"charts/{plot.name}": wandb_picture(plot.picture) for plot in report.plots})
+    run.log({"explanations": images_table(board)})
+    run.log(
+        {
+            "leaderboard": leaderboard_table(board.standings),
+            "pairs": pairs_table(board.comparisons),
+        }
+    )
+    run.log({f"charts/{plot.name}": picture(plot.picture) for plot in report.plots})
     run.summary.update(dict(report.summary))
-
-
-def wandb_picture(picture: bytes) -> wandb.Image:
-    """Makes a W&B picture of a PNG file's content."""
-    return wandb.Image(Image.open(io.BytesIO(picture)))
-
-
-def wandb_leaderboard(standings: Sequence[Standing]) -> wandb.Table:
-    """Makes a W&B table with a row for each metric and method."""
-    columns: list[str | int] = [field.name for field in fields(Standing)]
-    return wandb.Table(columns=columns, data=[list(known_values(asdict(s)).values()) for s in standings])
-
-
-def wandb_pairs(comparisons: Sequence[Comparison]) -> wandb.Table:
-    """Makes a W&B table with a row for each metric and pair of methods."""
-    columns: list[str | int] = [field.name for field in fields(Comparison)]
-    return wandb.Table(columns=columns, data=[list(known_values(asdict(c)).values()) for c in comparisons])

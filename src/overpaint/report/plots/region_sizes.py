@@ -1,4 +1,4 @@
-"""Charts of what probes found: acceptance over sizes of the region, and beside controls."""
+"""Charts of acceptance over the size of the region: of one image, and the mean over images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,33 +10,22 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from overpaint.metrics.statistics.bootstrap import Interval
-from overpaint.probes.controls import IN_THE_REGION
+from overpaint.probes.base import number_name
 from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of
-from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, wrapped
+from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, wrapped
 
 PALE = "#cfe3f2"
 
-CONTROLS = {
-    "searched": "searched variants",
-    "elsewhere": "searched, hole elsewhere",
-    "unsearched": "random latents, unsearched",
-    "mean": "mean colour",
-    "blur": "smoothed surroundings",
-    "noise": "noise",
-    "patch": "other images' patches",
-}
-"""What stands at the bars of the controls' chart, from top to bottom."""
-
 
 def sizes_chart(
-    sizes: Sequence[str], numbers: Numbers, losses: Mapping[str, Float[np.ndarray, " variant"]], title: str
+    sizes: Sequence[str], numbers: Numbers, arrays: Mapping[str, Float[np.ndarray, "*size"]], title: str
 ) -> bytes:
     """Draws what `RegionSizeSweep` found for an image: accepted variants, confidence and loss of each size.
 
     Args:
-        sizes: The probe's settings, as they stand in the names of its numbers.
-        numbers: The probe's numbers.
-        losses: Its arrays; of these, ``losses_p`` are drawn.
+        sizes: The probe's settings.
+        numbers: Its numbers.
+        arrays: Its arrays; of these, the losses are drawn.
         title: What stands above.
 
     Returns:
@@ -51,10 +40,10 @@ def sizes_chart(
     upper.bar(
         places, accepted, 0.62, color=COLOURS[0], label="of these, accepted; above: their mean score of the class"
     )
-    _confidences(upper, places, np.fmax(different, accepted), confidence)
+    _write_scores(upper, places, np.fmax(different, accepted), confidence)
     upper.set_ylabel("variants", fontsize=8)
     for place, size in enumerate(sizes):
-        own = np.asarray(losses.get(f"losses_{size}", np.empty(0)))
+        own = np.asarray(arrays.get(number_name("losses", size), np.empty(0)))
         aside = np.linspace(-0.2, 0.2, len(own)) if len(own) > 1 else np.zeros(len(own))
         lower.scatter(place + aside, own, 5, color="#b9b9b9", linewidths=0)
     lower.errorbar(places, mean, deviation, fmt="D", color=COLOURS[1], markersize=5, linewidth=1.5, capsize=4)
@@ -62,15 +51,15 @@ def sizes_chart(
         Line2D([], [], color=COLOURS[1], marker="D", markersize=5, label="mean ± standard deviation over variants"),
         Line2D([], [], color="#b9b9b9", marker="o", markersize=3, linestyle="", label="a variant"),
     ]
-    return _finished_sizes(upper, lower, signs)
+    return _encoded(upper, lower, signs)
 
 
 def mean_sizes_chart(sizes: Sequence[str], rows: Sequence[Numbers], title: str) -> bytes:
     """Draws what `RegionSizeSweep` found over images: means, with 95 % intervals over the images.
 
     Args:
-        sizes: The probe's settings, as they stand in the names of its numbers.
-        rows: The probe's numbers of each row; those without a region are left out.
+        sizes: The probe's settings.
+        rows: Its numbers of each row; those without a region are left out.
         title: What stands above.
 
     Returns:
@@ -82,63 +71,23 @@ def mean_sizes_chart(sizes: Sequence[str], rows: Sequence[Numbers], title: str) 
     )
     spread = deviations.mean
     upper.bar(places, rates.mean, 0.62, color=COLOURS[0], label="accepted share; above: mean score of the accepted")
-    _interval(upper, places, rates, "black")
-    _confidences(upper, places, np.fmax(rates.mean, np.nan_to_num(rates.high)), confidences.mean)
+    _draw_intervals(upper, places, rates, "black")
+    _write_scores(upper, places, np.fmax(rates.mean, np.nan_to_num(rates.high)), confidences.mean)
     upper.set_ylim(0, 1.12)
     upper.set_yticks(np.linspace(0, 1, 6))
     upper.set_ylabel("accepted share of the variants", fontsize=8)
     lower.bar(places, 2 * spread, 0.3, losses.mean - spread, color="#f6d9c2")
     lower.scatter(places, losses.mean, 30, COLOURS[1], marker="D", zorder=3)
-    _interval(lower, places, losses, COLOURS[1])
+    _draw_intervals(lower, places, losses, COLOURS[1])
     signs = [
         Line2D([], [], color=COLOURS[1], marker="D", markersize=5, label="mean and 95 % interval over images"),
         Patch(color="#f6d9c2", label="± the mean standard deviation over an image's variants"),
     ]
-    return _finished_sizes(upper, lower, signs)
-
-
-def controls_chart(rows: Sequence[Numbers], title: str) -> bytes:
-    """Draws what `Controls` found: how often each control is accepted, beside the searched variants.
-
-    Args:
-        rows: The probe's numbers of each row: one, or many, of which the means are drawn with 95 % intervals.
-        title: What stands above.
-
-    Returns:
-        A PNG file's content.
-    """
-    rates, scores = (interval_of(rows, [f"{key}_{name}" for name in CONTROLS]) for key in ("acceptance_rate", "score"))
-    figure = chart(4.2)
-    axes, places = figure.add_subplot(), np.arange(len(CONTROLS))
-    despine_axes(axes, "x")
-    colours = [CONTROL_COLOUR if name in IN_THE_REGION else COLOURS[2] for name in CONTROLS]
-    colours[0] = COLOURS[0]
-    axes.barh(places, rates.mean, 0.62, color=colours)
-    axes.errorbar(rates.mean, places, xerr=reach_of(rates), fmt="none", color="black", linewidth=1.2, capsize=3)
-    axes.scatter(scores.mean, places, 30, "white", edgecolors="black", linewidths=1.2, zorder=3)
-    for place in places[np.isnan(rates.mean)]:
-        axes.text(0.01, place, "not measured", fontsize=7.5, va="center")
-    if np.isfinite(rates.mean[0]):
-        axes.axvline(rates.mean[0], color=COLOURS[0], linewidth=0.9, linestyle="--", zorder=0)
-    axes.set_yticks(places, list(CONTROLS.values()), fontsize=8)
-    axes.set_ylim(len(CONTROLS) - 0.4, -0.6)
-    axes.set_xlim(0, 1.02)
-    axes.set_xlabel("accepted share (bars), mean score of the class (circles)", fontsize=8)
-    verdicts = columns_of(rows, ["decisive"])[:, 0]
-    judged = int(np.isfinite(verdicts).sum())
-    said = f"region decisive in {int(np.nansum(verdicts))} of {judged}" if judged else "no salient region"
-    axes.set_title(wrapped(f"{title}; {said}", 110), fontsize=9.5)
-    signs = [
-        Patch(color=COLOURS[0], label="variants"),
-        Patch(color=COLOURS[2], label="control in another place"),
-        Patch(color=CONTROL_COLOUR, label="controls in the region: decisive only if all are accepted less often"),
-    ]
-    figure.legend(handles=signs, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    return encode(figure, 64)
+    return _encoded(upper, lower, signs)
 
 
 def _named(name: str, sizes: Sequence[str]) -> list[str]:
-    return [f"{name}_{size}" for size in sizes]
+    return [number_name(name, size) for size in sizes]
 
 
 def _panels(sizes: Sequence[str], title: str) -> tuple[Axes, Axes]:
@@ -153,7 +102,7 @@ def _panels(sizes: Sequence[str], title: str) -> tuple[Axes, Axes]:
     return upper, lower
 
 
-def _finished_sizes(upper: Axes, lower: Axes, signs: Sequence[Artist]) -> bytes:
+def _encoded(upper: Axes, lower: Axes, signs: Sequence[Artist]) -> bytes:
     bars, _ = upper.get_legend_handles_labels()
     lower.set_ylim(bottom=0)
     figure = upper.get_figure(root=True)
@@ -162,14 +111,14 @@ def _finished_sizes(upper: Axes, lower: Axes, signs: Sequence[Artist]) -> bytes:
     return encode(figure, 64)
 
 
-def _confidences(
+def _write_scores(
     axes: Axes, places: Int[np.ndarray, " size"], tops: Float[np.ndarray, " size"], values: Float[np.ndarray, " size"]
 ) -> None:
-    """Writes the confidences above the bars."""
+    """Writes the mean scores above the bars."""
     for place, top, value in zip(places, np.nan_to_num(tops), values, strict=True):
         text = f"{value:.1%}" if np.isfinite(value) else "none accepted"
         axes.annotate(text, (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=8)
 
 
-def _interval(axes: Axes, places: Int[np.ndarray, " size"], interval: Interval, colour: str) -> None:
+def _draw_intervals(axes: Axes, places: Int[np.ndarray, " size"], interval: Interval, colour: str) -> None:
     axes.errorbar(places, interval.mean, reach_of(interval), fmt="none", color=colour, linewidth=1.3, capsize=4)

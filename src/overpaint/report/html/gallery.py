@@ -1,0 +1,97 @@
+"""The gallery of the page: a card for each explained image and class."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overpaint.report.html.pictures import Picture, PictureSource
+from overpaint.report.html.tables import Rows
+from overpaint.report.image_plots import OBJECTS, OVERVIEW, metric_picture
+from overpaint.report.probe_plots import probe_picture, sentences
+from overpaint.report.tables.formatting import shown
+from overpaint.report.tables.scoreboard import Scoreboard
+from overpaint.report.tables.summary import image_row
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the page shows of a row.
+
+    Attributes:
+        name: The row's name.
+        facts: The answer, the score, and what became of the variants.
+        overview: Image, maps, region and variants.
+        sentences: What the probes' numbers mean.
+        pictures: Further pictures.
+        methods: A heading, and a row of numbers for each method.
+        numbers: The image's numbers, whatever the method.
+    """
+
+    name: str
+    facts: str
+    overview: Picture
+    sentences: list[str]
+    pictures: list[Picture]
+    methods: Rows
+    numbers: str
+
+
+def cards_of(board: Scoreboard, source: PictureSource) -> list[Card]:
+    """Returns the card of each row.
+
+    Args:
+        board: The rows.
+        source: Their pictures.
+    """
+    return [_card(board, folder, row, source) for folder, row in zip(board.folders, board.results, strict=True)]
+
+
+def _card(board: Scoreboard, folder: Path, result: Mapping[str, Any], source: PictureSource) -> Card:
+    name = result["name"]
+    text = f"image, maps, salient region{' and variants' if 'accepted' in result else ''} of {name}"
+    return Card(
+        name=name,
+        facts=_facts(result),
+        overview=source.picture(folder / OVERVIEW, text),
+        sentences=sentences(board.probes, result["probes"]),
+        pictures=[
+            source.picture(folder / file, f"{text} of {name}")
+            for file, text in _further_pictures(board)
+            if (folder / file).is_file()
+        ],
+        methods=_method_rows(result, board),
+        numbers=" · ".join(f"{k.replace('_', ' ')} {shown(v)}" for k, v in image_row(result).items() if k != "name"),
+    )
+
+
+def _facts(result: Mapping[str, Any]) -> str:
+    """Says in a line what the classifier answers, and what became of the variants."""
+    facts = [f"{result['target']}, score {shown(result['confidence'])}"]
+    if result["prediction"] != result["target"]:
+        facts.append(f"predicted {result['prediction']}")
+    if result["label"] not in ("", result["prediction"]):
+        facts.append(f"labelled {result['label']}")
+    if result["flat_map"]:
+        facts.append("the map is flat: nothing in it is salient")
+    elif "accepted" in result:
+        facts.append(f"{result['accepted']} of {result['different_variants']} different variants accepted")
+    return " · ".join(facts)
+
+
+def _further_pictures(board: Scoreboard) -> Iterator[tuple[str, str]]:
+    """Yields the files that there may be of a row beside its overview, and what each shows."""
+    yield OBJECTS, "annotated objects"
+    for name in board.metrics:
+        yield metric_picture(name), name
+    for name in board.probes:
+        yield probe_picture(name), name
+
+
+def _method_rows(result: Mapping[str, Any], board: Scoreboard) -> Rows:
+    rows = [["method", "queries", "relative error", *board.scores]]
+    for method in board.methods:
+        own, metrics = result["methods"][method], result["metrics"].get(method, {})
+        numbers = [own["queries"], own.get("relative_error"), *(metrics.get(name) for name in board.scores)]
+        rows.append([method + (" (flat)" if own["flat"] else ""), *(shown(number) for number in numbers)])
+    return rows
