@@ -1,4 +1,4 @@
-"""GuidedSearch backpropagation against captum, and on the ReLUs that captum misses."""
+"""Guided backpropagation against captum, and on the ReLUs that captum misses."""
 
 import pytest
 import torch

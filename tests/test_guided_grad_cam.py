@@ -1,4 +1,4 @@
-"""GuidedSearch Grad-CAM against captum."""
+"""Guided Grad-CAM against captum."""
 
 import pytest
 import torch

@@ -1,11 +1,15 @@
 """What is drawn and summed up where something is missing: flat maps, no variants, no accepted ones."""
 
+import importlib
+import inspect
 import io
 import json
+import pkgutil
 import re
 import shutil
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote
 
 import numpy as np
@@ -14,16 +18,20 @@ import torch
 from conftest import FunctionClassifier
 from PIL import Image
 
+from overpaint import metrics, probes, saliency
 from overpaint.core.files import read_arrays
 from overpaint.core.names import row_folder
+from overpaint.core.types import SaliencyMethod
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
+from overpaint.metrics.base import SaliencyMetric
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.cache import Cache, Wanted, read_result
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch, RowWriter
+from overpaint.probes.base import Probe
 from overpaint.report.html.page import OPEN_CARDS, write_page
 from overpaint.report.image_plots import image_plots
 from overpaint.report.plots.images import enlarge, map_picture, picture_grid, png, to_picture
@@ -143,3 +151,22 @@ def test_a_page_of_many_images_escapes_names_and_folds_most_away(tmp_path: Path)
     whole = write_page(folder.parent, board, [], {}, {}, "a command", self_contained=True).read_text()
     assert len(re.findall(r'src="data:image/png;base64,', whole)) == len(folders)
     assert not re.findall(r'href="[^#]', whole)
+
+
+@pytest.mark.parametrize("package", [saliency, metrics, probes])
+def test_the_first_line_of_every_part_says_what_it_does(package: ModuleType) -> None:
+    """The page shows it beside the part's name."""
+    modules = [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
+    parts = [
+        part
+        for module in modules
+        for part in vars(module).values()
+        if inspect.isclass(part) and issubclass(part, SaliencyMethod | SaliencyMetric | Probe)
+        if part.__module__ == module.__name__ and not inspect.isabstract(part) and not part.__name__.startswith("_")
+    ]
+    assert len(parts) > 6
+    for part in parts:
+        line = inspect.getdoc(part).partition("\n")[0]
+        assert line[0].isupper(), part
+        assert line.endswith("."), part
+        assert not line.startswith("See "), part

@@ -130,7 +130,7 @@ class _Agreement(MapMetric):
 
 
 class SpearmanAgreement(_Agreement):
-    """See `spearman`."""
+    """How alike the maps of two seeds rank the pixels: the mean of `spearman` over the pairs of seeds."""
 
     label = "agreement of seeds, rank correlation"
     bounds = (-1.0, 1.0)
@@ -141,7 +141,7 @@ class SpearmanAgreement(_Agreement):
 
 
 class SsimAgreement(_Agreement):
-    """See `ssim`."""
+    """How alike the maps of two seeds look: the mean of `ssim` over the pairs of seeds."""
 
     label = "agreement of seeds, SSIM"
     bounds = (-1.0, 1.0)
@@ -152,7 +152,7 @@ class SsimAgreement(_Agreement):
 
 
 class TopKAgreement(_Agreement):
-    """See `top_k`.
+    """Share of the most salient pixels that the maps of two seeds have in common, see `top_k`.
 
     Args:
         fraction: Share of the pixels that are compared; the default is the 1000 of 224 x 224 of the paper.
@@ -175,7 +175,7 @@ class TopKAgreement(_Agreement):
 
 
 class RegionAgreement(_Agreement):
-    """See `overlap`; the regions are those that the run's region rule gives."""
+    """How far the salient regions of two seeds overlap, see `overlap`; the run's region rule gives them."""
 
     label = "agreement of seeds, IoU of regions"
 

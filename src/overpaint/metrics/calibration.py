@@ -6,8 +6,9 @@ from overpaint.metrics.base import MapMetric, MetricInputs, RowValues
 
 
 class Calibration(MapMetric):
-    """``sqrt(mean_λ Var_seeds S(λ) / mean_λ e(λ)²)`` with ``e`` the standard error reported for the first seed.
+    """How far a method's maps spread over seeds, relative to the standard error that it reports.
 
+    ``sqrt(mean_λ Var_seeds S(λ) / mean_λ e(λ)²)`` with ``e`` the standard error reported for the first seed.
     1 is calibrated; above it the method promises more than it keeps, below it less. The variance is the unbiased one,
     so that the quotient of the means is right for any number of seeds from 2 on. Where a method reports an error of
     0 everywhere and its maps differ, the value is infinite. NaN without errors, without at least two seeds, for maps

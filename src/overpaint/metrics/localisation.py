@@ -110,7 +110,7 @@ class _Localisation(MapMetric):
 
 
 class PointingGame(_Localisation):
-    """See `pointing_game`.
+    """Whether the most salient pixel lies on an annotated object or near it, see `pointing_game`.
 
     Args:
         tolerance: Greatest distance that is a hit; below 1: share of the image's shortest side, else pixels. The
@@ -134,7 +134,7 @@ class PointingGame(_Localisation):
 
 
 class EnergyInside(_Localisation):
-    """See `energy_inside`."""
+    """Share of the positive part of a map that lies inside the annotated objects, see `energy_inside`."""
 
     label = "energy inside the object, share"
 
@@ -144,7 +144,7 @@ class EnergyInside(_Localisation):
 
 
 class Iou(_Localisation):
-    """See `iou`; the region is the one that the run's region rule gives."""
+    """How far the salient region, by the run's region rule, and the annotated objects overlap, see `iou`."""
 
     label = "IoU of region and object"
 
@@ -154,7 +154,7 @@ class Iou(_Localisation):
 
 
 class BestIou(_Localisation):
-    """See `best_iou`."""
+    """Overlap of a map and the annotated objects at the threshold that suits it best, see `best_iou`."""
 
     label = "IoU at the best threshold"
 
@@ -164,7 +164,7 @@ class BestIou(_Localisation):
 
 
 class EqualAreaIou(_Localisation):
-    """See `equal_area_iou`."""
+    """Overlap of the annotated objects and as many of the most salient pixels, see `equal_area_iou`."""
 
     label = "IoU at the object's area"
 

@@ -1,4 +1,4 @@
-"""Whether the acceptable variations of a class lead to adversarial examples: the authors' open query_task."""
+"""Whether the acceptable variations of a class lead to adversarial examples: the authors' open question."""
 
 import math
 from contextlib import nullcontext

@@ -11,7 +11,9 @@ from overpaint.probes.base import Probe, ProbeInputs
 
 @dataclass(frozen=True)
 class GuidedSearch(Probe):
-    """Searches again with the classifier's confidence as a further loss: ``+ w · (-log p_target(X'))``.
+    """Searches again with the classifier's confidence as a further loss.
+
+    The loss grows by ``w · (-log p_target(X'))``.
 
     These are kept apart from the variants and their acceptance rate. There, the classifier is the judge and has no say
     in what is painted, so an accepted variant is evidence of what it takes for the class. Here the search is told

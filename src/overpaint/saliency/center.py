@@ -10,10 +10,10 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMetho
 
 @dataclass(frozen=True)
 class Center(SaliencyMethod):
-    """A Gaussian around the middle of the image: ``S(λ) = exp(-½ Σ_axes ((λ - m) / σ)²)``.
+    """A Gaussian around the middle of the image, which knows nothing of the classifier.
 
-    ``m`` is the middle of an axis and ``σ`` a quarter of its length. What a method has in common with this map it need
-    not have learnt from the classifier.
+    ``S(λ) = exp(-½ Σ_axes ((λ - m) / σ)²)``; ``m`` is the middle of an axis and ``σ`` a quarter of its length. What a
+    method has in common with this map it need not have learnt from the classifier.
     """
 
     is_control: ClassVar[bool] = True

@@ -14,7 +14,9 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMetho
 
 @dataclass(frozen=True)
 class Deconvnet(SaliencyMethod):
-    """The gradient, where each ReLU passes back ``max(g, 0)`` wherever its own input was (section 2.1).
+    """The gradient, where each ReLU passes back what is positive, whatever its own input was (section 2.1).
+
+    A ReLU passes back ``max(g, 0)`` of the gradient ``g``.
 
     The paper's other steps are those of the gradient: filters are transposed, and max pooling goes back to the places
     of its maxima ("switches"), as section 4 of Simonyan et al. (2014) shows.

@@ -12,8 +12,9 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMetho
 
 @dataclass(frozen=True)
 class Edges(SaliencyMethod):
-    """The magnitude of the grey image's gradient: ``S = sqrt(Σ_axes (∂_axis g)²)`` with ``g`` the mean of the channels.
+    """How strong the image's edges are, which knows nothing of the classifier.
 
+    ``S = sqrt(Σ_axes (∂_axis g)²)`` with ``g`` the mean of the channels.
     Sobel's operator in any number of dimensions: ``∂_axis`` is the central difference ``(g(λ+1) - g(λ-1)) / 2`` along
     its axis, smoothed by ``(¼, ½, ¼)`` along the others; the image's border is repeated.
     """

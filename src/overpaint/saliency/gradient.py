@@ -13,8 +13,9 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMetho
 
 @dataclass(frozen=True)
 class Gradient(SaliencyMethod):
-    """``M_ij = max_c |∂ logit / ∂ x_cij|`` (section 3.1) at the image ``x``, of shape ``(channel, height, width)``.
+    """How fast the class's logit changes with each pixel (section 3.1).
 
+    ``M_ij = max_c |∂ logit / ∂ x_cij|`` at the image ``x``, of shape ``(channel, height, width)``.
     The gradient is taken through the classifier's transform, with respect to the image in ``[0, 1]``.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""GuidedSearch backpropagation (Springenberg, Dosovitskiy, Brox & Riedmiller, ICLR workshop 2015)."""
+"""Guided backpropagation (Springenberg, Dosovitskiy, Brox & Riedmiller, ICLR workshop 2015)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,9 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMetho
 
 @dataclass(frozen=True)
 class GuidedBackprop(SaliencyMethod):
-    """The gradient, where each ReLU passes back only what is positive, ``max(g, 0) · [x > 0]`` (section 3.4).
+    """The gradient, where each ReLU passes back only what is positive and where its input was (section 3.4).
+
+    A ReLU with input ``x`` passes back ``max(g, 0) · [x > 0]`` of the gradient ``g``.
 
     The rule is this project's, with captum's as oracle in the tests: captum's acts on ``nn.ReLU`` modules alone, so a
     network with functional ReLUs would silently get its plain gradient.

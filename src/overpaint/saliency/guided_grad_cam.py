@@ -1,4 +1,4 @@
-"""GuidedSearch Grad-CAM (Selvaraju et al., ICCV 2017, section 3.2)."""
+"""Guided Grad-CAM (Selvaraju et al., ICCV 2017, section 3.2)."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMetho
 
 @dataclass(frozen=True)
 class GuidedGradCam(SaliencyMethod):
-    """GuidedSearch backpropagation times the Grad-CAM map: the fine pattern, where the coarse map says that it matters.
+    """Guided backpropagation times the Grad-CAM map: the fine pattern, where the coarse map says that it matters.
 
     Attributes:
         layer: The layer of Grad-CAM: a name (``python explain.py list_layers=true`` prints them), or ``auto``.

@@ -20,8 +20,9 @@ LARGE = 0.05
 
 @dataclass(frozen=True)
 class IntegratedGradients(SaliencyMethod):
-    """``S = Σ_c (x_c - b_c) ∫₀¹ ∂F(b + α (x - b)) / ∂x_c dα`` (equation 1), with ``F`` the logit and ``b`` a baseline.
+    """The gradients on the way from a baseline to the image, summed up (equation 1).
 
+    ``S = Σ_c (x_c - b_c) ∫₀¹ ∂F(b + α (x - b)) / ∂x_c dα`` with ``F`` the logit and ``b`` the baseline.
     The integral is captum's Gauss-Legendre quadrature. Completeness: the sum of a signed map over its pixels is
     ``F(x) - F(b)``, but for the quadrature's error. That is reported as the measure ``convergence_delta``,
     ``Σ S - (F(x) - F(b))``, and warned about where it is more than 5 % of the difference.

@@ -17,7 +17,9 @@ from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMetho
 
 @dataclass(frozen=True)
 class SmoothGrad(SaliencyMethod):
-    """The gradient's mean over noisy copies of the image, ``(1/n) Σ_i g(x + ε_i)``, ``ε_i ~ N(0, σ²)`` (section 2).
+    """The gradient's mean over noisy copies of the image (section 2).
+
+    ``(1/n) Σ_i g(x + ε_i)`` with ``ε_i ~ N(0, σ²)``.
 
     Deviation: the noise comes from the image's own random stream, not from the device's global one as in captum's
     NoiseTunnel (an oracle in the tests), so that a map does not depend on the batch or the device; and the samples

@@ -1,4 +1,4 @@
-"""A linear surrogate of the classifier under random masks: RISE's query_task, answered by regression."""
+"""A linear surrogate of the classifier under random masks: RISE's question, answered by regression."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -36,7 +36,7 @@ BLOCKS = 3
 
 @dataclass(frozen=True)
 class Surrogate(PerturbationMethod):
-    """RISE's map from a fraction of its queries: the masks' effect is resize_to_input, not summed.
+    """RISE's map from a fraction of its queries: the masks' effect is fitted, not summed.
 
     RISE's sum ``Σ_k p_k M_k`` estimates how the score ``p`` moves with each pixel's mask by correlation alone, so
     everything else that moves the score is noise to each pixel. Yet the score under smooth masks is largely a function
@@ -59,7 +59,7 @@ class Surrogate(PerturbationMethod):
         resolution: Cells of the masks for which the slope is told. Fewer is smoother, and repeats better. None: two
             more than ``cells``, as measured there.
         ridge: Penalty of the fit, relative to the features' variance.
-        scale: What is resize_to_input, ``log_odds`` or ``score``.
+        scale: What is fitted, ``log_odds`` or ``score``.
         stop_at: Sampling ends when the mean standard error of each map is under this share of the map's range;
             None: when ``queries`` are spent.
         baseline: What stands where the mask is 0.
