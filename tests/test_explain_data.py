@@ -1,0 +1,76 @@
+"""The images that ``explain.py`` reads: as many as it explains, of a folder or of files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import FunctionClassifier
+from PIL import Image
+
+from overpaint.cli.explain import _read_data
+from overpaint.configuration.settings import load_settings
+from overpaint.data import reading
+from overpaint.data.folder import FolderData
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The image files that have been opened."""
+    paths: list[Path] = []
+    read = reading.read_image
+
+    def note(path: Path, size: reading.Size, channels: int, resize_mode: reading.ResizeMode) -> torch.Tensor:
+        paths.append(path)
+        return read(path, size, channels, resize_mode)
+
+    monkeypatch.setattr(reading, "read_image", note)
+    return paths
+
+
+def _classifier() -> FunctionClassifier:
+    return FunctionClassifier(lambda images: images.flatten(1).mean(1))
+
+
+def _make_files(root: Path, count: int = 300) -> None:
+    for index in range(count):
+        folder = root / ("other", "wanted")[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 9), index % 256).save(folder / f"{index:03d}.png")
+
+
+def test_explaining_eight_images_of_a_folder_opens_eight(tmp_path: Path, opened: list[Path]) -> None:
+    _make_files(tmp_path)
+    settings = load_settings(CONFIGS, "explain", ["data=folder", f"data.root={tmp_path}", "limit=8"])
+    data = _read_data(settings, _classifier())
+    assert len(opened) == len(set(opened)) == len(data.split) == 8
+    assert not data.skipped
+    whole = FolderData(str(tmp_path), image_size=32, channels=1)
+    whole.setup("test")
+    assert list(data.split.names) == list(whole.test.names)[:8]
+    assert torch.equal(data.split.images, whole.test.images[:8])
+    opened.clear()
+    assert torch.equal(data.real(), whole.test.images)  # read only when the report asks for them
+    assert len(opened) == len(whole.test) == 30
+
+
+def test_what_cannot_be_read_of_them_is_listed_and_nothing_else_is_opened(tmp_path: Path, opened: list[Path]) -> None:
+    _make_files(tmp_path)
+    words = ["data=folder", f"data.root={tmp_path}", "limit=8"]
+    names = list(_read_data(load_settings(CONFIGS, "explain", words), _classifier()).split.names)
+    (tmp_path / names[2]).write_text("no picture")
+    opened.clear()
+    data = _read_data(load_settings(CONFIGS, "explain", words), _classifier())
+    assert list(data.split.names) == names[:2] + names[3:]
+    assert [one.path for one in data.skipped] == [str(tmp_path / names[2])]
+    assert sorted(opened) == sorted(tmp_path / name for name in names)
+
+
+def test_explaining_eight_files_opens_eight(tmp_path: Path, opened: list[Path]) -> None:
+    _make_files(tmp_path)
+    settings = load_settings(CONFIGS, "explain", [f"images={tmp_path}", "limit=8"])
+    data = _read_data(settings, _classifier())
+    assert len(opened) == len(data.split) == 8
+    assert torch.equal(data.real(), data.split.images)
+    assert len(opened) == 8
