@@ -227,9 +227,9 @@ def test_classes_that_cannot_be_found_are_errors(tmp_path: Path) -> None:
 def test_the_data_know_the_files_of_their_images(tmp_path: Path) -> None:
     paths = [write_image(tmp_path / f"{name}.png", 8, 8) for name in "abcd"]
     (tmp_path / "bb.png").write_text("no picture")
-    part, _ = read_files(str(tmp_path), (8, 8), 3, "crop", 0)
-    assert part.paths == paths
-    assert part.subset([2, 0]).paths == [paths[2], paths[0]]
+    split, _ = read_files(str(tmp_path), (8, 8), 3, "crop", 0)
+    assert split.paths == paths
+    assert split.subset([2, 0]).paths == [paths[2], paths[0]]
     data = FolderData(str(tmp_path), image_size=8)
     data.setup()
     for one in (data.train, data.val, data.test):

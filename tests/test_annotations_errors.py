@@ -34,11 +34,11 @@ def _coco(path: Path, **changes: Any) -> Path:
         "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [2, 3, 4, 5]}],
         "categories": [{"id": 3, "name": "cat"}],
     }
-    parts = {"image": content["images"], "annotation": content["annotations"], "category": content["categories"]}
+    sections = {"image": content["images"], "annotation": content["annotations"], "category": content["categories"]}
     for name, value in changes.items():
-        part, _, key = name.partition("_")
-        holder = parts[part][0] if part in parts else content
-        key = key if part in parts else name
+        section, _, key = name.partition("_")
+        holder = sections[section][0] if section in sections else content
+        key = key if section in sections else name
         if value is ...:
             del holder[key]
         else:

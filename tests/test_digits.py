@@ -7,15 +7,15 @@ import pytest
 import torch
 from sklearn.datasets import load_digits, load_sample_images
 from torch import Tensor
+from torchvision.ops import masks_to_boxes
 
 import overpaint.data.digits
 from overpaint.core.errors import OverpaintError
 from overpaint.data.base import channel_statistics
 from overpaint.data.digits import (
-    GLYPH_SHARES,
+    GLYPH_FRACTIONS,
     DigitsData,
     DigitStyle,
-    boxes,
     bright_colours,
     compose,
     crops_at,
@@ -64,15 +64,15 @@ def test_global_random_state_is_left_alone() -> None:
 @pytest.mark.parametrize(("image_size", "channels", "side"), [(None, 3, 32), (64, 3, 64), (64, 1, 64), (32, 1, 32)])
 def test_shapes(image_size: int | None, channels: int, side: int) -> None:
     made = _data(image_size=image_size, channels=channels)
-    for part, count in ((made.train, 24), (made.val, 5), (made.test, 7)):
-        assert part.images.shape == (count, channels, side, side)
-        assert part.images.dtype == torch.uint8
-        assert part.labels.dtype == torch.int64
-        assert set(part.labels.tolist()) <= set(range(10))
-        assert len(set(part.names)) == len(part) == count
-        assert part.ground_truth is not None
-        assert len(part.ground_truth) == count
-        for found, label in zip(part.ground_truth, part.labels.tolist(), strict=True):
+    for split, count in ((made.train, 24), (made.val, 5), (made.test, 7)):
+        assert split.images.shape == (count, channels, side, side)
+        assert split.images.dtype == torch.uint8
+        assert split.labels.dtype == torch.int64
+        assert set(split.labels.tolist()) <= set(range(10))
+        assert len(set(split.names)) == len(split) == count
+        assert split.ground_truth is not None
+        assert len(split.ground_truth) == count
+        for found, label in zip(split.ground_truth, split.labels.tolist(), strict=True):
             assert found.of_class(label).shape == (side, side)
             assert found.of_class(label).any()
             assert not found.of_class((label + 1) % 10).any()
@@ -85,7 +85,7 @@ def test_grey_is_the_mean_of_the_colours(data: DigitsData) -> None:
     assert (grey.train.images.double() - mean).abs().max() <= 1
 
 
-def test_no_glyph_is_in_two_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_glyph_is_in_two_splits(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[bytes]] = []
     digits = load_digits()
     known = dict(zip(map(bytes, digits.images.astype("uint8")), digits.target, strict=True))
@@ -103,14 +103,14 @@ def test_no_glyph_is_in_two_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not train & test
     assert not val & test
     assert len(train) + len(val) + len(test) == 1797
-    assert [round(len(part) / 1797, 2) for part in seen] == list(GLYPH_SHARES.values())
+    assert [round(len(glyphs) / 1797, 2) for glyphs in seen] == list(GLYPH_FRACTIONS.values())
 
 
-def test_every_part_of_every_seed_draws_from_its_own_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_split_of_every_seed_draws_from_its_own_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds: list[int] = []
 
     def watched(*arguments: object) -> object:
-        rng = arguments[-1]
+        rng = arguments[5]
         assert isinstance(rng, torch.Generator)
         seeds.append(rng.initial_seed())
         return compose(*arguments)  # type: ignore[arg-type]
@@ -160,7 +160,7 @@ def test_a_full_glyph_covers_its_square(size: int) -> None:
     shift = (2 * torch.rand(50, 2, generator=rng) - 1) * (1 - scale)[:, None]
     left, top = ((shift - scale[:, None] + 1) * size / 2).unbind(1)
     side = scale * size
-    found = boxes(covered > 0.5)
+    found = masks_to_boxes(covered > 0.5).long() + torch.tensor([0, 0, 1, 1])
     assert (found - torch.stack([left, top, left + side, top + side], dim=1)).abs().max() <= 1
     for one, box in zip(covered, found.tolist(), strict=True):
         assert torch.all(one[box[1] + 2 : box[3] - 2, box[0] + 2 : box[2] - 2] > 0.999)
@@ -171,11 +171,49 @@ def test_blocks_together_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _data()
     monkeypatch.setattr(overpaint.data.digits, "BLOCK", 7)
     blocks = _data()
-    for name in GLYPH_SHARES:
+    for name in GLYPH_FRACTIONS:
         mine, theirs = getattr(whole, name), getattr(blocks, name)
         assert torch.equal(mine.images, theirs.images)
         assert torch.equal(mine.labels, theirs.labels)
         assert torch.equal(mine.ground_truth.masks, theirs.ground_truth.masks)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(32, 3), (64, 1)])
+def test_images_do_not_depend_on_which_others_are_composed(size: int, channels: int) -> None:
+    data = DigitsData(24, 5, 70, image_size=size, channels=channels, seed=2)
+    unread = data.open_split("test")
+    data.setup("test")
+    whole = data.test
+    for rows in (range(8), [69], [3, 3, 1]):
+        found, skipped = unread.read(rows)
+        assert not skipped
+        expected = whole.subset(rows)
+        assert torch.equal(found.images, expected.images)
+        assert torch.equal(found.labels, expected.labels)
+        assert list(found.names) == list(expected.names)
+        assert found.ground_truth is not None
+        assert expected.ground_truth is not None
+        for mine, theirs, label in zip(found.ground_truth, expected.ground_truth, found.labels.tolist(), strict=True):
+            assert torch.equal(mine.of_class(label), theirs.of_class(label))
+
+
+def test_explaining_composes_only_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[tuple[int, int]] = []
+
+    def watched(*arguments: Any) -> object:
+        composed.append((arguments[2], len(arguments[6])))
+        return compose(*arguments)
+
+    monkeypatch.setattr(overpaint.data.digits, "compose", watched)
+    data = DigitsData(24, 5, 7)
+    data.setup("predict")
+    assert not composed
+    data.open_split("test").read(range(2))
+    assert composed == [(7, 2)]
+    with pytest.raises(OverpaintError, match=r'the train split has not been read; call setup\("fit"\) first'):
+        len(data.train)
+    data.setup("fit")
+    assert composed[1:] == [(24, 24), (5, 5)]
 
 
 def test_without_ink_there_is_the_darkened_photograph() -> None:
@@ -220,15 +258,6 @@ def test_ink_follows_the_glyph() -> None:
     covered = ink(half, draw_places(1, style, _rng()), 32, style)
     assert covered[0, :, :14].max() < 0.01
     assert covered[0, 1:-1, 18:-1].min() > 0.99
-
-
-def test_boxes_equal_a_literal_search() -> None:
-    masks = torch.rand(40, 9, 7, generator=_rng()) < 0.06
-    masks = masks[masks.flatten(1).any(1)]
-    for mask, box in zip(masks, boxes(masks).tolist(), strict=True):
-        points = [(x, y) for y in range(9) for x in range(7) if mask[y, x]]
-        xs, ys = zip(*points, strict=True)
-        assert box == [min(xs), min(ys), max(xs) + 1, max(ys) + 1]
 
 
 @pytest.mark.parametrize(

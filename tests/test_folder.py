@@ -233,15 +233,20 @@ def test_what_is_no_readable_folder_is_named(tmp_path: Path) -> None:
         _set_up(tmp_path)
     (tmp_path / "a.jpg").write_text("text")
     (tmp_path / "b.png").touch()
-    with pytest.raises(OverpaintError, match=rf"data\.root={tmp_path} holds no readable image \(2 files there can't"):
+    with pytest.raises(
+        OverpaintError, match=rf"data\.root={tmp_path} holds no readable image for its train split: 2 files there can't"
+    ):
         _set_up(tmp_path)
     _plain(tmp_path / "c.png")
     # The split is made of the files, before any is read: here each of the three has one.
-    with pytest.raises(OverpaintError, match=r"holds no readable image \(1 files there can't be read\)"):
+    with pytest.raises(
+        OverpaintError,
+        match=r"holds no readable image for its (train|val|test) split: 1 files there can't be read \(.+\)$",
+    ):
         _set_up(tmp_path)
     for name in ("a.jpg", "b.png"):
         (tmp_path / name).unlink()
-    with pytest.raises(OverpaintError, match=r"holds 1 readable images; training, validation and test need one each"):
+    with pytest.raises(OverpaintError, match=r"holds 1 images; training, validation and test need one each"):
         _set_up(tmp_path)
 
 
@@ -304,8 +309,8 @@ def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
     _numbered(tmp_path, 5)
     data = _set_up(tmp_path)
     assert data.class_names == []
-    for part in (data.train, data.val, data.test):
-        assert part.labels.tolist() == [UNLABELLED] * len(part)
+    for split in (data.train, data.val, data.test):
+        assert split.labels.tolist() == [UNLABELLED] * len(split)
 
 
 def test_class_folders_give_labels_in_alphabetical_order(tmp_path: Path) -> None:
@@ -317,8 +322,8 @@ def test_class_folders_give_labels_in_alphabetical_order(tmp_path: Path) -> None
     (tmp_path / "empty").mkdir()
     data = _set_up(tmp_path)
     assert data.class_names == ["ant", "bee", "zebra"]
-    for part in (data.train, data.val, data.test):
-        for image, label, name in zip(part.images, part.labels.tolist(), part.names, strict=True):
+    for split in (data.train, data.val, data.test):
+        for image, label, name in zip(split.images, split.labels.tolist(), split.names, strict=True):
             assert name.startswith(data.class_names[label])
             assert image[:, 8, 8].tolist() == list(colours[data.class_names[label]])
 
@@ -326,9 +331,9 @@ def test_class_folders_give_labels_in_alphabetical_order(tmp_path: Path) -> None
 def test_the_split_is_seeded_and_covers_everything_once(tmp_path: Path) -> None:
     _numbered(tmp_path, 29)
     first, again, other = _set_up(tmp_path), _set_up(tmp_path), _set_up(tmp_path, seed=1)
-    assert [len(part) for part in (first.train, first.val, first.test)] == [25, 2, 2]
+    assert [len(split) for split in (first.train, first.val, first.test)] == [25, 2, 2]
     for data in (first, other):
-        everything = [name for part in (data.train, data.val, data.test) for name in part.names]
+        everything = [name for split in (data.train, data.val, data.test) for name in split.names]
         assert sorted(everything) == sorted(f"{index}.png" for index in range(29))
     assert first.train.names == again.train.names
     assert first.test.names == again.test.names
@@ -337,14 +342,14 @@ def test_the_split_is_seeded_and_covers_everything_once(tmp_path: Path) -> None:
         assert int(image[0, 8, 8]) == int(Path(name).stem)
 
 
-def _names(part: ImageSplit) -> list[str]:
-    return sorted(part.names)
+def _names(split: ImageSplit) -> list[str]:
+    return sorted(split.names)
 
 
-def test_given_parts_are_respected(tmp_path: Path) -> None:
-    for part, count in (("train", 3), ("val", 2), ("test", 1)):
+def test_given_splits_are_respected(tmp_path: Path) -> None:
+    for split, count in (("train", 3), ("val", 2), ("test", 1)):
         for kind in ("a", "b"):
-            _numbered(tmp_path / part / kind, count)
+            _numbered(tmp_path / split / kind, count)
     _plain(tmp_path / "test" / "c" / "0.png")
     data = _set_up(tmp_path)
     assert data.class_names == ["a", "b", "c"]
@@ -355,7 +360,7 @@ def test_given_parts_are_respected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["val", "test"])
-def test_a_missing_part_is_taken_from_training(tmp_path: Path, missing: str) -> None:
+def test_a_missing_split_is_taken_from_training(tmp_path: Path, missing: str) -> None:
     given = "test" if missing == "val" else "val"
     _numbered(tmp_path / "train", 20)
     _numbered(tmp_path / given, 3)
@@ -364,6 +369,8 @@ def test_a_missing_part_is_taken_from_training(tmp_path: Path, missing: str) -> 
     assert len(taken) == 2
     assert _names(getattr(data, given)) == ["0.png", "1.png", "2.png"]
     assert sorted(_names(data.train) + _names(taken)) == sorted(f"{index}.png" for index in range(20))
+    (tmp_path / missing).mkdir()  # an empty folder is as good as none
+    assert _names(getattr(_set_up(tmp_path), missing)) == _names(taken)
 
 
 def _read(pattern: Path | str, limit: int = 0) -> list[str]:
@@ -392,9 +399,9 @@ def test_a_single_file_needs_no_known_suffix_and_may_hold_brackets(tmp_path: Pat
 def test_read_files_are_unlabelled_and_skip_the_broken(tmp_path: Path) -> None:
     _plain(tmp_path / "a.png", GREEN)
     (tmp_path / "b.png").write_text("text")
-    part, skipped = read_files(str(tmp_path), (16, 16), 1, "stretch", 0)
-    assert part.labels.tolist() == [UNLABELLED]
-    assert part.images.shape == (1, 1, 16, 16)
+    split, skipped = read_files(str(tmp_path), (16, 16), 1, "stretch", 0)
+    assert split.labels.tolist() == [UNLABELLED]
+    assert split.images.shape == (1, 1, 16, 16)
     assert [Path(one.path).name for one in skipped] == ["b.png"]
 
 

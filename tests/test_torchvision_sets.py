@@ -42,7 +42,7 @@ class _Fake(Dataset[Any]):
 
 
 class _Unreachable:
-    def __init__(self, root: str, download: bool = False, **part: Any) -> None:
+    def __init__(self, root: str, download: bool = False, **split: Any) -> None:
         raise OSError("<urlopen error no network>\nmore") if download else RuntimeError("Dataset not found.")
 
 
@@ -80,16 +80,16 @@ def test_what_can_not_be_had_says_what_to_put_where(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "cifar10"])
-def test_parts_shapes_and_labels(monkeypatch: pytest.MonkeyPatch, dataset: Name, channels: int) -> None:
+def test_splits_shapes_and_labels(monkeypatch: pytest.MonkeyPatch, dataset: Name, channels: int) -> None:
     _fake(monkeypatch, dataset, mode="RGB" if dataset == "cifar10" else "L")
     data = _set_up(dataset, channels=channels)
     assert data.class_names == ["ant", "bee", "cow"]
-    for part, count in ((data.train, 36), (data.val, 4), (data.test, 9)):
-        assert part.images.shape == (count, channels, 32, 32)
-        assert len(set(part.names)) == len(part) == count
-        brightness = part.images[:, 0, 16, 16].long()
-        assert torch.equal(part.labels, brightness % 3)
-        assert [int(name.split("-")[1]) for name in part.names] == brightness.tolist()
+    for split, count in ((data.train, 36), (data.val, 4), (data.test, 9)):
+        assert split.images.shape == (count, channels, 32, 32)
+        assert len(set(split.names)) == len(split) == count
+        brightness = split.images[:, 0, 16, 16].long()
+        assert torch.equal(split.labels, brightness % 3)
+        assert [int(name.split("-")[1]) for name in split.names] == brightness.tolist()
     drawn = torch.cat([data.train.images, data.val.images])[:, 0, 0, 0]
     assert sorted(drawn.tolist()) == list(range(40))
 
@@ -109,13 +109,51 @@ def test_only_what_is_missing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(downloads) == 1
 
 
+def test_without_prepare_data_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads = _fake(monkeypatch, "cifar10")
+    with pytest.raises(
+        OverpaintError, match=r"data=cifar10 is not in data\.root=my/sets; prepare_data\(\) downloads it"
+    ):
+        TorchvisionData("cifar10", "my/sets").setup("fit")
+    assert not downloads
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "celeba"])
+def test_only_what_is_needed_is_opened_and_decoded(monkeypatch: pytest.MonkeyPatch, dataset: Name) -> None:
+    decoded: list[int] = []
+
+    def note(self: _Fake, index: int) -> tuple[Image.Image, int]:
+        decoded.append(index)
+        return Image.new("RGB", self.size), 0
+
+    opened: list[str] = []
+
+    def init(self: _Fake, root: str, train: bool = True, split: str = "", download: bool = False) -> None:
+        opened.append(split or ("train" if train else "test"))
+        _Fake.__init__(self, root, train, split, download)
+
+    downloads = _fake(monkeypatch, dataset, __getitem__=note, __init__=init)
+    data = TorchvisionData(dataset)
+    data.prepare_data()
+    assert len(downloads) == 1
+    test = data.open_split("test")
+    assert set(opened) == {"test"}
+    assert not decoded
+    split, _ = test.read(range(2))
+    assert decoded == [0, 1]
+    data.setup("test")
+    assert list(data.test.names[:2]) == list(split.names)
+    data.setup("fit")
+    assert len(decoded) == 2 + 9 + (40 if dataset == "mnist" else 47)
+
+
 def test_an_attribute_makes_two_classes_of_celeba(monkeypatch: pytest.MonkeyPatch) -> None:
     _fake(monkeypatch, "celeba")
     data = _set_up("celeba")
     assert data.class_names == ["not_Smiling", "Smiling"]
-    for part, count in ((data.train, 40), (data.val, 7), (data.test, 9)):
-        assert part.images.shape == (count, 3, 64, 64)
-        assert part.labels.tolist() == [index % 2 for index in range(count)]
+    for split, count in ((data.train, 40), (data.val, 7), (data.test, 9)):
+        assert split.images.shape == (count, 3, 64, 64)
+        assert split.labels.tolist() == [index % 2 for index in range(count)]
     assert set(_set_up("celeba", attribute="Bald").test.labels.tolist()) == {1}
     with pytest.raises(OverpaintError, match=r"data\.attribute=Smilling is no attribute of CelebA"):
         _set_up("celeba", attribute="Smilling")
@@ -140,7 +178,7 @@ def test_idx_files_are_read_from_where_the_error_says(tmp_path: Path, dataset: N
         _write_idx(raw / f"{prefix}-labels-idx1-ubyte", np.arange(count) % 10)
     data = _set_up(dataset, root=str(tmp_path), channels=1)
     assert len(data.class_names) == 10
-    assert [len(part) for part in (data.train, data.val, data.test)] == [27, 3, 10]
+    assert [len(split) for split in (data.train, data.val, data.test)] == [27, 3, 10]
     assert torch.equal(data.train.labels, data.train.images[:, 0, 0, 0].long() % 10)
 
 

@@ -149,17 +149,22 @@ class ImageData(L.LightningDataModule, ABC):
     @property
     def train(self) -> ImageSplit:
         """The training split, after ``setup("fit")``."""
-        return self._splits["train"]
+        return self._split("train", "fit")
 
     @property
     def val(self) -> ImageSplit:
         """The validation split, after ``setup("fit")``."""
-        return self._splits["val"]
+        return self._split("val", "fit")
 
     @property
     def test(self) -> ImageSplit:
         """The test split, after ``setup("test")``."""
-        return self._splits["test"]
+        return self._split("test", "test")
+
+    def _split(self, name: str, stage: str) -> ImageSplit:
+        if name not in self._splits:
+            raise OverpaintError(f'the {name} split has not been read; call setup("{stage}") first')
+        return self._splits[name]
 
     def _loader(self, split: ImageSplit, shuffle: bool, drop_last: bool = False) -> DataLoader[Batch]:
         # Its order depends on (seed, epoch) alone, so that a resumed run sees what an uninterrupted one would have.

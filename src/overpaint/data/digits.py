@@ -18,11 +18,10 @@ from torch import Tensor
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import GroundTruthObjects, Targets
 from overpaint.data.annotations.objects import MaskObjects
-from overpaint.data.base import ImageData, ImageSplit, Skipped, UnreadSplit
+from overpaint.data.base import ImageData, ImageSplit, UnreadSplit
 
-GLYPH_SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
-"""How the glyphs are shared out between the parts: no handwriting of one part is seen in another."""
-
+GLYPH_FRACTIONS = {"train": 0.7, "val": 0.1, "test": 0.2}
+"""The fraction of the glyphs that each split has to itself: no handwriting of one is seen in another."""
 
 BLOCK = 1000
 """So many images are composed at once."""
@@ -34,12 +33,12 @@ Corners = Int[Tensor, "count 3"]
 
 @dataclass(frozen=True)
 class DigitStyle:
-    """How a digit is put on a photograph; sizes are shares of the image's side.
+    """How a digit is put on a photograph; sizes are fractions of the image's side.
 
     Attributes:
         smallest: Least side of the glyph's square.
         largest: Greatest side.
-        brightness: The photograph is darkened to this share, so that the digit stands out.
+        brightness: The photograph is darkened to this fraction, so that the digit stands out.
         photo_scale: The photographs are enlarged by this factor for images of 32 pixels, in proportion for others: the
             larger, the calmer the background.
         threshold: Ink above which a glyph's pixel belongs to the stroke.
@@ -121,32 +120,32 @@ def compose(
     size: int,
     style: DigitStyle,
     rng: torch.Generator,
+    rows: Sequence[int] | None = None,
 ) -> Iterator[tuple[Float[Tensor, "block 3 size size"], Targets, Bool[Tensor, "block size size"]]]:
-    """Puts ``count`` glyphs drawn from ``glyphs`` on photographs.
+    """Puts glyphs drawn from ``glyphs`` on photographs.
+
+    Args:
+        glyphs: The handwriting.
+        labels: The digit of each glyph.
+        count: How many images are drawn.
+        size: Their side.
+        style: How the digits are put on the photographs.
+        rng: What is drawn from.
+        rows: Which of the images are composed; None: all. An image does not depend on which others are.
 
     Yields:
         In blocks of `BLOCK`, which bounds the memory: images in ``[0, 1]``, their labels, and the mask of each digit's
         strokes (ink above one half).
     """
-    chosen, photos = torch.randint(len(glyphs), (count,), generator=rng), photographs(size, style)
+    drawn, photos = torch.randint(len(glyphs), (count,), generator=rng), photographs(size, style)
     corners, places = draw_corners(photos, count, size, rng), draw_places(count, style, rng)
     colours = bright_colours(count, style, rng)[:, :, None, None]
-    for rows in torch.arange(count).split(BLOCK):
-        crops = style.brightness * crops_at(photos, corners[rows], size)
-        covered = ink(glyphs[chosen[rows]], places[rows], size, style)
-        images = torch.lerp(crops, colours[rows].expand_as(crops), covered[:, None])
-        yield images, labels[chosen[rows]], covered > 0.5
-
-
-def boxes(objects: Bool[Tensor, "count height width"]) -> Int[Tensor, "count 4"]:
-    """Returns the box of each mask as left, top, right, bottom, the last two exclusive."""
-    corners = []
-    for axis in (1, 2):
-        seen = objects.any(axis).int()
-        length = seen.shape[1]
-        corners.append((seen.argmax(1), length - seen.flip(1).argmax(1)))
-    (left, right), (top, bottom) = corners
-    return torch.stack([left, top, right, bottom], dim=1)
+    wanted = torch.arange(count) if rows is None else torch.tensor(rows, dtype=torch.long)
+    for block in wanted.split(BLOCK):
+        crops = style.brightness * crops_at(photos, corners[block], size)
+        covered = ink(glyphs[drawn[block]], places[block], size, style)
+        images = torch.lerp(crops, colours[block].expand_as(crops), covered[:, None])
+        yield images, labels[drawn[block]], covered > 0.5
 
 
 @dataclass(frozen=True)
@@ -180,9 +179,9 @@ class DigitsData(ImageData):
     """Digits on photographs, split by glyph.
 
     Args:
-        train_count: Images of the training part.
-        val_count: Images of the validation part.
-        test_count: Images of the test part.
+        train_count: Images of the training split.
+        val_count: Images of the validation split.
+        test_count: Images of the test split.
         image_size: Side of the images, which are square; None: 32.
         channels: 3, or 1 for grey.
         batch_size: Images in a batch.
@@ -217,31 +216,26 @@ class DigitsData(ImageData):
         self.class_names = [str(digit) for digit in range(10)]
 
     def open_split(self, name: str) -> UnreadSplit:
-        """See `ImageData.open_split`; the images of a split are composed together."""
+        """See `ImageData.open_split`; reading composes the images."""
+        return UnreadSplit(self.counts[name], lambda indices: (self._composed(name, indices), []))
 
-        def read(indices: Sequence[int]) -> tuple[ImageSplit, list[Skipped]]:
-            split = self._composed(name)
-            return split if indices == range(len(split)) else split.subset(indices), []
-
-        return UnreadSplit(self.counts[name], read)
-
-    def _composed(self, name: str) -> ImageSplit:
-        """Composes a split; a second or two for the default counts."""
+    def _composed(self, name: str, rows: Sequence[int]) -> ImageSplit:
+        """Composes images of a split."""
         digits = load_digits()
         glyphs, labels = torch.tensor(digits.images / 16, dtype=torch.float32), torch.tensor(digits.target)
         order = torch.randperm(len(glyphs), generator=torch.Generator().manual_seed(self.seed))
-        sizes = [round(share * len(glyphs)) for share in GLYPH_SHARES.values()]
-        index = list(GLYPH_SHARES).index(name)
+        sizes = [round(fraction * len(glyphs)) for fraction in GLYPH_FRACTIONS.values()]
+        index = list(GLYPH_FRACTIONS).index(name)
         own = order.split(sizes)[index]
         rng = torch.Generator().manual_seed(1000 * self.seed + index)
         blocks = [
             (self._as_bytes(images), own_labels.long(), objects)
             for images, own_labels, objects in compose(
-                glyphs[own], labels[own], self.counts[name], self.side, DigitStyle(), rng
+                glyphs[own], labels[own], self.counts[name], self.side, DigitStyle(), rng, rows
             )
         ]
         images, own_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))
-        names = [f"{name}-{i:05d}" for i in range(len(images))]
+        names = [f"{name}-{row:05d}" for row in rows]
         return ImageSplit(images, own_labels, names, Strokes(objects, own_labels))
 
     def _as_bytes(self, images: Float[Tensor, "block 3 size size"]) -> UInt8[Tensor, "block channel size size"]:

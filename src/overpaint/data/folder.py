@@ -1,10 +1,11 @@
-"""Anyone's images: a folder of class folders, or a flat folder without labels."""
+"""Images from files: a folder of class folders, a flat folder without labels, or a pattern."""
 
 import glob
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from rich.progress import track
@@ -16,15 +17,29 @@ from overpaint.data.reading import SUFFIXES, ResizeMode, Size, find_images, read
 SPLITS = ("train", "val", "test")
 
 
+class ListedFile(NamedTuple):
+    """A file of a data set.
+
+    Attributes:
+        path: Where it is.
+        name: The image's name: the path below the split's folder.
+        class_name: The class folder that it lies in; None where it lies in none.
+    """
+
+    path: Path
+    name: str
+    class_name: str | None
+
+
 class FolderData(ImageData):
     """Images from a folder.
 
     Class subfolders give the labels, in alphabetical order; a folder without subfolders gives none. Where ``train``,
-    ``val`` and ``test`` subfolders exist they are the splits (a missing ``val`` or ``test`` is taken from ``train``);
-    otherwise the images are split at random by ``seed``: 80, 10 and 10 %.
+    ``val`` and ``test`` subfolders exist they are the splits (a missing or empty ``val`` or ``test`` is taken from
+    ``train``); otherwise the images are split at random by ``seed``: 80, 10 and 10 %.
 
-    The split is one of the files: a file that can't be read is found out when its split is read, left out of it and
-    listed in ``skipped``.
+    The files are split before any is opened, so that only those that are needed are: a file that can't be read is left
+    out when its split is read, and listed in ``skipped``.
 
     Args:
         root: The folder.
@@ -52,23 +67,20 @@ class FolderData(ImageData):
         self.root, self.resize_mode = Path(root).expanduser(), resize_mode
 
     @cached_property
-    def _listed(self) -> dict[str, list[tuple[Path, str]]]:
-        """The files of each split, each with its name; the folder is listed once."""
+    def _listed(self) -> dict[str, list[ListedFile]]:
+        """The files of each split; the folder is listed once."""
         if not self.root.is_dir():
             raise OverpaintError(f"data.root={self.root} is not a folder")
         given = [name for name in SPLITS if (self.root / name).is_dir()]
         folders = {name: self.root / name for name in given} if "train" in given else {"train": self.root}
-        listed = {
-            name: [(path, path.relative_to(folder).as_posix()) for path in find_images(folder)]
-            for name, folder in folders.items()
-        }
+        listed = {name: _list_files(folder) for name, folder in folders.items()}
         if not any(listed.values()):
             raise OverpaintError(f"data.root={self.root} holds no readable image")
-        parts = [PurePosixPath(name).parts for files in listed.values() for _, name in files]
-        self.class_names = sorted({own[0] for own in parts if len(own) > 1})
-        return self._with_missing(listed)
+        classes = {file.class_name for files in listed.values() for file in files}
+        self.class_names = sorted(name for name in classes if name is not None)
+        return self._with_missing({name: files for name, files in listed.items() if files or name == "train"})
 
-    def _with_missing(self, listed: dict[str, list[tuple[Path, str]]]) -> dict[str, list[tuple[Path, str]]]:
+    def _with_missing(self, listed: dict[str, list[ListedFile]]) -> dict[str, list[ListedFile]]:
         """Takes validation and test files out of the training files where they have no folder of their own."""
         missing = [name for name in ("val", "test") if name not in listed]
         pool = listed["train"]
@@ -77,7 +89,7 @@ class FolderData(ImageData):
         if len(pool) < len(missing) + 1:
             self._read(pool, "train")  # where none of them can be read, that is what is to be said
             raise OverpaintError(
-                f"data.root={self.root} holds {len(pool)} readable images; training, validation and test need one each"
+                f"data.root={self.root} holds {len(pool)} images; training, validation and test need one each"
             )
         for name in missing:
             taken, order = order[:tenth], order[tenth:]
@@ -89,25 +101,32 @@ class FolderData(ImageData):
         files = self._listed[name]
         return UnreadSplit(len(files), lambda indices: self._read([files[i] for i in indices], name))
 
-    def _read(self, files: Sequence[tuple[Path, str]], split: str) -> tuple[ImageSplit, list[Skipped]]:
-        paths = [path for path, _ in files]
+    def _read(self, files: Sequence[ListedFile], split: str) -> tuple[ImageSplit, list[Skipped]]:
         images, kept, skipped = read_images(
-            paths,
+            [file.path for file in files],
             self.input_size,
             self.channels,
             self.resize_mode,
             lambda p: track(p, f"Reading the {split} images of {self.root}", transient=True),
         )
-        if not kept:
+        if skipped and not kept:
             raise OverpaintError(
-                f"data.root={self.root} holds no readable image ({len(skipped)} files there can't be read)"
+                f"data.root={self.root} holds no readable image for its {split} split: {len(skipped)} files there "
+                f"can't be read ({skipped[0].reason})"
             )
-        names = [files[i][1] for i in kept]
+        readable = [files[i] for i in kept]
         index = {name: i for i, name in enumerate(self.class_names)}
-        folders = [PurePosixPath(name).parts[:-1] for name in names]
-        labels = [index[own[0]] if own else UNLABELLED for own in folders]
-        split_labels = torch.tensor(labels, dtype=torch.long)
-        return ImageSplit(images, split_labels, names, paths=[paths[i] for i in kept]), skipped
+        labels = [UNLABELLED if file.class_name is None else index[file.class_name] for file in readable]
+        names, paths = [file.name for file in readable], [file.path for file in readable]
+        return ImageSplit(images, torch.tensor(labels, dtype=torch.long), names, paths=paths), skipped
+
+
+def _list_files(folder: Path) -> list[ListedFile]:
+    files = []
+    for path in find_images(folder):
+        below = path.relative_to(folder)
+        files.append(ListedFile(path, below.as_posix(), below.parts[0] if len(below.parts) > 1 else None))
+    return files
 
 
 def read_files(

@@ -87,7 +87,7 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def fit_image(
+def resize_image(
     image: Image.Image, size: Size, channels: int, resize_mode: ResizeMode
 ) -> UInt8[Tensor, "channel height width"]:
     """Converts a picture to grey or RGB and resizes it, bilinearly with antialiasing.
@@ -124,7 +124,7 @@ def convert_picture(
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return fit_image(image, size, channels, resize_mode)
+    return resize_image(image, size, channels, resize_mode)
 
 
 def read_image(path: Path, size: Size, channels: int, resize_mode: ResizeMode) -> UInt8[Tensor, "channel height width"]:

@@ -1,4 +1,4 @@
-"""Torchvision's data sets, from a folder or downloaded where there is a network."""
+"""Torchvision's data sets: MNIST, Fashion-MNIST, CIFAR-10 and CelebA, from a folder or downloaded."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from overpaint.core.errors import OverpaintError
 from overpaint.data.base import ImageData, ImageSplit, Skipped, UnreadSplit
-from overpaint.data.reading import fit_image
+from overpaint.data.reading import resize_image
 
 Name = Literal["mnist", "fashion_mnist", "cifar10", "celeba"]
 
@@ -29,10 +29,10 @@ CELEBA_SPLITS = {"train": "train", "val": "valid", "test": "test"}
 class TorchvisionData(ImageData):
     """MNIST, Fashion-MNIST, CIFAR-10 or CelebA.
 
-    A tenth of the training part (seeded) is the validation part, except for CelebA, which has its own.
+    A tenth of the training images (seeded) are the validation split, except for CelebA, which has its own.
 
     Args:
-        dataset: Which.
+        dataset: Which of them.
         root: The folder that holds it, or where it is downloaded to.
         attribute: CelebA has no classes; this attribute makes two of it (without it, with it).
         image_size: Height and width of the images, or the side of square ones, to which the middle of each is resized;
@@ -42,7 +42,7 @@ class TorchvisionData(ImageData):
         seed: Seed of the split and the order.
 
     Raises:
-        OverpaintError: If the data set is neither there nor to be had.
+        OverpaintError: If the data set is not there and can't be downloaded.
     """
 
     def __init__(
@@ -60,16 +60,14 @@ class TorchvisionData(ImageData):
         self.dataset, self.root, self.attribute = dataset, root, attribute
 
     def prepare_data(self) -> None:
-        """Downloads what is not there; in one process."""
-        for name in CELEBA_SPLITS:
-            try:
-                self._source(name, download=False)
-            except RuntimeError:  # not there
-                self._download(name)
-
-    def _download(self, name: str) -> None:
+        """Downloads the data set if any of its files is missing."""
         try:
-            self._source(name, download=True)
+            self._source("test")  # torchvision looks for the files of all splits, whichever is opened
+            return
+        except RuntimeError:
+            pass  # not there
+        try:
+            self._source("test", download=True)
         except Exception as error:  # torchvision raises a different error for each way a download can fail
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
             raise OverpaintError(
@@ -89,8 +87,17 @@ class TorchvisionData(ImageData):
         return classes[self.dataset](self.root, download=download, **part)
 
     def open_split(self, name: str) -> UnreadSplit:
-        """See `ImageData.open_split`."""
-        source = self._source(name)
+        """See `ImageData.open_split`; what is missing is not downloaded.
+
+        Raises:
+            OverpaintError: If the data set is not there, or ``attribute`` is none of CelebA's.
+        """
+        try:
+            source = self._source(name)
+        except RuntimeError as error:
+            raise OverpaintError(
+                f"data={self.dataset} is not in data.root={self.root}; prepare_data() downloads it"
+            ) from error
         if self.dataset == "celeba":
             if self.attribute not in source.attr_names:
                 raise OverpaintError(f"data.attribute={self.attribute} is no attribute of CelebA")
@@ -117,6 +124,6 @@ class TorchvisionData(ImageData):
     def _convert(self, source: Dataset[Any], labels: list[int], indices: Sequence[int], name: str) -> ImageSplit:
         images = torch.empty(len(indices), self.channels, *self.input_size, dtype=torch.uint8)
         for row, index in enumerate(indices):
-            images[row] = fit_image(source[index][0], self.input_size, self.channels, "crop")
-        chosen = torch.tensor([labels[index] for index in indices], dtype=torch.long)
-        return ImageSplit(images, chosen, [f"{name}-{index:05d}" for index in indices])
+            images[row] = resize_image(source[index][0], self.input_size, self.channels, "crop")
+        own_labels = torch.tensor([labels[index] for index in indices], dtype=torch.long)
+        return ImageSplit(images, own_labels, [f"{name}-{index:05d}" for index in indices])

@@ -1,4 +1,4 @@
-"""Which class of the classifier an annotation's class is."""
+"""Finds the classifier's class that an annotation names."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ from typing import Literal
 from overpaint.core.errors import OverpaintError
 
 Unknown = Literal["error", "skip"]
-"""What becomes of an object whose class the classifier does not know."""
+"""What is done with an object whose class the classifier does not know."""
 
 
 class ClassFinder:

@@ -1,4 +1,4 @@
-"""What the readers of all formats yield: the images that are annotated, and the objects of each."""
+"""Annotated images and their objects, as the readers of all formats return them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reads the annotated objects of images, in whatever format they come."""
+"""Reads the annotated objects of images: recognises the format, and matches entries with image files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class AnnotationOptions:
         source: A COCO file (``.json``), a table (``.csv``), or a folder (or one file) of Pascal VOC's ``.xml``, YOLO's
             ``.txt`` or mask pictures. A folder that holds several of them is read as the first of these. None: no image
             is annotated.
-        unknown: What becomes of objects whose class the classifier does not know: ``error``, or ``skip``.
+        unknown: What is done with objects whose class the classifier does not know: ``error``, or ``skip``.
     """
 
     source: str | None = None
@@ -67,11 +67,11 @@ def read_annotations(
     ]
 
 
-def _list_entries(word: str, class_names: Sequence[str]) -> list[Entry]:
+def _list_entries(given: str, class_names: Sequence[str]) -> list[Entry]:
     """Recognises the format and lists the annotated images."""
-    source = Path(word).expanduser()
+    source = Path(given).expanduser()
     if not source.exists():
-        raise OverpaintError(f"annotations={word} does not exist")
+        raise OverpaintError(f"annotations={given} does not exist")
     if source.suffix.lower() == ".json" and source.is_file():
         return read_coco(source)
     if source.suffix.lower() == ".csv" and source.is_file():
@@ -82,11 +82,11 @@ def _list_entries(word: str, class_names: Sequence[str]) -> list[Entry]:
         return read_yolo(source, files, class_names)
     tables = _files(source, {".json", ".csv"})
     if tables:
-        raise OverpaintError(f"annotations={word} is a folder; name the file in it, such as {tables[0]}")
+        raise OverpaintError(f"annotations={given} is a folder; name the file in it, such as {tables[0]}")
     if files := _files(source, SUFFIXES):
         return read_pictures(source, files)
     what = "is a folder without annotations" if source.is_dir() else "is no file of annotations"
-    raise OverpaintError(f"annotations={word} {what}; it takes {FORMATS}")
+    raise OverpaintError(f"annotations={given} {what}; it takes {FORMATS}")
 
 
 def _files(source: Path, suffixes: set[str]) -> list[Path]:
@@ -95,7 +95,7 @@ def _files(source: Path, suffixes: set[str]) -> list[Path]:
     return [source] if source.suffix.lower() in suffixes else []
 
 
-def _match(word: str, entries: Sequence[Entry], paths: Sequence[Path]) -> list[Entry | None]:
+def _match(given: str, entries: Sequence[Entry], paths: Sequence[Path]) -> list[Entry | None]:
     """Finds the entry of each image: of those with whose name its path ends, the longest."""
     named: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
@@ -117,7 +117,7 @@ def _match(word: str, entries: Sequence[Entry], paths: Sequence[Path]) -> list[E
     if paths and not any(found):
         sample = f"such as {entries[0].image}, " if entries else ""
         raise OverpaintError(
-            f"annotations={word}: none of its {len(entries)} images, {sample}is one of the {len(paths)} images to "
+            f"annotations={given}: none of its {len(entries)} images, {sample}is one of the {len(paths)} images to "
             f"explain, such as {paths[0].name}; the names must be the same"
         )
     return found
