@@ -11,7 +11,6 @@ from torchvision.ops import masks_to_boxes
 
 import overpaint.data.digits
 from overpaint.core.errors import OverpaintError
-from overpaint.data.base import channel_statistics
 from overpaint.data.digits import (
     GLYPH_FRACTIONS,
     DigitsData,
@@ -24,6 +23,7 @@ from overpaint.data.digits import (
     ink,
     photographs,
 )
+from overpaint.data.split import channel_statistics
 
 STYLE = DigitStyle(
     smallest=0.6, largest=0.9, least_saturation=0.3, most_saturation=0.8, brightness=0.4, photo_scale=1.0

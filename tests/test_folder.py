@@ -12,9 +12,9 @@ from PIL import Image
 from overpaint.core.errors import OverpaintError
 from overpaint.core.names import row_folder
 from overpaint.data import reading
-from overpaint.data.base import UNLABELLED, ImageSplit
 from overpaint.data.folder import FolderData, read_files
 from overpaint.data.reading import Box, ResizeMode, Size, read_image, resize_box
+from overpaint.data.split import UNLABELLED, ImageSplit
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

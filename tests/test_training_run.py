@@ -13,7 +13,8 @@ from PIL import Image
 from overpaint.classifiers.network import load_classifier
 from overpaint.cli.train import train
 from overpaint.core.errors import OverpaintError
-from overpaint.data.base import ImageData, ImageSplit, UnreadSplit
+from overpaint.data.module import ImageData
+from overpaint.data.split import ImageSplit, UnreadSplit
 from overpaint.networks.checkpoint import load_generator
 from overpaint.report import generator_gallery
 from overpaint.report.generator_gallery import GeneratorGallery
@@ -213,17 +214,17 @@ class _Copying(DCGANModule):
 def test_a_generator_that_copies_is_found_out(tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (300, 3, 32, 32), generator=rng, dtype=torch.uint8)
-    parts = images.split([250, 50])
-    data = _Given(*(ImageSplit(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in parts))
+    splits = images.split([250, 50])
+    data = _Given(*(ImageSplit(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in splits))
     data.setup("fit")
     drawn = GeneratorGallery(tmp_path, data, None)
-    figure, ratio = drawn._neighbours(_Copying(parts[0]))
+    figure, ratio = drawn._neighbours(_Copying(splits[0]))
     assert ratio == 0
     assert figure.startswith(b"\x89PNG")
-    _, ratio = drawn._neighbours(_Copying(parts[1]))
+    _, ratio = drawn._neighbours(_Copying(splits[1]))
     assert ratio == 1
     # By hand, in pixels.
     module = DCGANModule(base_channels=2)
-    flat = [part.flatten(1).float() / 255 for part in parts]
+    flat = [split.flatten(1).float() / 255 for split in splits]
     far = [nearest(queries, [flat[0]])[0].median() for queries in (module.sample(500, stream=1).flatten(1), flat[1])]
     assert drawn._neighbours(module)[1] == pytest.approx(float(far[0] / far[1]), rel=1e-5)

@@ -16,7 +16,7 @@ from overpaint.core.errors import OverpaintError, OverpaintWarning
 UNNEEDED = (
     ".*does not have many workers.*",  # the data is in memory
     ".*smaller than the logging interval.*",
-    ".*`DistributedSampler` with the dataloaders.*",  # the test part is measured to the nearest batch
+    ".*`DistributedSampler` with the dataloaders.*",  # the test split is measured to the nearest batch
     ".*exists and is not empty.*",  # the output folder, by design
     ".*in eval mode at the start of training.*",  # the averaged generator, by design
     ".*LeafSpec.*",  # Lightning's own use of torch

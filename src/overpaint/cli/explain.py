@@ -24,9 +24,10 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types, instantiate
 from overpaint.core.types import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
-from overpaint.data.base import ImageData, ImageSplit, PredictDataModule, Skipped
 from overpaint.data.folder import read_files
+from overpaint.data.module import ImageData, PredictDataModule
 from overpaint.data.reading import ResizeMode, as_image_size
+from overpaint.data.split import ImageSplit, Skipped
 from overpaint.pipeline.cache import Cache, Wanted
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
 from overpaint.pipeline.runner import Runner

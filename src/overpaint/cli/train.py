@@ -24,7 +24,7 @@ from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.core.instantiate import checked_types
-from overpaint.data.base import ImageData
+from overpaint.data.module import ImageData
 from overpaint.report.csv_logger import CsvLogger
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
 from overpaint.report.sample_grid import SAMPLES, SampleGrid

@@ -14,7 +14,8 @@ from overpaint.configuration.settings import Settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types, instantiate
 from overpaint.core.resize import as_size, plain_size
-from overpaint.data.base import UNLABELLED, ImageData, channel_statistics
+from overpaint.data.module import ImageData
+from overpaint.data.split import UNLABELLED, channel_statistics
 
 ORDER = ("classifier", "dcgan")
 """The classifier comes first: it evaluates the generator's samples."""

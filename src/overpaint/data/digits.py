@@ -18,7 +18,8 @@ from torch import Tensor
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import GroundTruthObjects, Targets
 from overpaint.data.annotations.objects import MaskObjects
-from overpaint.data.base import ImageData, ImageSplit, UnreadSplit
+from overpaint.data.module import ImageData
+from overpaint.data.split import ImageSplit, UnreadSplit
 
 GLYPH_FRACTIONS = {"train": 0.7, "val": 0.1, "test": 0.2}
 """The fraction of the glyphs that each split has to itself: no handwriting of one is seen in another."""

@@ -11,8 +11,9 @@ import torch
 from rich.progress import track
 
 from overpaint.core.errors import OverpaintError
-from overpaint.data.base import UNLABELLED, ImageData, ImageSplit, Skipped, UnreadSplit
+from overpaint.data.module import ImageData
 from overpaint.data.reading import SUFFIXES, ResizeMode, Size, find_images, read_images
+from overpaint.data.split import UNLABELLED, ImageSplit, Skipped, UnreadSplit
 
 SPLITS = ("train", "val", "test")
 

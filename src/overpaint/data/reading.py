@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from overpaint.core.resize import as_size
-from overpaint.data.base import Skipped
+from overpaint.data.split import Skipped
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 

@@ -8,8 +8,9 @@ import torchvision
 from torch.utils.data import Dataset
 
 from overpaint.core.errors import OverpaintError
-from overpaint.data.base import ImageData, ImageSplit, Skipped, UnreadSplit
+from overpaint.data.module import ImageData
 from overpaint.data.reading import resize_image
+from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
 
 Name = Literal["mnist", "fashion_mnist", "cifar10", "celeba"]
 
@@ -77,14 +78,14 @@ class TorchvisionData(ImageData):
 
     def _source(self, name: str, download: bool = False) -> Any:
         """Opens torchvision's data set that holds a split."""
-        part = {"split": CELEBA_SPLITS[name]} if self.dataset == "celeba" else {"train": name != "test"}
+        which = {"split": CELEBA_SPLITS[name]} if self.dataset == "celeba" else {"train": name != "test"}
         classes: dict[Name, Any] = {
             "mnist": torchvision.datasets.MNIST,
             "fashion_mnist": torchvision.datasets.FashionMNIST,
             "cifar10": torchvision.datasets.CIFAR10,
             "celeba": torchvision.datasets.CelebA,
         }
-        return classes[self.dataset](self.root, download=download, **part)
+        return classes[self.dataset](self.root, download=download, **which)
 
     def open_split(self, name: str) -> UnreadSplit:
         """See `ImageData.open_split`; what is missing is not downloaded.

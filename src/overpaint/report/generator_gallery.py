@@ -14,7 +14,7 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.files import write_bytes
 from overpaint.core.resize import resize
 from overpaint.core.types import Images
-from overpaint.data.base import ImageData
+from overpaint.data.module import ImageData
 from overpaint.report.plots.images import enlarge, picture_grid, png
 from overpaint.report.plots.neighbours import PAIRS, neighbour_pairs
 from overpaint.training.dcgan import DCGANModule

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from rich.console import Console
 from torch import Tensor
 
-from overpaint.data.base import Skipped
+from overpaint.data.split import Skipped
 from overpaint.pipeline.runner import Runner
 from overpaint.report.html.page import write_page
 from overpaint.report.kid import variants_kid

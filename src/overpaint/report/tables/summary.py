@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from overpaint.core.files import write_csv, write_json
-from overpaint.data.base import Skipped
+from overpaint.data.split import Skipped
 from overpaint.report.tables.leaderboard import write_leaderboard
 from overpaint.report.tables.scoreboard import Scoreboard
 

@@ -1,84 +1,17 @@
-"""Data sets: splits of images, read when they are needed, and loaders over them."""
+"""Lightning data modules: the base of the data sets, and the images to explain."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.resize import as_size
-from overpaint.core.types import Batch, GroundTruthObjects, Targets
-
-UNLABELLED = -1
-
-
-@dataclass(frozen=True)
-class ImageSplit(Dataset[Batch]):
-    """A split of a data set, in memory as bytes.
-
-    Attributes:
-        images: Grey or RGB, 0 to 255.
-        labels: Class indices, or -1.
-        names: A name for each image, unique in the split.
-        ground_truth: The annotated objects of each image, in data sets that know them.
-        paths: The file of each image, where each has its own.
-    """
-
-    images: UInt8[Tensor, "count channel height width"]
-    labels: Targets
-    names: Sequence[str]
-    ground_truth: Sequence[GroundTruthObjects] | None = None
-    paths: Sequence[Path] | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitems__(self, indices: list[int]) -> Batch:
-        """Returns a whole batch at once, its images in ``[0, 1]``; DataLoader calls this when it is there."""
-        return Batch(self.images[indices].float() / 255, self.labels[indices], [self.names[i] for i in indices])
-
-    def subset(self, indices: Sequence[int]) -> "ImageSplit":
-        """Returns some of the images as a split of their own."""
-        rows = list(indices)
-        objects = None if self.ground_truth is None else [self.ground_truth[i] for i in rows]
-        paths = None if self.paths is None else [self.paths[i] for i in rows]
-        return ImageSplit(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects, paths)
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that could not be read, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class UnreadSplit:
-    """A split of a data set whose images are read when they are asked for.
-
-    Attributes:
-        count: How many images it has.
-        read: Reads those of some indices; returns them, and the files among them that can't be read.
-    """
-
-    count: int
-    read: Callable[[Sequence[int]], tuple[ImageSplit, list[Skipped]]]
-
-    def __len__(self) -> int:
-        return self.count
-
-    def read_all(self) -> tuple[ImageSplit, list[Skipped]]:
-        """Reads all images."""
-        return self.read(range(self.count))
-
+from overpaint.core.types import Batch
+from overpaint.data.reading import as_image_size
+from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
 
 STAGES: dict[str | None, tuple[str, ...]] = {
     "fit": ("train", "val"),
@@ -87,7 +20,10 @@ STAGES: dict[str | None, tuple[str, ...]] = {
     "predict": (),
     None: ("train", "val", "test"),
 }
-"""The splits that Lightning's stages read; what is explained is read from the test split as far as it is asked for."""
+"""The splits that each of Lightning's stages reads into memory.
+
+``predict`` reads none: the images to explain are read out of the unread test split, as many as are wanted.
+"""
 
 
 def _as_is(batch: Any) -> Any:
@@ -116,8 +52,7 @@ class ImageData(L.LightningDataModule, ABC):
         super().__init__()
         if channels not in (1, 3):
             raise OverpaintError(f"data.channels={channels} must be 1 (grey) or 3 (RGB)")
-        height, width = as_size(image_size, name="data.image_size")
-        self.input_size = (height, width)
+        self.input_size = as_image_size(image_size, "data.image_size")
         self.channels, self.batch_size, self.seed = channels, batch_size, seed
         self.class_names: list[str] = []
         self.skipped: list[Skipped] = []
@@ -211,9 +146,3 @@ class PredictDataModule(L.LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Batch]:
         """Returns the images in their order."""
         return DataLoader(self.split, batch_size=self.batch_size, collate_fn=_as_is)
-
-
-def channel_statistics(images: UInt8[Tensor, "count channel height width"]) -> tuple[list[float], list[float]]:
-    """Returns mean and standard deviation of each channel of images in ``[0, 1]``, from the first 4096."""
-    values = images[:4096].transpose(0, 1).flatten(1).double() / 255
-    return values.mean(1).tolist(), values.std(1).clamp(min=1 / 255).tolist()

@@ -1,0 +1,81 @@
+"""Splits of a data set: in memory, or not read yet."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from overpaint.core.types import Batch, GroundTruthObjects, Targets
+
+UNLABELLED = -1
+"""The label of an image whose class is not known."""
+
+
+@dataclass(frozen=True)
+class ImageSplit(Dataset[Batch]):
+    """A split of a data set, in memory as bytes.
+
+    Attributes:
+        images: Grey or RGB, 0 to 255.
+        labels: Class indices, or -1.
+        names: A name for each image, unique in the split.
+        ground_truth: The annotated objects of each image, in data sets that know them.
+        paths: The file of each image, where each has its own.
+    """
+
+    images: UInt8[Tensor, "count channel height width"]
+    labels: Targets
+    names: Sequence[str]
+    ground_truth: Sequence[GroundTruthObjects] | None = None
+    paths: Sequence[Path] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Returns a whole batch at once, its images in ``[0, 1]``; DataLoader calls this when it is there."""
+        return Batch(self.images[indices].float() / 255, self.labels[indices], [self.names[i] for i in indices])
+
+    def subset(self, indices: Sequence[int]) -> "ImageSplit":
+        """Returns some of the images as a split of their own."""
+        rows = list(indices)
+        objects = None if self.ground_truth is None else [self.ground_truth[i] for i in rows]
+        paths = None if self.paths is None else [self.paths[i] for i in rows]
+        return ImageSplit(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects, paths)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class UnreadSplit:
+    """A split of a data set whose images are read when they are asked for.
+
+    Attributes:
+        count: How many images it has.
+        read: Reads those of some indices; returns them, and the files among them that can't be read.
+    """
+
+    count: int
+    read: Callable[[Sequence[int]], tuple[ImageSplit, list[Skipped]]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read_all(self) -> tuple[ImageSplit, list[Skipped]]:
+        """Reads all images."""
+        return self.read(range(self.count))
+
+
+def channel_statistics(images: UInt8[Tensor, "count channel height width"]) -> tuple[list[float], list[float]]:
+    """Returns mean and standard deviation of each channel of images in ``[0, 1]``, from the first 4096."""
+    values = images[:4096].transpose(0, 1).flatten(1).double() / 255
+    return values.mean(1).tolist(), values.std(1).clamp(min=1 / 255).tolist()
