@@ -12,7 +12,8 @@ def _lines(path: Path) -> list[str]:
 def test_an_epochs_metrics_share_a_row(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     table = CsvLogger(path, "dcgan")
-    table.log_metrics({"dcgan/loss_step": 9.0}, 50)
+    table.log_metrics({"dcgan/loss_step": 9.0, "epoch": 0}, 50)
+    table.log_metrics({"lr": 9.0, "epoch": 0}, 50)
     assert not path.exists()
     table.log_metrics({"samples/kid": 0.25, "epoch": 0}, 99)
     table.log_metrics({"dcgan/loss_epoch": 1 / 3, "loss": 5.0, "epoch": 0}, 99)

@@ -13,6 +13,7 @@ from PIL import Image
 from overpaint.classifiers.network import load_classifier
 from overpaint.cli.train import train
 from overpaint.core.errors import OverpaintError
+from overpaint.core.files import read_csv
 from overpaint.data.module import ImageData
 from overpaint.data.split import ImageSplit, UnreadSplit
 from overpaint.networks.checkpoint import load_generator
@@ -132,8 +133,21 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["model.dcgan.encoder=true", "model.dcgan.generator_optimizer={target: torch.optim.RMSprop, alpha: 0.9}"]
     words += ["model.classifier.optimizer={target: torch.optim.SGD, lr: 0.5, momentum: 0.5}"]
     words += ["model.classifier.scheduler={target: torch.optim.lr_scheduler.CosineAnnealingLR, T_max: null}"]
-    train(CONFIGS, [*TINY, *QUIET, *words, "model.dcgan.discriminator_optimizer.lr=1e-4", f"output={folder}"])
+    words += ["model.dcgan.discriminator_optimizer.lr=1e-4", "trainer.log_every_n_steps=1"]
+    train(CONFIGS, [*TINY, *QUIET, *words, f"output={folder}"])
     return folder
+
+
+def test_the_table_has_the_epochs_metrics_and_no_steps(small_run: Path) -> None:
+    rows = read_csv(small_run / "metrics.csv")
+    assert [(row["model"], row["epoch"]) for row in rows] == [
+        ("classifier", "0"),
+        ("classifier", "test"),
+        ("dcgan", "0"),
+        ("dcgan", "end"),
+    ]
+    assert not [name for name in rows[0] if name.endswith(("_step", "_epoch"))]
+    assert [[float(row["dcgan/encoder_loss"] or "nan") > 0 for row in rows]] == [[False, False, True, False]]
 
 
 def test_the_configurations_optimisers_train(small_run: Path) -> None:

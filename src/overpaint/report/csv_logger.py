@@ -49,10 +49,11 @@ class CsvLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Adds an epoch's metrics to its row, and writes the file; a step's metrics, without an epoch, are left out."""
-        found = {name.removesuffix("_epoch"): f"{value:.6g}" for name, value in metrics.items() if "/" in name}
-        if not found or "epoch" not in metrics:
+        """Adds an epoch's metrics to its row, and writes the file; a step's metrics are left out."""
+        named = [name for name in metrics if "/" in name]
+        if all(name.endswith("_step") for name in named):
             return
+        found = {name.removesuffix("_epoch"): f"{metrics[name]:.6g}" for name in named}
         own = {"model": self.model, "epoch": self._label or str(int(metrics["epoch"]))}
         logged_before = self._row if own.items() <= self._row.items() else own
         self._row = {**logged_before, **found}
