@@ -134,6 +134,13 @@ def test_a_recipe_that_was_chosen_at_a_size_is_fitted_to_others() -> None:
     assert RECIPES["radford"].at((224, 224)) == RECIPES["radford"]
 
 
+def test_the_rates_fall_linearly_at_the_end() -> None:
+    stable = RECIPES["stable"]  # the last 40 % of a run
+    factors = [stable.rate_factor(step, 100) for step in (0, 60, 70, 80, 99, 100)]
+    assert factors == pytest.approx([1, 1, 0.75, 0.5, 0.025, 0.02])
+    assert [RECIPES["radford"].rate_factor(step, 100) for step in (0, 100)] == [1, 1]
+
+
 def test_gradient_penalty_is_a_mean_over_images() -> None:
     """D(x) = ‖x‖² / 2 has the gradient x."""
 

@@ -110,7 +110,7 @@ def test_the_nearest_are_found_in_parts() -> None:
     assert distances.tolist() == pytest.approx(by_hand, rel=1e-5)
 
 
-def test_memorising_is_0_for_copies_and_1_for_the_domain() -> None:
+def test_the_memorization_ratio_is_0_for_copies_and_1_for_the_domain() -> None:
     train, held_out = _cloud(500, 0), nearest(_cloud(300, 1), [_cloud(500, 0)])[0]
     assert memorization_ratio(nearest(train[:100], [train])[0], held_out) == 0
     almost = train[:100] + 0.01 * _cloud(100, 2)

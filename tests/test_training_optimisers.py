@@ -123,7 +123,7 @@ def test_settings_replace_the_recipes() -> None:
 def test_each_network_of_the_dcgan_has_its_own_optimiser() -> None:
     own = {"target": "torch.optim.RMSprop", "alpha": 0.9}
     module = DCGANModule(base_channels=2, encoder=True, generator_optimizer={"lr": 0.1}, discriminator_optimizer=own)
-    generator, discriminator, encoder = module.configure_optimizers()
+    generator, discriminator, encoder = module.make_optimizers()
     assert (type(generator), generator.defaults["lr"]) == (torch.optim.Adam, 0.1)
     assert generator.defaults["betas"] == (0.0, 0.99)
     assert (type(discriminator), discriminator.defaults["lr"]) == (torch.optim.RMSprop, 1.5e-3)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
+from rich.markup import escape
 
 from overpaint.cli.allocator import keep_freed_memory
 from overpaint.core.errors import OverpaintError, OverpaintWarning
@@ -49,7 +50,7 @@ def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, overrides: 
             return
         entry(configs, overrides)
     except OverpaintError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(error)}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
     except KeyboardInterrupt:
         how = "resume=true" if entry.__name__ == "train" else "the same command"
@@ -70,12 +71,8 @@ def _warning_shower(others: Callable[..., None]) -> Callable[..., None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, OverpaintWarning):
-            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]warning:[/] {_escaped(message)}")
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]warning:[/] {escape(str(message))}")
         else:
             others(message, category, *where, **more)
 
     return show
-
-
-def _escaped(error: Exception | str) -> str:
-    return str(error).replace("[", r"\[")

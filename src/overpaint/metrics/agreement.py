@@ -9,6 +9,7 @@ from abc import abstractmethod
 
 import torch
 from jaxtyping import Bool, Float
+from scipy.stats import rankdata
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
@@ -37,9 +38,7 @@ def _pooled(maps: Maps) -> Float[Tensor, "row *coarse"]:
 
 def _ranks(values: Float[Tensor, "row pixel"]) -> Float[Tensor, "row pixel"]:
     """Returns each row's ranks, counted from 1; equal values share the mean of theirs."""
-    ordered = values.sort(dim=1).values
-    less, up_to = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
-    return (less + up_to + 1).double() / 2
+    return torch.from_numpy(rankdata(values.cpu().numpy(), axis=1)).to(values.device)
 
 
 def spearman(first: Maps, second: Maps) -> RowValues:

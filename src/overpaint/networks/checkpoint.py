@@ -17,7 +17,10 @@ from overpaint.networks.encoder import Encoder
 from overpaint.networks.gan import Gan
 
 FORMAT_KEY = "overpaint"
-"""The entry of a checkpoint that says what it holds: ``{"kind": ..., "settings": {...}}``."""
+"""The entry of a checkpoint that says what it holds: ``{"kind": ..., "settings": {...}}``.
+
+Lightning's hyperparameters beside it are the module's; the networks' settings follow from them by the recipe alone.
+"""
 
 
 def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

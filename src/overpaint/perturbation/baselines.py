@@ -57,7 +57,7 @@ def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Imag
 
 
 def _blurred(image: Image) -> Image:
-    """Smooths each axis by a Gaussian, the border repeated."""
+    """Smooths each axis by a Gaussian, the border repeated; torchvision's is for images alone and mirrors it."""
     for axis in range(1, image.ndim):
         deviation = BLUR * image.shape[axis]
         reach = min(round(3 * deviation), image.shape[axis] - 1)

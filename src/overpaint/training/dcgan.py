@@ -7,6 +7,8 @@ import lightning as L
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
@@ -93,7 +95,7 @@ class DCGANModule(L.LightningModule):
             "discriminator": self.recipe.optimizer(self.recipe.discriminator_rate, discriminator_optimizer or {}),
             **({"encoder": ENCODER_OPTIMIZER} if encoder else {}),
         }
-        self.configure_optimizers()  # a wrong setting must show before training
+        self.make_optimizers()  # a wrong setting must show before training
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.rng = self._encoder_rng = torch.Generator()
         self._evaluator = [evaluator] if evaluator else []  # in a list, so that it is no part of this module's state
@@ -137,23 +139,11 @@ class DCGANModule(L.LightningModule):
             images = resize(images, size).clamp(0, 1)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _optimisers(self) -> list[LightningOptimizer]:
-        """Returns the optimisers at the learning rate of this step, a function of the step alone."""
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        left = (total - self._step) / total
-        factor = max(0.02, min(1.0, left / self.recipe.decay)) if self.recipe.decay else 1.0
-        optimisers = self.optimizers()
-        assert isinstance(optimisers, list)
-        for optimiser, settings in zip(optimisers, self.optimizer_settings.values(), strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = settings["lr"] * factor
-        return optimisers
-
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Makes one step of the discriminator and one of the generator, on the same fakes, then one of the encoder."""
         real = self.at_own_size(batch.images)
         fake = self.generator(self.generator.sample_latents(len(real), self.rng))
-        for_generator, for_discriminator, *for_encoder = self._optimisers()
+        for_generator, for_discriminator, *for_encoder = cast(list[LightningOptimizer], self.optimizers())
         with self.toggled_optimizer(for_discriminator):
             on_real, measured = self._discriminator_step(real, fake.detach(), for_discriminator)
         with self.toggled_optimizer(for_generator):
@@ -169,6 +159,8 @@ class DCGANModule(L.LightningModule):
             self._stop_unless_finite(loss, "encoder")
             self._update(for_encoder[0], loss)
             measured["encoder_loss"] = loss.detach()
+        for scheduler in cast(list[LRScheduler], self.lr_schedulers()):
+            scheduler.step()
         self._log(measured)
 
     def _discriminator_step(
@@ -235,8 +227,13 @@ class DCGANModule(L.LightningModule):
             metrics = generation_metrics(real, self.sample(EVALUATED_SAMPLES, stream=1), evaluator)
             self.log_dict({f"samples/{name}": value for name, value in metrics.items()}, sync_dist=True)
 
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Returns an optimiser for each network: generator, discriminator and, where there is one, encoder."""
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+        """Returns an optimiser and a schedule for each network: generator, discriminator, encoder if there is one."""
+        optimizers, steps = self.make_optimizers(), max(1, int(self.trainer.estimated_stepping_batches))
+        return optimizers, [LambdaLR(opt, lambda step: self.recipe.rate_factor(step, steps)) for opt in optimizers]
+
+    def make_optimizers(self) -> list[Optimizer]:
+        """Returns the optimisers alone, which need no Trainer."""
         networks = [network for network in (self.generator, self.discriminator, self.encoder) if network is not None]
         return [
             make_optimizer(settings, network.parameters(), f"model.dcgan.{name}_optimizer")

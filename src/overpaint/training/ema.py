@@ -11,7 +11,7 @@ class ExponentialMovingAverage(AveragedModel):
 
     In the ``n``-th update the decay is ``min(decay, (1 + n) / (10 + n))``, so that the first, random weights are soon
     forgotten, as in TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``. Buffers that are not floating-point
-    are copied.
+    are copied. (torch's ``get_ema_multi_avg_fn`` has one decay from the start, and averages whole numbers, too.)
 
     Args:
         network: The network; the average starts as a copy of it.

@@ -64,7 +64,7 @@ def covered(real: Vectors, samples: Vectors, neighbours: int = 5) -> Bool[Tensor
 
 
 def nearest(queries: Vectors, references: Iterable[Vectors]) -> tuple[Float[Tensor, " query"], Int[Tensor, " query"]]:
-    """Finds the nearest reference of each query.
+    """Finds the nearest reference of each query, on the device that the vectors are on.
 
     Args:
         queries: The vectors whose neighbours are sought.

@@ -30,7 +30,7 @@ class GanRecipe:
         penalty: Weight ``γ`` of the gradient penalty on real and on fake images in ``[0, 1]``; a quarter of what it
             would be for ``[-1, 1]``; 0 leaves it out.
         penalty_every: Steps between two penalties; each is weighed by this number (Karras et al., 2020, "lazy").
-        decay: Share of the run at whose end both learning rates fall linearly to 2 %.
+        decay: Share of the run at whose end the learning rates fall linearly, see `rate_factor`.
         latents: Distribution of the latents.
         chosen_at: Side of the images that rates and penalty were chosen on, see `at`; None: they are for all sizes.
     """
@@ -69,6 +69,18 @@ class GanRecipe:
             return {"lr": rate, **own}
         # foreach is the same arithmetic in fewer calls; torch's default on a GPU alone
         return {"target": "torch.optim.Adam", "lr": rate, "betas": self.betas, "foreach": True, **own}
+
+    def rate_factor(self, step: int, steps: int) -> float:
+        """Returns by what the learning rates are multiplied in a step: 1, and in the last ``decay`` of the run less.
+
+        There it falls linearly towards 0 at the end, but not below 2 %.
+
+        Args:
+            step: The step, counted from 0.
+            steps: How many the run has.
+        """
+        left = (steps - step) / steps
+        return max(0.02, min(1.0, left / self.decay)) if self.decay else 1.0
 
     def at(self, size: Sequence[int]) -> "GanRecipe":
         """Returns the recipe for images of that size.

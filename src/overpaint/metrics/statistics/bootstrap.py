@@ -42,6 +42,7 @@ class Bootstrap:
     with ``w_bg`` how often image ``g`` was drawn, ``S_gj`` the sum of its measured rows and ``N_gj`` their number. The
     interval is the 2.5 % and the 97.5 % quantile of ``m_bj``. All columns see the same draws, and each call sees the
     same again. For ``n`` images the interval is too narrow by about ``sqrt((n - 1) / n)``: 11 % for 5 images.
+    (``scipy.stats.bootstrap`` knows no images of several rows, and no row that was not measured.)
 
     Attributes:
         resamples: How many resamples are drawn.

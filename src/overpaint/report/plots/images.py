@@ -5,11 +5,13 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from PIL import Image
+from torchvision.utils import make_grid
 
 Picture = NDArray[np.uint8]
 """Height x width x 3, 0 to 255."""
@@ -33,14 +35,10 @@ def enlarge(picture: Picture, least: int = 128) -> Picture:
 def picture_grid(images: NDArray[np.floating[Any]], columns: int = 8, gap: int = 2) -> Picture:
     """Lays pictures out in rows on white; no picture gives one white cell."""
     pictures = [to_picture(image) for image in images] or [np.full((8, 8, 3), 255, dtype=np.uint8)]
-    height, width = pictures[0].shape[:2]
-    rows = -(-len(pictures) // columns)
-    across = min(columns, len(pictures))
-    grid = np.full((rows * (height + gap) - gap, across * (width + gap) - gap, 3), 255, dtype=np.uint8)
-    for index, picture in enumerate(pictures):
-        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
-        grid[top : top + height, left : left + width] = picture
-    return grid
+    grid = make_grid(torch.from_numpy(np.stack(pictures)).movedim(-1, 1), columns, gap, pad_value=255)
+    if len(pictures) > 1:  # torchvision frames the whole, too
+        grid = grid[:, gap:-gap, gap:-gap]
+    return np.ascontiguousarray(grid.movedim(0, -1).numpy())
 
 
 def map_picture(saliency_map: NDArray[np.floating[Any]]) -> Picture:
