@@ -30,7 +30,7 @@ from overpaint.cli.allocator import keep_freed_memory
 from overpaint.saliency.grad_cam import GradCam
 from overpaint.saliency.integrated_gradients import IntegratedGradients
 
-ROWS, POINTS, STEPS = GradCam().rows, IntegratedGradients().rows, 50
+ROWS, POINTS, STEPS = GradCam().batch_size, IntegratedGradients().batch_size, 50
 
 
 class Module(nn.Module):

@@ -30,8 +30,8 @@ from overpaint.data.digits import DigitsData
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
-from overpaint.networks.checkpoint import load_dcgan
-from overpaint.perturbation.engine import ask
+from overpaint.networks.checkpoint import load_generator
+from overpaint.perturbation.engine import run_method
 from overpaint.saliency.surrogate import Surrogate
 
 IMAGES = 6
@@ -44,17 +44,18 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.classifier: NetworkClassifier = load_classifier(folder / "classifier.ckpt")
-        generator, discriminator, self.encoder, _ = load_dcgan(folder / "dcgan.ckpt")
-        self.generator = generator.to(memory_format=torch.channels_last)
-        self.discriminator = discriminator.to(memory_format=torch.channels_last)
+        gan = load_generator(folder / "dcgan.ckpt")
+        for network in gan.networks():
+            network.to(memory_format=torch.channels_last)
+        self.generator, self.discriminator, self.encoder = gan.generator, gan.discriminator, gan.encoder
         data = DigitsData()
         data.setup("test")
         self.images = data.test.images[:IMAGES].float() / 255
         self.targets = self.classifier.scores(self.images).argmax(1)
-        maps = ask(Surrogate(queries=256), self.classifier, self.images, self.targets[:, None]).maps
+        maps = run_method(Surrogate(queries=256), self.classifier, self.images, self.targets[:, None]).maps
         self.regions = RegionRule().salient_region(maps)
         self.passes, self.curve = 0, list[tuple[float, float]]()
-        self.generator.register_forward_pre_hook(self._count)
+        gan.networks()[0].register_forward_pre_hook(self._count)
 
     def _count(self, _: object, inputs: tuple[Tensor]) -> None:
         self.passes += len(inputs[0]) * (3 if inputs[0].requires_grad else 1)
