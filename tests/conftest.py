@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from wandb.proto import wandb_internal_pb2
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.types import Classifier, SaliencyMaps, SaliencyMethod
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
 from overpaint.networks.residual import ResidualNetwork
 from overpaint.report.plots import style
 

@@ -7,7 +7,8 @@ import torch
 from conftest import FunctionClassifier, frozen_classifier
 from torch import Tensor, nn
 
-from overpaint.core.types import Classifier, ProbeResult
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import ProbeResult
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule

@@ -20,7 +20,7 @@ from probe_inputs import (
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.probes.base import ProbeInputs
 from overpaint.probes.boundary_search import BoundarySearch
 from overpaint.probes.descent import bisect, descend_pixels, distances_between, margins

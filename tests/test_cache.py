@@ -10,7 +10,7 @@ import torch
 from conftest import FunctionClassifier
 from torch import Tensor
 
-from overpaint.core.types import Explanation, MetricResult
+from overpaint.core.results import Explanation, MetricResult
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule

@@ -16,7 +16,7 @@ from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY
 
 

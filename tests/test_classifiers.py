@@ -17,7 +17,7 @@ from overpaint.classifiers.network import NetworkClassifier, classifier_from_set
 from overpaint.classifiers.options import ClassifierOptions, content_of
 from overpaint.classifiers.output import in_batches
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.saliency.grad_cam import GradCam
 

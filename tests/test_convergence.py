@@ -11,7 +11,8 @@ from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier, MetricResult, SaliencyMethod
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MetricContext, MetricInputs, QueryMetric
 from overpaint.metrics.convergence import STEP, Convergence
 from overpaint.metrics.insertion_deletion import Deletion, Insertion

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import SaliencyMaps
+from overpaint.core.results import SaliencyMaps
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.batching import FIRST_BATCH_SIZE, ROWS, BatchSizeTuner, bfloat16_agreement
 from overpaint.perturbation.engine import Engine

@@ -20,7 +20,7 @@ from probe_inputs import small_probe_inputs as painting_of_networks
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Variants
+from overpaint.core.results import Variants
 from overpaint.probes.guided import GuidedSearch
 
 DARK = torch.full((1, 1, SIDE, SIDE), 0.3)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Explanation
+from overpaint.core.results import Explanation
 from overpaint.inpainting.blending import blend_into
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import MetricResult
+from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.metrics.insertion_deletion import Deletion, Insertion, area_under, pixels_a_step
 from overpaint.metrics.rank_masks import RankMasks, saliency_ranks

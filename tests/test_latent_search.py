@@ -166,7 +166,7 @@ def test_the_gradient_is_the_differences(recipe: Any) -> None:
     latents = torch.randn(4, LATENTS, generator=torch.Generator().manual_seed(6)).double().requires_grad_()
     owners = torch.tensor([1, 0, 0, 1])
     assert torch.autograd.gradcheck(lambda z: objective.descended(z, owners)[0], latents)
-    judged = objective.judge(latents.detach(), owners)
+    judged = objective.evaluate(latents.detach(), owners)
     descended, painted, further = objective.descended(latents, owners)
     (gradients,) = torch.autograd.grad(descended.sum(), latents)
     torch.testing.assert_close(judged.gradients, gradients)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
+from overpaint.metrics.calibration import Calibration
 from overpaint.metrics.insertion_deletion import Insertion
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Standing, comparisons, standings
@@ -258,5 +259,5 @@ def test_wandb_table_has_a_row_for_each_standing() -> None:
 
 def test_metrics_that_were_measured_nowhere_are_named_with_what_they_need() -> None:
     assert Scoreboard([], {"a": Rise()}, {}).unmeasured == ""
-    said = Scoreboard([], {"a": Rise()}, {"insertion": Insertion()}).unmeasured
-    assert said.startswith("Not measured: insertion. Localisation needs annotations=")
+    said = Scoreboard([], {"a": Rise()}, {"insertion": Insertion(), "calibration": Calibration()}).unmeasured
+    assert said == "Not measured: insertion, calibration (it needs seeds=2 or more)."

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.types import ProbeResult
+from overpaint.core.results import ProbeResult
 from overpaint.metrics.agreement import SpearmanAgreement, TopKAgreement
 from overpaint.metrics.base import MapMetric, MetricInputs, SaliencyMetric
 from overpaint.metrics.charts import ScoreCurve

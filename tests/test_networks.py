@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier, classifier_from_settings, load_classifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY, load_generator, read_checkpoint
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal, start_and_doublings
 from overpaint.networks.residual import RepeatGrey, ResidualBlock, ResidualNetwork, build_classifier_network

@@ -5,7 +5,7 @@ from conftest import frozen_classifier
 from torch import nn
 
 from overpaint.configuration.parts import differences
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.gan import Gan
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import pixels_of
 from matplotlib.figure import Figure
 
-from overpaint.core.types import ProbeResult
+from overpaint.core.results import ProbeResult
 from overpaint.probes.base import Probe, ProbeInputs, number_name
 from overpaint.probes.controls import Controls
 from overpaint.probes.region_size_sweep import RegionSizeSweep

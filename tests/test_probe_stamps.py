@@ -12,7 +12,7 @@ from torch import Tensor
 from overpaint.configuration.fingerprints import artifact_keys
 from overpaint.configuration.settings import load_settings
 from overpaint.core.instantiate import instantiate
-from overpaint.core.types import ProbeResult
+from overpaint.core.results import ProbeResult
 from overpaint.metrics.retention import Retention
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.runner import Runner

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier, MetricResult, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import MetricResult, SaliencyMaps
+from overpaint.core.types import TargetSets
 from overpaint.metrics.agreement import spearman
 from overpaint.metrics.base import MetricContext, MetricInputs
 from overpaint.metrics.randomisation import Randomisation, randomise

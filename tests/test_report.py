@@ -21,7 +21,7 @@ from PIL import Image
 from overpaint import metrics, probes, saliency
 from overpaint.core.files import read_arrays
 from overpaint.core.names import row_folder
-from overpaint.core.types import SaliencyMethod
+from overpaint.core.protocols import SaliencyMethod
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule

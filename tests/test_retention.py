@@ -10,7 +10,7 @@ from probe_inputs import MAP, REGION, SIDE, bright_region, grey_inpainter, small
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import moved_elsewhere
 from overpaint.metrics.base import MetricContext, MetricInputs

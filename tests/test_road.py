@@ -12,8 +12,8 @@ from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
+from overpaint.core.results import MetricResult
 from overpaint.core.rng import image_rng
-from overpaint.core.types import MetricResult
 from overpaint.metrics.base import MetricInputs
 from overpaint.metrics.rank_masks import saliency_ranks
 from overpaint.metrics.road import Imputations, Road, imputed

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.types import TargetSets
 from overpaint.metrics.base import MetricContext, MetricInputs
 from overpaint.metrics.sensitivity import SensitivityMax
 from overpaint.perturbation.engine import Engine, compute_maps

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.types import Classifier, SaliencyMethod
+from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.inpainting.region import RegionRule
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
 from overpaint.metrics.localisation import PointingGame

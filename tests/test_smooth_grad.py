@@ -6,8 +6,8 @@ from captum.attr import NoiseTunnel, Saliency
 from conftest import LogitModule, assert_same, noise_images, torchvision_classifier
 from test_gradient import linear_classifier
 
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import SaliencyMaps
 from overpaint.saliency.gradient import Gradient
 from overpaint.saliency.smooth_grad import SmoothGrad
 

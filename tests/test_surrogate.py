@@ -10,8 +10,8 @@ from sklearn.linear_model import Ridge
 from torchmetrics.functional import spearman_corrcoef
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import SaliencyMaps
 from overpaint.inpainting.region import is_flat
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.masks import MaskGeometry

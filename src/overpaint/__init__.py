@@ -1,4 +1,4 @@
-"""Where does a classifier look, and what else could stand there without changing its answer?
+"""Explains where a classifier looks, and what else could stand there without changing its prediction.
 
     import overpaint as op
     explanation = op.explain(model, images, methods=["surrogate", "grad_cam"])
@@ -11,16 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from overpaint.api import (
-        Explainer,
-        Explanation,
-        Gan,
-        OverpaintError,
-        as_classifier,
-        as_generator,
-        explain,
-        load_generator,
-    )
+    from overpaint.api.classifiers import as_classifier
+    from overpaint.api.explainer import Explainer, explain
+    from overpaint.api.explanation import Explanation
+    from overpaint.core.errors import OverpaintError
+    from overpaint.networks.checkpoint import load_generator
+    from overpaint.networks.gan import Gan, as_generator
 
 __all__ = [
     "Explainer",
@@ -33,10 +29,21 @@ __all__ = [
     "load_generator",
 ]
 
+_MODULES = {
+    "Explainer": "api.explainer",
+    "Explanation": "api.explanation",
+    "Gan": "networks.gan",
+    "OverpaintError": "core.errors",
+    "as_classifier": "api.classifiers",
+    "as_generator": "networks.gan",
+    "explain": "api.explainer",
+    "load_generator": "networks.checkpoint",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return vars(import_module("overpaint.api"))[name]
+    if name in _MODULES:
+        return vars(import_module(f"overpaint.{_MODULES[name]}"))[name]
     raise AttributeError(f"module 'overpaint' has no attribute '{name}'; it offers {', '.join(__all__)}")
 
 

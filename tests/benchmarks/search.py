@@ -25,7 +25,7 @@ from torch import Tensor
 
 from overpaint.classifiers.loading import load_classifier
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.types import Variants
+from overpaint.core.results import Variants
 from overpaint.data.digits import DigitsData
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch

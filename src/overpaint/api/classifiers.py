@@ -12,8 +12,8 @@ from overpaint.classifiers.loading import open_classifier, wrap_function, wrap_n
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.classifiers.output import OutputOption
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier
 from overpaint.core.resize import as_size
-from overpaint.core.types import Classifier
 
 
 @runtime_checkable
@@ -63,7 +63,7 @@ class UnsizedClassifier:
 
 
 def as_classifier(
-    model: Classifier | nn.Module | Callable[..., Any] | str | Path,
+    model: Classifier | UnsizedClassifier | nn.Module | Callable[..., Any] | str | Path,
     class_names: Sequence[str] | str | None = None,
     transform: object = None,
     image_size: int | Sequence[int] | None = None,
@@ -96,7 +96,7 @@ def as_classifier(
     Raises:
         OverpaintError: If the model does not take images or give scores as it is said to.
     """
-    if isinstance(model, Classifier):
+    if isinstance(model, Classifier | UnsizedClassifier):
         return model
     if transform is not None:
         if not isinstance(transform, EvaluationTransform):

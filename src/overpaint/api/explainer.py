@@ -1,4 +1,4 @@
-"""Explains a classifier's answers in one call, or in many with the same parts."""
+"""Explains a classifier in one call, or in many calls with the same parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,7 +17,8 @@ from overpaint.configuration.named import named_parts
 from overpaint.configuration.parts import check_channels, check_oracle, with_discriminator
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode
-from overpaint.core.types import Classifier, Images, SaliencyMethod, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.types import Images, TargetSets
 from overpaint.data.reading import ResizeMode
 from overpaint.inpainting.blending import Blend
 from overpaint.inpainting.inpainter import Inpainter
@@ -53,8 +54,8 @@ class Explainer:
             objects by names of one's own.
         generator: Repaints the region; a path is a checkpoint of ``train.py``. It is moved to the classifier's device.
             None: there are no variants.
-        metrics: How the maps are judged: names of ``configs/metrics/``, or objects.
-        probes: Questions about the variants: names of ``configs/probes/``, or objects.
+        metrics: Metrics of the maps: names of ``configs/metrics/``, or objects.
+        probes: Probes of the variants: names of ``configs/probes/``, or objects.
         region: How a map becomes the salient region.
         search: The latent search.
         blend: How the repainted region meets its surroundings.
@@ -82,10 +83,8 @@ class Explainer:
         batch_size: int | str = "auto",
         seed: int = 0,
     ) -> None:
-        self.classifier = classifier if isinstance(classifier, UnsizedClassifier) else as_classifier(classifier)
-        self.oracle = None if oracle is None or isinstance(oracle, UnsizedClassifier) else as_classifier(oracle)
-        if isinstance(oracle, UnsizedClassifier):
-            self.oracle = oracle
+        self.classifier = as_classifier(classifier)
+        self.oracle = None if oracle is None else as_classifier(oracle)
         self.gan = load_generator(Path(generator)) if isinstance(generator, str | Path) else generator
         self.methods = named_parts(methods, "methods", "saliency", SaliencyMethod, seed)
         self.metrics = named_parts(metrics, "metrics", "metrics", SaliencyMetric, seed)

@@ -1,4 +1,4 @@
-"""What an explanation holds, how it is drawn and where it is saved."""
+"""The explanation that the Python API returns: its parts, its drawing, its files."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from overpaint.core.names import row_name
-from overpaint.core.types import Images, Maps, ProbeResult, Regions, Scores, Targets, Variants
+from overpaint.core.results import ProbeResult, Variants
+from overpaint.core.types import Images, Maps, Regions, Scores, Targets
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import (
     ExplainedBatch,

@@ -1,1 +1,1 @@
-"""What the methods that need gradients share: passes, guarding of the network, layers, ReLU rules, signs."""
+"""Shared parts of gradient methods: passes, the network's state, layers, ReLU rules, sign reduction."""

@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier, Images, Targets, TargetSets
+from overpaint.core.protocols import Classifier
+from overpaint.core.types import Images, Targets, TargetSets
 
 Result = TypeVar("Result")
 

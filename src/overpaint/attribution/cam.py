@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from overpaint.attribution.layers import Layout, LayoutReader, impossible_layer, watched
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import network_of
-from overpaint.core.types import Classifier, Images, Maps, Targets
+from overpaint.core.protocols import Classifier
+from overpaint.core.types import Images, Maps, Targets
 
 LayerMaps = Float[Tensor, "row feature *cells"]
 

@@ -1,4 +1,4 @@
-"""Which layers of a network hold a map of the image, and how it lies in their output."""
+"""The layers of a network whose output is a map of the image."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from overpaint.attribution.state import network_of, preserve_state
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 
 MOST_EXTRA = 9
 """Tokens beside those of the patches that a transformer may have: a class token and up to eight registers."""

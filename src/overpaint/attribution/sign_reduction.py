@@ -1,4 +1,4 @@
-"""What of a signed attribution becomes the map."""
+"""Reductions of a signed attribution to a map."""
 
 from typing import Literal
 

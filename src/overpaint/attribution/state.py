@@ -1,4 +1,4 @@
-"""Opens a network for gradients and closes it again without a trace."""
+"""Prepares a network for gradients, and restores its state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""One face over every kind of classifier: images in [0, 1] in, class probabilities out."""
+"""Classifiers of every kind behind one protocol: images in [0, 1] in, class probabilities out."""

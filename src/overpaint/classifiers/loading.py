@@ -18,8 +18,8 @@ from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.classifiers.output import probe_images
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode, floats_like
+from overpaint.core.protocols import Classifier
 from overpaint.core.resize import as_size, format_size
-from overpaint.core.types import Classifier
 
 
 def open_classifier(options: ClassifierOptions) -> Classifier:
@@ -37,10 +37,10 @@ def open_classifier(options: ClassifierOptions) -> Classifier:
     if kind == "torchvision":
         return _open_torchvision(options)
     if kind == "torchscript":
-        return _network(load_torchscript(path), options)
+        return _frozen(wrap_network(load_torchscript(path), options))
     if kind == "exported":
         network, (_, channels, *sides) = load_exported(path)
-        return _network(network, options, channels, sides)
+        return _frozen(wrap_network(network, options, channels, sides))
     if kind == "onnx":
         function = OnnxFunction(path)
         return wrap_function(function, options, function.channels, function.sides)
@@ -57,14 +57,14 @@ def _open_torchvision(options: ClassifierOptions) -> NetworkClassifier:
         options = replace(options, image_size=transform.crop_size[0])
     if options.mean is None and options.std is None:
         options = replace(options, mean=transform.mean, std=transform.std)
-    return _network(network, options, channels=3, names=weights.meta["categories"])
+    return _frozen(wrap_network(network, options, channels=3, names=weights.meta["categories"]))
 
 
 def _open_factory(options: ClassifierOptions) -> Classifier:
     given = None if options.class_names is None else len(_read_class_names(options.class_names))
     made = imported_network(options.source, options.weights, given)
     if isinstance(made, nn.Module):
-        return _network(made, options)
+        return _frozen(wrap_network(made, options))
     if options.std is not None:
         raise OverpaintError(
             f"classifier.std has no meaning: {options.source} returned a function, which takes images in [0, 1]"
@@ -72,15 +72,9 @@ def _open_factory(options: ClassifierOptions) -> Classifier:
     return wrap_function(made, options)
 
 
-def _network(
-    network: nn.Module,
-    options: ClassifierOptions,
-    channels: int | None = None,
-    sides: Sequence[int | None] = (None, None),
-    names: Sequence[str] | None = None,
-) -> NetworkClassifier:
-    """Wraps a network that was loaded here, frozen and in eval mode."""
-    return wrap_network(network, options, channels, sides, names).eval().requires_grad_(False)
+def _frozen(classifier: NetworkClassifier) -> NetworkClassifier:
+    """Freezes a network that was loaded here, and puts it in eval mode."""
+    return classifier.eval().requires_grad_(False)
 
 
 def wrap_network(
@@ -193,7 +187,7 @@ def _count_classes(
             f"classifier={options.source} can't take images of {format_size(size)} pixels with {channels} channels: "
             f"{reason}"
         ) from error
-    shape = getattr(answer, "shape", None)
+    shape = answer.shape if isinstance(answer, Tensor | np.ndarray) else None
     if shape is None or len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
         said = f"with a {type(answer).__name__}" if shape is None else f"with shape {tuple(shape)}"
         raise OverpaintError(

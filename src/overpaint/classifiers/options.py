@@ -1,4 +1,4 @@
-"""What a user says of a classifier: its source and its options."""
+"""The options of a classifier: its source, and how it is used."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields

@@ -1,7 +1,4 @@
-"""What every kind of classifier owes its callers: images of the right kind in, one probability a class out.
-
-The one place that checks the images a classifier is shown and the answers it gives.
-"""
+"""Checks of a classifier's input and output, and its output as probabilities or logits."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal

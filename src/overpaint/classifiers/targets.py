@@ -1,4 +1,4 @@
-"""Which class of an image is explained."""
+"""Targets: the classes of an image that are explained."""
 
 import re
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Tells glibc to keep freed memory; call it before the first large tensor. Returns whether it was told."""
+    """Tells glibc to keep freed memory; call it before the first large tensor. Returns whether it took the setting."""
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)

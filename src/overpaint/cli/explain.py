@@ -1,5 +1,6 @@
 """``explain.py``: settings, parts, data, run, report."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from overpaint.configuration.settings import Settings, load_settings, save_setti
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types, instantiate
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
 from overpaint.data.folder import read_files
 from overpaint.data.module import ImageData, PredictDataModule
@@ -88,12 +89,14 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
     runner, notes = make_runner(settings, classifier, progress.listeners if progress else Listeners())
     _say([f"Note: {note}" for note in notes])
     data = _read_data(settings, classifier)
+    if data.skipped:
+        _say([f"{len(data.skipped)} files could not be read and were left out; skipped.csv lists them"])
     runner = replace(runner, other_images=data.split.images)
     cache = _open_cache(settings, runner, data.split)
     with _wandb_run(settings) as run:
         _predict(settings, runner, data.split, cache, progress, run)
         if FIRST_PROCESS:
-            _report(settings, runner, data, cache, [command("explain"), *overrides], run)
+            _report(settings, runner, data, cache, f"{command('explain')} {shlex.join(overrides)}".strip(), run)
 
 
 def _read_settings(configs: Path, overrides: Sequence[str]) -> Settings:
@@ -126,8 +129,6 @@ def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
     split, skipped = unread.read(range(min(limit or len(unread), len(unread))))
     if data.class_names and data.class_names != classifier.class_names:
         _say(["The data's classes are not the classifier's; labels are left out"])
-    if skipped:
-        _say([f"{len(skipped)} files could not be read and were left out; skipped.csv lists them"])
     return ExplainData(split, lambda: unread.read(range(min(COMPARED, len(unread))))[0].images, skipped)
 
 
@@ -139,8 +140,6 @@ def _read_image_files(settings: Settings, classifier: Classifier, annotations: A
         assert split.paths is not None
         objects = read_annotations(annotations, classifier.class_names, split.paths, size, mode)
         split = replace(split, ground_truth=objects)
-    if skipped:
-        _say([f"{len(skipped)} files could not be read and were left out; skipped.csv lists them"])
     return ExplainData(split, lambda: split.images, skipped)
 
 
@@ -191,16 +190,12 @@ def _predict(
     _say([f"Note: {note}" for note in runner.engine.notes])
 
 
-def _report(
-    settings: Settings, runner: Runner, data: ExplainData, cache: Cache, command: list[str], run: Any | None
-) -> None:
+def _report(settings: Settings, runner: Runner, data: ExplainData, cache: Cache, made_by: str, run: Any | None) -> None:
     """Writes tables, charts and the page of all images, and shows them in the terminal and in W&B."""
     folder = cache.folder
     cache.list_folder()
     folders = [path for name in data.split.names for path in cache.complete_folders(name)]
-    report = write_report(
-        folder, folders, runner, data.real, data.skipped, settings, " ".join(command), **settings["report"]
-    )
+    report = write_report(folder, folders, runner, data.real, data.skipped, settings, made_by, **settings["report"])
     if run is not None:
         log_report(run, report)
     print_report(report, console)

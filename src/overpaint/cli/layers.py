@@ -1,11 +1,11 @@
-"""What ``python explain.py list_layers=true`` prints."""
+"""The table of layers that ``python explain.py list_layers=true`` prints."""
 
 import torch
 from rich.table import Table
 
 from overpaint.attribution.layers import choose_layer, spatial_layers
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 
 
 def layer_table(classifier: Classifier) -> Table:

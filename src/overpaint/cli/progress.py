@@ -43,7 +43,7 @@ class QueryProgress(ProgressBar):
 
     @property
     def listeners(self) -> Listeners:
-        """What of the bar is told of the progress."""
+        """The callbacks that move the bar."""
         return Listeners(self.answered, self.searched)
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:

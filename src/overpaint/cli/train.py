@@ -1,5 +1,6 @@
-"""What ``train.py`` does: data, then the classifier, then the DCGAN."""
+"""``train.py``: data, then the classifier, then the DCGAN."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -32,17 +33,17 @@ from overpaint.report.tables.summary import write_skipped
 from overpaint.report.wandb.run import start_run
 
 
-def train(configs: Path, words: Sequence[str]) -> None:
+def train(configs: Path, overrides: Sequence[str]) -> None:
     """Trains what ``model`` names.
 
     Args:
         configs: The folder of the configuration files.
-        words: The ``key=value`` words of the command line.
+        overrides: The ``key=value`` words of the command line.
 
     Raises:
         OverpaintError: For anything the user can mend.
     """
-    settings = _settings(configs, words)
+    settings = _settings(configs, overrides)
     data = make_data(settings)
     models = trainable_models(settings, data)
     for model in models:  # a wrong setting must show before anything of an earlier run is replaced
@@ -61,9 +62,9 @@ def train(configs: Path, words: Sequence[str]) -> None:
     _report(Path(settings["output"]))
 
 
-def _settings(configs: Path, words: Sequence[str]) -> Settings:
+def _settings(configs: Path, overrides: Sequence[str]) -> Settings:
     """Reads the configuration, and checks what no part checks."""
-    settings = load_settings(configs, "train", words)
+    settings = load_settings(configs, "train", overrides)
     checked_types(settings, {"output": str, "seed": int, "resume": bool})
     checked_types(settings["logger"], get_type_hints(start_run), "logger.")
     if not settings["model"]:
@@ -157,6 +158,14 @@ def _report(output: Path) -> None:
     for name, value in last.items():
         table.add_row(name, f"{float(value):.4g}")
     console.print(table)
-    console.print(
-        f"checkpoints, metrics and samples are in {output}; '{command('explain')} output={output}' explains images"
-    )
+    console.print(f"checkpoints, metrics and samples are in {output}; {_next_step(output)}", markup=False)
+
+
+def _next_step(output: Path) -> str:
+    """Returns the sentence that names the command with which these checkpoints explain images."""
+    base = f"{command('explain')} {shlex.quote(f'output={output}')}"
+    if not (output / "classifier.ckpt").is_file():
+        other = "classifier=torchvision:resnet50 classifier.weights=DEFAULT"
+        return f"to explain images with the generator, name a classifier: '{base} {other}'"
+    without = "" if (output / "dcgan.ckpt").is_file() else " generator=null"
+    return f"'{base}{without}' explains images"

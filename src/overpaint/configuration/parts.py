@@ -12,8 +12,8 @@ from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory
 from overpaint.core.instantiate import checked_arguments, instantiate
+from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.resize import format_size
-from overpaint.core.types import Classifier, SaliencyMethod
 from overpaint.data.folder import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
@@ -32,7 +32,7 @@ OnStep = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Listeners:
-    """What is told of the progress of an explanation.
+    """Callbacks of the progress of an explanation.
 
     Attributes:
         on_batch: Called after each batch of masked queries, see `Engine`.

@@ -1,4 +1,4 @@
-"""Imports what a user names as ``package.module:attribute``."""
+"""Imports attributes that are named ``package.module:attribute``."""
 
 import importlib
 import os

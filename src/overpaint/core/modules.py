@@ -1,4 +1,4 @@
-"""Modules of torch that belong to someone else: asked in eval mode, and left as they were."""
+"""Eval mode and precision of other people's modules, which are left as they were."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

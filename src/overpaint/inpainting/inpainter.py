@@ -10,21 +10,10 @@ from torch import Tensor
 
 from overpaint.core.checks import check_images
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier, Discriminator, Encoder, Generator
 from overpaint.core.resize import resize
-from overpaint.core.types import (
-    Classifier,
-    Discriminator,
-    Encoder,
-    Generator,
-    Images,
-    ImageSets,
-    LatentSearchResult,
-    PerVariant,
-    Regions,
-    Scores,
-    Targets,
-    Variants,
-)
+from overpaint.core.results import LatentSearchResult, Variants
+from overpaint.core.types import Images, ImageSets, PerVariant, Regions, Scores, Targets
 from overpaint.inpainting.blending import Blend, blend_into
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.objective import Guide
@@ -68,7 +57,7 @@ class Inpainter:
     def __call__(
         self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, guidance: float = 0.0
     ) -> Variants:
-        """Makes and judges the variants of each image.
+        """Makes the variants of each image and classifies them.
 
         A generator of another resolution than the images' is searched at its own: image and region are resized to it
         (a region's pixel belongs to it where at least half of it does), and what it paints is resized back.
@@ -101,7 +90,7 @@ class Inpainter:
         regions: Regions,
         loss: VariantLoss | None = None,
     ) -> Variants:
-        """Makes and judges variants, the search guided by any loss of what the classifier says of them.
+        """Makes and classifies variants, the search guided by any loss of the classifier's scores of them.
 
         Args:
             classifier: The classifier; with gradients where there is a loss.
@@ -124,7 +113,7 @@ class Inpainter:
         regions: Regions,
         latents: Float[Tensor, "batch variant latent"],
     ) -> Variants:
-        """Makes and judges the variants of given latents, without a search; otherwise as `searched`."""
+        """Makes and classifies the variants of given latents, without a search; otherwise as `searched`."""
         small, ring, _ = self._at_own_size(images, regions)
         found = self.search.paint(self.generator, self.discriminator, small, ring, latents)
         return self._judge(classifier, images, targets, regions, found)
@@ -132,7 +121,7 @@ class Inpainter:
     def for_diversities(
         self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, diversities: Sequence[float]
     ) -> list[Variants]:
-        """Makes and judges the variants that each value of the search's ``diversity`` would keep, of a single search.
+        """Makes and classifies the variants that each value of ``diversity`` would keep of a single search.
 
         Args:
             classifier: The classifier.
@@ -151,7 +140,7 @@ class Inpainter:
         return [self._judge(classifier, images, targets, regions, one) for one in kept]
 
     def search_latents(self, images: Images, regions: Regions, guide: Guide | None = None) -> LatentSearchResult:
-        """Searches latents as for variants, but blends and judges nothing.
+        """Searches latents as for variants, but blends and classifies nothing.
 
         Args:
             images: ``X``.

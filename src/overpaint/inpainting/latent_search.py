@@ -15,17 +15,10 @@ from torch import Tensor
 
 from overpaint.core.checks import check_images
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Discriminator, Encoder, Generator
+from overpaint.core.results import LatentSearchResult
 from overpaint.core.rng import image_rng
-from overpaint.core.types import (
-    Discriminator,
-    Encoder,
-    Generator,
-    Images,
-    Latents,
-    LatentSearchResult,
-    Regions,
-    RingWeights,
-)
+from overpaint.core.types import Images, Latents, Regions, RingWeights
 from overpaint.inpainting.objective import Guide, Objective, batch_size_for
 from overpaint.inpainting.optimisers import make_optimiser
 from overpaint.inpainting.search_recipes import RECIPES, RecipeName, SearchRecipe
@@ -224,7 +217,7 @@ class LatentSearch:
         optimiser = make_optimiser(self._recipe, self._resolved("learning_rate"), limit)
         latents = run.kept.clone()
         for step in range(limit + 1):
-            found = run.objective.judge(latents, run.owners[run.moving])
+            found = run.objective.evaluate(latents, run.owners[run.moving])
             stalled = run.note(latents, found.losses, found.contextual)
             if self.on_step is not None:
                 self.on_step(step, limit, float(run.contextual.mean()))

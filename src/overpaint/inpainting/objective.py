@@ -1,4 +1,4 @@
-"""What a latent search makes small: how badly latents continue their images, and how unreal they look."""
+"""The objective of a latent search: contextual loss and prior loss."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Discriminator, Generator, Images, Latents, RingWeights
+from overpaint.core.protocols import Discriminator, Generator
+from overpaint.core.types import Images, Latents, RingWeights
 from overpaint.inpainting.search_recipes import SearchRecipe
 
 BATCH_SIZE = {"cpu": 64}
@@ -117,8 +118,8 @@ class Objective:
             further = further + self.guide(painted, owners)
         return self.scale * self.contextual(painted, owners, self.smoothing) + further, painted, further
 
-    def judge(self, latents: Latents, owners: Owners) -> Evaluation:
-        """Judges latents and finds which way their losses fall."""
+    def evaluate(self, latents: Latents, owners: Owners) -> Evaluation:
+        """Computes the losses of latents and their gradients."""
         return Evaluation(*self._in_batches(self._judge_pass, latents, owners))
 
     @torch.enable_grad()

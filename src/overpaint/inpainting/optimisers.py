@@ -1,4 +1,4 @@
-"""Optimisers of many latents at once, each row by itself: rows may leave, and none sees the others."""
+"""Optimisers of many latents at once, each row by itself; rows may be removed."""
 
 import math
 from collections import deque

@@ -1,4 +1,4 @@
-"""The settings that go together in a latent search."""
+"""Recipes of the latent search: settings that belong together."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""How far the latents of a search have come."""
+"""The state of a running latent search."""
 
 import torch
 from jaxtyping import Float, Int

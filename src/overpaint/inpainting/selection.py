@@ -1,10 +1,11 @@
-"""Which latents a search starts from, and which of those that it found it keeps."""
+"""Selects the latents that a search starts from, and those that it keeps."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.types import LatentSearchResult, Regions
+from overpaint.core.results import LatentSearchResult
+from overpaint.core.types import Regions
 from overpaint.inpainting.objective import Objective
 
 

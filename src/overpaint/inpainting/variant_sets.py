@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.core.resize import resize
-from overpaint.core.types import ImageSets, PerVariant, Regions, Variants
+from overpaint.core.results import Variants
+from overpaint.core.types import ImageSets, PerVariant, Regions
 
 
 def distances_inside(variants: ImageSets, regions: Regions) -> Float[Tensor, "batch variant variant"]:

@@ -1,1 +1,1 @@
-"""Judges what was made."""
+"""Metrics of saliency maps and of variants."""

@@ -1,4 +1,4 @@
-"""Do maps repeat from seed to seed? The mean over the pairs of seeds.
+"""Agreement of the maps of several seeds: the mean over the pairs of seeds.
 
 Without repeats, or with one seed, nothing is measured: NaN. A map without contrast, or with a value that is not finite,
 agrees with no other: 0.
@@ -103,6 +103,7 @@ class _Agreement(MapMetric):
     """The mean of a comparison over the pairs of seeds."""
 
     higher_is_better = True
+    needs = "seeds=2 or more"
     chart = GroupedBars(
         name="agreement",
         title="Do the maps of two seeds agree?",

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.core.types import MetricResult
+from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.perturbation.baselines import Baseline, baseline_image
 from overpaint.perturbation.engine import Engine

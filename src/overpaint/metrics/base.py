@@ -1,4 +1,4 @@
-"""What a metric of explanations is: a number for each row (an image and a class) of a method's maps."""
+"""Base classes of metrics: a number for each row (an image and a class) of a method's maps."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,7 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torchmetrics import Metric
 
-from overpaint.core.types import Classifier, Images, Maps, MetricResult, Regions, SaliencyMethod, Targets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import MetricResult
+from overpaint.core.types import Images, Maps, Regions, Targets
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import is_flat
 from overpaint.metrics.charts import Chart
@@ -85,6 +87,7 @@ class SaliencyMetric(Metric, ABC):
         higher_is_better: Whether more is better; None where neither is, as for a ratio that should be 1.
         label: What is measured, with its unit, for tables and axes.
         bounds: The least and the greatest value that there can be.
+        needs: What it can't be measured without, for the sentence that says so; empty: nothing.
         chart: How it is drawn beside the leaderboard; None for a metric that is a number and nothing more.
     """
 
@@ -93,6 +96,7 @@ class SaliencyMetric(Metric, ABC):
     full_state_update = False
     label: ClassVar[str]
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    needs: ClassVar[str] = ""
     chart: ClassVar[Chart | None] = None
     values: list[Tensor]
 
@@ -115,7 +119,7 @@ class SaliencyMetric(Metric, ABC):
 
 
 class MapMetric(SaliencyMetric):
-    """A metric of the maps alone: the classifier is not asked."""
+    """A metric of the maps alone, without the classifier."""
 
     @abstractmethod
     def measure(self, inputs: MetricInputs) -> RowValues:
@@ -127,11 +131,11 @@ class MapMetric(SaliencyMetric):
 
 
 class QueryMetric(SaliencyMetric):
-    """A metric that asks the classifier about changed images, through the engine."""
+    """A metric of the classifier's scores of changed images, computed by the engine."""
 
     @abstractmethod
     def query_task(self, inputs: MetricInputs, row: int, engine: Engine) -> QueryTask[MetricResult]:
-        """Returns what is to be asked about a row."""
+        """Returns the query task of a row."""
 
     def update(self, inputs: MetricInputs, engine: Engine) -> None:
         """Takes rows in."""
@@ -141,7 +145,7 @@ class QueryMetric(SaliencyMetric):
 
 @dataclass(frozen=True)
 class MetricContext:
-    """The method whose maps are judged, for metrics that run it again.
+    """The method whose maps are evaluated, for metrics that run it again.
 
     Attributes:
         method: The method.

@@ -1,4 +1,4 @@
-"""Is the standard error that a method reports the spread that its maps have from seed to seed?"""
+"""Calibration of standard errors: those that a method reports against the spread of its maps over seeds."""
 
 import torch
 
@@ -17,6 +17,7 @@ class Calibration(MapMetric):
 
     higher_is_better = None
     label = "spread over seeds / reported error"
+    needs = "seeds=2 or more"
     bounds = (0.0, float("inf"))
 
     def measure(self, inputs: MetricInputs) -> RowValues:

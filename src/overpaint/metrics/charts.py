@@ -1,4 +1,4 @@
-"""How a metric wants to be drawn: data that its class declares, and that the report turns into charts."""
+"""Charts that metrics declare as data, and that the report draws."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How good a sampling method's maps are after few queries."""
+"""Convergence: the quality of a sampling method's maps over its number of queries."""
 
 import dataclasses
 import math
@@ -8,23 +8,23 @@ from typing import Any
 import torch
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import MetricResult
+from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs, QueryMetric, RowValues
 from overpaint.metrics.charts import BudgetCurve
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
 from overpaint.metrics.rerun import rerun_method
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.method import PerturbationMethod
+from overpaint.perturbation.method import BudgetedMethod, PerturbationMethod
 
 STEP = 1 / 32
-"""Share of the pixels that insertion and deletion change at a time: coarse, since every budget is judged."""
+"""Share of the pixels that insertion and deletion change at a time: coarse, since every budget is evaluated."""
 
 
 class Convergence(MethodMetric):
     """The quality of a method's map against the queries it cost: insertion's area under the curve minus deletion's.
 
     The method is run with each budget below its own, all other settings its own; the curve's last point is the map
-    that is judged. The value is the mean over the curve, so a method is better that is good early. It compares
+    that is evaluated. The value is the mean over the curve, so a method is better that is good early. It compares
     methods over the same budgets: a budget that a method's settings do not allow is left out.
 
     The places are the queries really spent; of the last point, where the evidence does not tell, the most that the
@@ -35,8 +35,8 @@ class Convergence(MethodMetric):
         seed: Seed of the baselines of insertion and deletion.
 
     Attributes:
-        insertion: What judges a map, larger being better.
-        deletion: What judges it, smaller being better.
+        insertion: The metric of a map that is better if larger.
+        deletion: The one that is better if smaller.
 
     Raises:
         OverpaintError: If a budget is not positive.
@@ -44,6 +44,7 @@ class Convergence(MethodMetric):
 
     higher_is_better = True
     label = "quality over budgets (insertion - deletion)"
+    needs = "a method with queries"
     bounds = (-1.0, 1.0)
     chart = BudgetCurve()
 
@@ -58,7 +59,7 @@ class Convergence(MethodMetric):
     def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`: a run of the method, an insertion and a deletion for each budget."""
         method: Any = context.method
-        if not isinstance(method, PerturbationMethod) or not isinstance(getattr(method, "queries", None), int):
+        if not isinstance(method, PerturbationMethod) or not isinstance(method, BudgetedMethod):
             return [MetricResult(math.nan)] * len(inputs.maps)
         places, curves = [], []
         for smaller in self._smaller(method):
@@ -84,7 +85,7 @@ class Convergence(MethodMetric):
 
     def _quality(self, inputs: MetricInputs, engine: Engine) -> RowValues:
         rows = range(len(inputs.maps))
-        judges = (self.insertion, self.deletion)
-        found = engine.run([judge.query_task(inputs, row, engine) for judge in judges for row in rows])
+        metrics = (self.insertion, self.deletion)
+        found = engine.run([metric.query_task(inputs, row, engine) for metric in metrics for row in rows])
         values = torch.tensor([measured.value for measured in found])
         return values[: len(rows)] - values[len(rows) :]

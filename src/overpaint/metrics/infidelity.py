@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.results import MetricResult
 from overpaint.core.rng import image_rng
-from overpaint.core.types import MetricResult
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
 from overpaint.perturbation.baselines import BaselineWord, baseline_image
 from overpaint.perturbation.method import WindowMasks

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import MetricResult
+from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.metrics.charts import ScoreCurve
 from overpaint.metrics.rank_masks import RankMasks, saliency_ranks

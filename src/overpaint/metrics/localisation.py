@@ -1,4 +1,4 @@
-"""Does a map point at the annotated object? Hits, mass and overlap.
+"""Localisation of annotated objects: pointing game, mass and overlap.
 
 Every function gives a number for each row. Where nothing of the class is annotated it is NaN: not measured. A map
 without contrast, or with a value that is not finite, points nowhere: a miss, 0. All but the energy depend on the order
@@ -97,6 +97,7 @@ class _Localisation(MapMetric):
     """A metric of a map and the annotated objects; without annotations nothing is measured."""
 
     higher_is_better = True
+    needs = "annotations="
 
     def measure(self, inputs: MetricInputs) -> RowValues:
         """See `MapMetric.measure`."""

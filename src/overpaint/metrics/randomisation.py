@@ -11,7 +11,8 @@ from torch import nn
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier, MetricResult
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import MetricResult
 from overpaint.metrics.agreement import spearman
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
 from overpaint.metrics.charts import LayerCurve
@@ -28,7 +29,7 @@ class Randomisation(MethodMetric):
     - ``order="cascading"``: all layers of the groups 1 to ``k``,
     - ``order="independent"``: the layers of group ``k`` alone
 
-    re-initialised is compared with the map that is judged by Spearman's rank correlation ``r_k``, signed, of maps
+    re-initialised is compared with the map that is evaluated by Spearman's rank correlation ``r_k``, signed, of maps
     averaged to at most 56 pixels a side (section 3.2 of the paper, which also shows it of absolute values, and
     SSIM). The curve is ``1, r_1, r_2, …``; the value is the mean of ``|r_k|`` over the stages: 0 is best, since a map
     that is merely turned around has not forgotten the image either.
@@ -38,7 +39,7 @@ class Randomisation(MethodMetric):
     pass, side branches aside. Parameters outside of such modules (class token, position embedding, layer scale) stay.
     A layer's random weights depend on ``seed`` and its name alone. The classifier itself is never touched: a copy is
     randomised. A method that draws at random draws as before: where a map shows more of its masks than of the network,
-    as RISE's published mean after few queries, it is told as alike, which under other draws would pass for a change.
+    as RISE's published mean after few queries, it counts as alike, which under other draws would pass for a change.
 
     NaN: a classifier that is no network of torch or has no such layers; a flat map, which has no ranks to keep. A map
     that becomes flat has similarity 0.
@@ -54,6 +55,7 @@ class Randomisation(MethodMetric):
 
     higher_is_better = False
     label = "similarity to the maps of a randomised network (mean |rank correlation|)"
+    needs = "a network of torch"
     chart = LayerCurve(
         name="randomisation",
         title="Does a map forget the network?",

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from overpaint.core.types import Classifier, Images, Maps, SaliencyMethod, Targets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.types import Images, Maps, Targets
 from overpaint.metrics.base import finite
 from overpaint.perturbation.engine import Engine, compute_maps
 

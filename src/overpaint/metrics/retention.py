@@ -3,7 +3,7 @@
 import math
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import MetricResult, Variants
+from overpaint.core.results import MetricResult, Variants
 from overpaint.inpainting.region import moved_elsewhere
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
 
@@ -28,6 +28,7 @@ class Retention(MethodMetric):
 
     higher_is_better = False
     label = "accepted in the region / elsewhere (ratio)"
+    needs = "a generator"
     bounds = (0.0, math.inf)
     uses_generator = True
 

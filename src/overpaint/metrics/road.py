@@ -13,8 +13,9 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.results import MetricResult
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Images, MetricResult
+from overpaint.core.types import Images
 from overpaint.inpainting.region import is_flat
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.metrics.charts import ScoreCurve

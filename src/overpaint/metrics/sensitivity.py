@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.results import MetricResult
 from overpaint.core.rng import drawing_as, image_rng
-from overpaint.core.types import Images, Maps, MetricResult, Targets
+from overpaint.core.types import Images, Maps, Targets
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs, finite
 from overpaint.metrics.rerun import group_rows_by_image
 from overpaint.perturbation.engine import compute_maps
@@ -23,7 +24,7 @@ class SensitivityMax(MethodMetric):
     are the same for every method and every class of an image.
 
     A method that draws at random draws for ``x + δ`` what it draws for ``x`` (`drawing_as`), or the metric would
-    measure its sampling noise, which its standard error tells of. ``Φ(x)`` is the map that is judged, so the method
+    measure its sampling noise, which its standard error reports. ``Φ(x)`` is the map that is evaluated, so the method
     must have its settings, seed and precision. A map of 0 stands for one that is not finite. A flat ``Φ(x)`` has no
     relative change: NaN, and not infinity, which would be the mean of all rows; `MetricInputs.flat` tells of such rows.
 

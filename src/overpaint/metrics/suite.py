@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from overpaint.core.types import MetricResult
+from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MapMetric, MethodMetric, MetricContext, MetricInputs, QueryMetric, SaliencyMetric
 from overpaint.perturbation.engine import Engine
 

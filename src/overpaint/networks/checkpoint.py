@@ -1,4 +1,4 @@
-"""Reads what training left: tensors and plain values alone, so that loading a file runs no code of its own."""
+"""Reads checkpoints of training: tensors and plain values alone, so that loading a file runs no code of its own."""
 
 import re
 import warnings

@@ -146,7 +146,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Judges whether an image is real: strided convolutions and leaky ReLU.
+    """Scores whether an image is real, by strided convolutions and leaky ReLU.
 
     Args:
         image_size: Height and width, or the side of a square: 32, 64, 128, 224, [96, 160], see `start_and_doublings`.

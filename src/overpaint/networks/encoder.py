@@ -1,4 +1,4 @@
-"""An encoder that guesses latents: where a latent search may start."""
+"""The encoder: draws latents from which a latent search starts."""
 
 from collections.abc import Sequence
 

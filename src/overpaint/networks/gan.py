@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Discriminator, Encoder, Generator, Images, LatentDistribution, Latents
+from overpaint.core.protocols import Discriminator, Encoder, Generator
+from overpaint.core.types import Images, LatentDistribution, Latents
 
 Range = Literal["tanh", "unit"]
 """The range of a network's images: ``tanh``: ``[-1, 1]``; ``unit``: ``[0, 1]``."""
@@ -198,9 +199,9 @@ def as_generator(
         if latent_dim is None:
             raise OverpaintError("as_generator needs latent_dim, the length of a latent")
         generator = WrappedGenerator(network, latent_dim, range, latent_distribution)
-    judge: Any = discriminator
+    wrapped: Any = discriminator
     if discriminator is not None and not isinstance(discriminator, Discriminator):
-        judge = WrappedDiscriminator(
+        wrapped = WrappedDiscriminator(
             discriminator, generator.channels, generator.output_size, range, discriminator_output
         )
-    return Gan(generator, judge, None, list(class_names))
+    return Gan(generator, wrapped, None, list(class_names))

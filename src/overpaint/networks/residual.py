@@ -92,7 +92,7 @@ def build_classifier_network(architecture: str, channels: int, num_classes: int)
             f"architecture={architecture!r} is neither 'residual' nor a classification model of torchvision; "
             f"it has {', '.join(known[:3])} ... {', '.join(known[-2:])} ({len(known)} in all)"
         )
-    # GoogLeNet and Inception return auxiliary outputs beside the logits unless told otherwise.
+    # GoogLeNet and Inception return auxiliary outputs beside the logits unless they are switched off.
     options = {"aux_logits": False, "init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
     network: nn.Module = torchvision.models.get_model(architecture, weights=None, num_classes=num_classes, **options)
     return RepeatGrey(network) if channels == 1 else network

@@ -1,4 +1,4 @@
-"""Attention without parameters: which places of an image are alike, by a network's layers or by colour and place."""
+"""Attention without parameters: the similarity of an image's places, by a network's layers or by colour and place."""
 
 import math
 from collections.abc import Callable, Sequence

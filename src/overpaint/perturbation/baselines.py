@@ -1,4 +1,4 @@
-"""What stands where an image is masked."""
+"""Baselines: the values of masked pixels."""
 
 from typing import Literal, get_args
 
@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier
 
 Image = Float[Tensor, "channel *space"]
 

@@ -1,4 +1,4 @@
-"""How a classifier is run best: how many rows in a pass, in which precision."""
+"""Batch size and precision of the classifier's forward passes."""
 
 import math
 from collections.abc import Callable

@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, Scores, TargetSets
+from overpaint.core.protocols import Classifier, CompilableClassifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, Scores, TargetSets
 from overpaint.perturbation.batching import (
     AGREEMENT,
     FIRST_BATCH_SIZE,
@@ -21,35 +23,31 @@ from overpaint.perturbation.batching import (
 )
 from overpaint.perturbation.method import PerturbationMethod
 from overpaint.perturbation.session import QuerySession
-from overpaint.perturbation.tasks import QueryTask, Result, joined, method_task, render
+from overpaint.perturbation.tasks import QueryTask, Result, concatenate_image_maps, method_task, render
 
 
 class Engine:
-    """Asks a classifier about masked images ``b + M ⊙ (x - b)``, the queries of many dialogues in common passes.
+    """Runs a classifier on masked images ``b + M ⊙ (x - b)``, the queries of many tasks in common passes.
 
-    A dialogue is one method at work on one image (`PerturbationMethod.sample_masks`), or one metric at work on one
-    map. Its
-    random draws are its own, and the rows of a pass are independent, so a result does not depend on which others are
-    asked beside it. What may depend on
-    the size of a pass is the classifier's own last bit. Passes therefore have a multiple of `ROWS` rows, for which
-    the convolutional networks that were tried answer the same to the bit on a processor; `batch_size_difference` is the
-    greatest difference that was seen. With a given ``batch_size`` every pass has exactly that many rows (the last ones
-    are filled up), so that the arithmetic is the same everywhere.
+    A task is a method's coroutine for one image (`PerturbationMethod.sample_masks`), or a metric's for one map. Its
+    random draws are its own, and the rows of a pass are independent, so a result does not depend on which others run
+    beside it. Only the last bits of the classifier's scores may depend on the size of a pass. Passes therefore have a
+    multiple of `ROWS` rows, for which the convolutional networks that were tried return the same bits on a processor;
+    `batch_size_difference` is the greatest difference that was seen. With a given ``batch_size`` every pass has exactly
+    that many rows (the last ones are filled up), so that the arithmetic is the same everywhere.
 
     Args:
         classifier: The classifier.
-        batch_size: Rows of a pass; ``auto``: found while the first queries are answered, see `BatchSizeTuner`.
+        batch_size: Rows of a pass; ``auto``: found during the first passes, see `BatchSizeTuner`.
         precision: On CUDA ``auto`` means bfloat16 where its map agrees with float32's, see `bfloat16_agreement`.
             Elsewhere, and where it does not, float32.
         compile: Whether ``torch.compile`` translates the classifier first; the size of a pass is then constant.
-        on_batch: Called after each pass with the number of queries that it answered, and of all that the run's
-            methods may ask.
+        on_batch: Called after each pass with the number of its queries, and of all that the run's methods may make.
 
     Attributes:
         notes: What the engine decided and a user should know.
         batch_size_difference: Greatest difference that was seen between the scores of the same images in passes of
-        different
-            sizes; None until ``auto`` has looked.
+            different sizes; None until ``auto`` has compared them.
 
     Raises:
         OverpaintError: If a setting is out of its range.
@@ -65,7 +63,7 @@ class Engine:
     ) -> None:
         if batch_size != "auto" and batch_size < 1:
             raise OverpaintError(f"engine: batch_size={batch_size} must be auto or at least 1")
-        if compile and not hasattr(classifier, "compiled"):
+        if compile and not isinstance(classifier, CompilableClassifier):
             raise OverpaintError("engine: compile=true needs a classifier that is a network of torch")
         self.classifier, self.on_batch = classifier, on_batch
         self.constant = batch_size != "auto" or compile
@@ -74,8 +72,8 @@ class Engine:
         self.precision: Precision | None = None if precision == "auto" else precision
         self.notes: list[str] = []
         self.batch_size_difference: float | None = None
-        self._compile = compile
-        self._answer: Callable[[Images], Scores] = classifier.scores
+        self._to_compile = classifier if compile and isinstance(classifier, CompilableClassifier) else None
+        self._scores: Callable[[Images], Scores] = classifier.scores
         self._buffer: Tensor | None = None
         self._planned = 0
 
@@ -92,33 +90,33 @@ class Engine:
         Returns:
             The maps of each method, a row for each image and target.
         """
-        questions = [
+        query_tasks = [
             method_task(method, self.classifier, image, own)
             for method in methods.values()
             for image, own in zip(images, targets, strict=True)
         ]
-        found = self.run(questions)
+        found = self.run(query_tasks)
         each = len(images)
-        return {name: joined(found[i * each : (i + 1) * each]) for i, name in enumerate(methods)}
+        return {name: concatenate_image_maps(found[i * each : (i + 1) * each]) for i, name in enumerate(methods)}
 
-    def run(self, questions: Sequence[QueryTask[Result]]) -> list[Result]:
-        """Asks and answers until the dialogues of all questions are at their end.
+    def run(self, query_tasks: Sequence[QueryTask[Result]]) -> list[Result]:
+        """Runs query tasks to their end.
 
         Args:
-            questions: All about images of one shape.
+            query_tasks: The tasks, all of images of one shape.
 
         Returns:
-            What each dialogue returned: tensors of inference mode, which can't take part in a latent search.
+            The result of each task: tensors of inference mode, which can't take part in a latent search.
         """
-        if self._compile:  # not before: only now the classifier is on its device
-            self._answer, self._compile = self.classifier.compiled().scores, False  # type: ignore[attr-defined]
-        self._planned = sum(query_task.max_queries for query_task in questions)
+        if self._to_compile is not None:  # not before: only now the classifier is on its device
+            self._scores, self._to_compile = self._to_compile.compiled().scores, None
+        self._planned = sum(query_task.max_queries for query_task in query_tasks)
         with torch.inference_mode():
-            sessions = [QuerySession(query_task) for query_task in questions]
+            sessions = [QuerySession(query_task) for query_task in query_tasks]
             while waiting := [session for session in sessions if not session.finished]:
                 if self.precision is None:
                     self._choose_precision(waiting[0].query_task)
-                # Short proposals first: who chooses by the last scores goes on, the long ones fill the pass up.
+                # Short batches first: methods that choose by the last scores go on, the long ones fill the pass up.
                 waiting.sort(key=lambda session: session.remaining)
                 self._pass(waiting)
         return [session.result for session in sessions]
@@ -127,17 +125,16 @@ class Engine:
         """Decides on the precision, once for all runs."""
         if query_task.image.device.type == "cuda":
             target = int(query_task.targets[0])
-            agreement = bfloat16_agreement(self._ask_in, query_task.image, query_task.fill, target)
+            agreement = bfloat16_agreement(self._score_in, query_task.image, query_task.fill, target)
             self.precision = "bfloat16" if agreement > AGREEMENT else "float32"
             if self.precision == "float32":
                 self.notes.append(f"maps in bfloat16 agree with float32 only to {agreement:.3f}, so float32 is used")
         self.precision = self.precision or "float32"
 
     def _pass(self, waiting: Sequence[QuerySession[Any]]) -> None:
-        """Fills one pass from the dialogues that wait, runs it, and hands the scores out."""
-        parts: list[
-            tuple[QuerySession[Any], slice, slice]
-        ] = []  # whose masks, which of them, and their rows of the pass
+        """Fills one pass from the sessions that wait, runs it, and hands the scores out."""
+        # A session, which of its masks, and their rows of the pass.
+        parts: list[tuple[QuerySession[Any], slice, slice]] = []
         count = 0
         for session in waiting:
             if count == self.batch_size:
@@ -151,12 +148,12 @@ class Engine:
             render(session.query_task, session.mask_batch, part, rows[own])
         rows[count:] = rows[:1]
         try:
-            scores = self._ask(rows) if self._tuner is None else self._ask_and_grow(rows, self._tuner)
+            scores = self._score(rows) if self._tuner is None else self._score_and_grow(rows, self._tuner)
         except torch.OutOfMemoryError as error:
             if self.batch_size == 1:
                 raise OverpaintError("the device has not enough memory for a single image") from error
             self.batch_size, self._tuner, self._buffer = max(1, self.batch_size // 2), None, None
-            return  # nothing was answered; the same queries are asked again in smaller passes
+            return  # the same queries are made again, in smaller passes
         for session, _, own in parts:
             session.receive(scores[own])
         if self.on_batch is not None:
@@ -168,14 +165,14 @@ class Engine:
             self._buffer = image.new_empty(self.batch_size, *image.shape)
         return self._buffer[:size]
 
-    def _ask_and_grow(self, rows: Images, tuner: BatchSizeTuner) -> Scores:
+    def _score_and_grow(self, rows: Images, tuner: BatchSizeTuner) -> Scores:
         """Runs a pass, and lets its time tell how many rows the next one has."""
         start = time.perf_counter()
-        scores = self._ask(rows)
+        scores = self._score(rows)
         scores[0, 0].item()  # waits for the device
         size = tuner.next_size(len(rows), time.perf_counter() - start, rows.device)
         if size is None:
-            first = self._ask(rows[:ROWS])
+            first = self._score(rows[:ROWS])
             self.batch_size_difference = float((first - scores[: len(first)]).abs().max())
             if self.batch_size_difference > 0:
                 self.notes.append(
@@ -186,13 +183,13 @@ class Engine:
         self.batch_size = size or tuner.best
         return scores
 
-    def _ask(self, rows: Images) -> Scores:
+    def _score(self, rows: Images) -> Scores:
         assert self.precision is not None
-        return self._ask_in(rows, self.precision)
+        return self._score_in(rows, self.precision)
 
-    def _ask_in(self, rows: Images, precision: Precision) -> Scores:
+    def _score_in(self, rows: Images, precision: Precision) -> Scores:
         with autocast(rows.device, precision):
-            return self._answer(rows)
+            return self._scores(rows)
 
 
 def compute_maps(

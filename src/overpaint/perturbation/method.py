@@ -1,4 +1,4 @@
-"""What a method of masked queries hands to the engine: masks it wants asked about, a dialogue, and its result."""
+"""The base class of perturbation methods, and the batches of masks that they yield."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.types import Classifier, Discriminator, SaliencyMethod
+from overpaint.core.protocols import Classifier, Discriminator, SaliencyMethod
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.masks import Grids, MaskGeometry, Masks, Shifts
 
@@ -17,7 +17,7 @@ ROUND = 128
 """Queries after which a method that may stop early looks at the error of its map."""
 
 TargetScores = Float[Tensor, "query target"]
-"""The scores of the explained classes, for each mask that was proposed."""
+"""The scores of the explained classes, for each mask of a batch."""
 
 
 @runtime_checkable
@@ -119,7 +119,7 @@ SamplingCoroutine = Generator[MaskBatch, TargetScores, ImageMaps]
 class PerturbationMethod(SaliencyMethod):
     """A saliency method that sees the classifier through masked queries.
 
-    Its coroutine yields masks, and the engine asks those of many coroutines in common batches, whether the method
+    Its coroutine yields masks, and the engine runs those of many coroutines in common batches, whether the method
     chooses its next masks by the last scores or knows them all beforehand.
     """
 
@@ -147,6 +147,16 @@ class PerturbationMethod(SaliencyMethod):
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
         """Explains the classes ``targets`` of an image; the scores that it is sent are theirs, in their order."""
+
+
+@runtime_checkable
+class BudgetedMethod(Protocol):
+    """A method whose number of masked queries is a setting."""
+
+    @property
+    def queries(self) -> int:
+        """Queries for each image."""
+        ...
 
 
 class UsesDiscriminator(ABC):

@@ -27,7 +27,7 @@ class MaskMoments:
         self._first: Tensor | None = None
 
     def add(self, mask_batch: MaskBatch, answers: TargetScores, block: int = 64) -> None:
-        """Adds the answers to a proposal, so many at a time that the sums do not depend on how they were asked."""
+        """Adds the scores of a mask batch, in groups of fixed size, so that the sums do not depend on the passes."""
         for start in range(0, len(answers), block):
             rows = slice(start, min(start + block, len(answers)))
             self.update(answers[rows], mask_batch.masks(rows))

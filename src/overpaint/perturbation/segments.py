@@ -1,4 +1,4 @@
-"""How an image is cut into segments that are kept or hidden as a whole."""
+"""Segmentations of an image, by SLIC or a grid."""
 
 import math
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A dialogue with what was proposed, what was answered, and its result."""
+"""A query task while it runs."""
 
 from typing import Generic
 
@@ -8,14 +8,14 @@ from overpaint.perturbation.tasks import ImageBatch, QueryTask, Result
 
 
 class QuerySession(Generic[Result]):
-    """Runs the coroutine of a query task: hands out its masks, collects their scores, resumes it when all are there.
+    """Runs the coroutine of a query task: hands out masks, collects scores, resumes it when all are there.
 
     Args:
-        query_task: What is asked.
+        query_task: The task.
 
     Attributes:
-        result: What the dialogue returned.
-        finished: Whether it has.
+        result: The coroutine's result.
+        finished: Whether the coroutine has returned.
     """
 
     result: Result
@@ -26,28 +26,28 @@ class QuerySession(Generic[Result]):
 
     @property
     def remaining(self) -> int:
-        """How many rows of the proposal have not been answered."""
+        """How many rows of the mask batch have no score yet."""
         return len(self.mask_batch) - self._received
 
     def next_rows(self, most: int) -> slice:
-        """Returns the next rows to ask about."""
+        """Returns the next rows to score."""
         return slice(self._received, self._received + min(most, self.remaining))
 
     def receive(self, scores: Scores) -> None:
         """Takes the scores of those rows, and goes on when all are there."""
-        self._answers[self._received : self._received + len(scores)] = scores[:, self.query_task.targets]
+        self._scores[self._received : self._received + len(scores)] = scores[:, self.query_task.targets]
         self._received += len(scores)
         if self.remaining == 0:
-            self._advance(self._answers)
+            self._advance(self._scores)
 
-    def _advance(self, answers: TargetScores | None) -> None:
+    def _advance(self, scores: TargetScores | None) -> None:
         coroutine = self.query_task.coroutine
         try:
-            self.mask_batch: MaskBatch | ImageBatch = next(coroutine) if answers is None else coroutine.send(answers)
+            self.mask_batch: MaskBatch | ImageBatch = next(coroutine) if scores is None else coroutine.send(scores)
         except StopIteration as end:
             self.result, self.finished = end.value, True
             return
-        # All memory at once: a small piece kept from every pass would cut the heap up, gigabytes for 8000 queries.
+        # All memory at once: a small tensor kept from every pass would fragment the heap, gigabytes for 8000 queries.
         image, targets = self.query_task.image, self.query_task.targets
-        self._answers: TargetScores = image.new_empty(len(self.mask_batch), len(targets))
+        self._scores: TargetScores = image.new_empty(len(self.mask_batch), len(targets))
         self._received = 0

@@ -1,4 +1,4 @@
-"""What the engine is asked: a dialogue about one image, whoever leads it."""
+"""Query tasks of the engine: a coroutine about one image, of a method or a metric."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.types import Classifier, Images, SaliencyMaps
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.method import ImageMaps, MaskBatch, PerturbationMethod, TargetScores
 
@@ -18,7 +20,7 @@ Result = TypeVar("Result")
 
 @runtime_checkable
 class ImageBatch(Protocol):
-    """Images to ask about that are no blend of the image and one baseline, made when they are needed."""
+    """Images to score that are no blend of the image and one baseline, made when they are needed."""
 
     def __len__(self) -> int:
         """Returns how many there are."""
@@ -31,14 +33,14 @@ class ImageBatch(Protocol):
 
 @dataclass(frozen=True)
 class QueryTask(Generic[Result]):
-    """A dialogue about one image.
+    """A coroutine about one image, with what its masks are applied to.
 
     Attributes:
         image: The image.
-        targets: The classes whose scores the dialogue is sent.
-        fill: What is seen where a mask is 0.
+        targets: The classes whose scores the coroutine is sent.
+        fill: The baseline: what is seen where a mask is 0.
         coroutine: Yields masks or pictures, is sent their scores, and returns its result.
-        max_queries: How many it asks about at most.
+        max_queries: How many masks or pictures it yields at most.
     """
 
     image: Float[Tensor, "channel *space"]
@@ -49,7 +51,7 @@ class QueryTask(Generic[Result]):
 
 
 def render(query_task: QueryTask[Any], mask_batch: MaskBatch | ImageBatch, rows: slice, out: Images) -> None:
-    """Writes what is to be asked about into ``out``: ``b + M ⊙ (x - b)``, or the pictures as they are."""
+    """Writes the images of a query into ``out``: ``b + M ⊙ (x - b)``, or the pictures as they are."""
     if isinstance(mask_batch, ImageBatch):
         out.copy_(mask_batch.images(rows))
     else:
@@ -62,7 +64,7 @@ def method_task(
     image: Float[Tensor, "channel *space"],
     targets: Int[Tensor, " target"],
 ) -> QueryTask[ImageMaps]:
-    """Asks a method to explain an image."""
+    """Returns the task in which a method explains an image."""
     return QueryTask(
         image,
         targets,
@@ -72,8 +74,8 @@ def method_task(
     )
 
 
-def joined(results: Sequence[ImageMaps]) -> SaliencyMaps:
-    """Joins a method's results for several images into rows."""
+def concatenate_image_maps(results: Sequence[ImageMaps]) -> SaliencyMaps:
+    """Concatenates a method's results for several images into rows."""
     errors = [r.standard_errors for r in results if r.standard_errors is not None]
     maps = torch.cat([r.maps for r in results])
     queries = [[r.queries] * len(r.maps) if isinstance(r.queries, int) else r.queries for r in results]

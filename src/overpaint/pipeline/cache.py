@@ -1,4 +1,4 @@
-"""The cache: what the folders of explained images hold, and what of it still holds.
+"""The cache: the results in the folders of explained images, and which of them are valid.
 
 Each artifact of a row (a map, a metric of it, the variants, a probe's result) has a cache key: a digest of all that it
 depends on. An artifact whose stored key is the wanted one need not be computed again.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from overpaint.core.files import read_arrays, restore_folders
 from overpaint.core.names import row_folder, rows_prefix
-from overpaint.core.types import MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.core.results import MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
 from overpaint.pipeline.artifacts import (
     BASE,
     PICTURES,

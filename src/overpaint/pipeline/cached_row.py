@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from overpaint.core.types import MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.core.results import MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")

@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, SeededName, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps, SeededName
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import PerturbationMethod
-from overpaint.perturbation.tasks import joined, method_task
+from overpaint.perturbation.tasks import concatenate_image_maps, method_task
 
 
 def with_seeds(methods: Mapping[str, SaliencyMethod], seeds: int) -> dict[SeededName, SaliencyMethod]:
@@ -54,7 +56,7 @@ def maps_of_images(
         if isinstance(method, PerturbationMethod):
             keys.append((name, image))
             tasks.append(method_task(method, classifier, images[image], targets[image]))
-    found |= {key: joined([result]) for key, result in zip(keys, engine.run(tasks), strict=True)}
+    found |= {key: concatenate_image_maps([result]) for key, result in zip(keys, engine.run(tasks), strict=True)}
     return [found[key] for key in wanted]
 
 

@@ -1,4 +1,4 @@
-"""The runner: what is computed for a batch of images, in which order, and what of it is cached."""
+"""The runner: computes the explanation of a batch of images, and takes from the cache what is known."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,20 +8,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from overpaint.core.checks import check_images
-from overpaint.core.types import (
-    Classifier,
-    Explanation,
-    Images,
-    MetricResult,
-    ProbeResult,
-    Regions,
-    SaliencyMaps,
-    SaliencyMethod,
-    SeededName,
-    Targets,
-    TargetSets,
-    Variants,
-)
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import Explanation, MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.core.types import Images, Regions, Targets, TargetSets
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
 from overpaint.inpainting.variant_sets import concatenate_variants, rows_of
@@ -48,7 +37,7 @@ class Runner:
         inpainter: Makes the variants; None leaves them out.
         metrics: Metrics of the maps, by name.
         seeds: How many seeds methods that draw at random are run with.
-        probes: Questions about the variants, by name.
+        probes: Probes of the variants, by name.
         oracle: A second classifier, for probes that ask it.
         other_images: Images, 0 to 255, for probes that compare an image with others.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from overpaint.core.files import empty_twin, read_arrays, replace_folder, write_bytes, write_json
 from overpaint.core.names import row_folder, row_name
-from overpaint.core.types import Explanation, MetricResult, SaliencyMaps, Variants
+from overpaint.core.results import Explanation, MetricResult, SaliencyMaps, Variants
 from overpaint.perturbation.method import relative_errors
 from overpaint.pipeline.artifacts import (
     BASE,

@@ -1,1 +1,1 @@
-"""Questions about the variants beyond whether they are accepted."""
+"""Probes: experiments on the variants beyond the acceptance rate."""

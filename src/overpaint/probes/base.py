@@ -1,4 +1,4 @@
-"""What a probe of the variants may look at, and what it finds."""
+"""The base class of probes of the variants, and their inputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,16 @@ from typing import ClassVar
 from jaxtyping import UInt8
 from torch import Tensor
 
-from overpaint.core.types import Classifier, Images, Maps, ProbeResult, Regions, Targets, Variants
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import ProbeResult, Variants
+from overpaint.core.types import Images, Maps, Regions, Targets
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.variant_sets import rows_of
 
 
 @dataclass(frozen=True)
 class ProbeInputs:
-    """What was repainted: a row for each image and class.
+    """The inputs of a probe: a row for each image and class.
 
     Attributes:
         classifier: The classifier.
@@ -67,8 +69,8 @@ def number_name(name: str, setting: str) -> str:
     return f"{name}_{setting}"
 
 
-def joined(found: Mapping[str, Sequence[ProbeResult]]) -> list[ProbeResult]:
-    """Joins what was found of each row in several settings, under `number_name`."""
+def merge_settings(found: Mapping[str, Sequence[ProbeResult]]) -> list[ProbeResult]:
+    """Merges the results of several settings into one for each row, under `number_name`."""
     return [
         ProbeResult(
             {number_name(name, key): n for key, one in zip(found, row, strict=True) for name, n in one.numbers.items()},

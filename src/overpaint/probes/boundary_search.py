@@ -1,4 +1,4 @@
-"""Whether the acceptable variations of a class lead to adversarial examples: the authors' open question."""
+"""Boundary search: do the acceptable variations lead to adversarial examples (the authors' open question)?"""
 
 import math
 from contextlib import nullcontext
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier, Images, ImageSets, PerVariant, ProbeResult, Scores, Targets, Variants
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import ProbeResult, Variants
+from overpaint.core.types import Images, ImageSets, PerVariant, Scores, Targets
 from overpaint.inpainting.variant_sets import rows_of
 from overpaint.probes.base import Probe, ProbeInputs
 from overpaint.probes.descent import LatentSets, bisect, descend_pixels, distances_between, margins

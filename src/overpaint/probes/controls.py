@@ -1,4 +1,4 @@
-"""Controls beside the acceptance rate: was it the search that kept the class, or would anything have done?"""
+"""Controls of the acceptance rate: the same region filled without a search, and another region."""
 
 import math
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.results import ProbeResult, Variants
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Images, ProbeResult, Variants
+from overpaint.core.types import Images
 from overpaint.inpainting.blending import blend_into
 from overpaint.inpainting.region import moved_elsewhere
 from overpaint.perturbation.baselines import baseline_image

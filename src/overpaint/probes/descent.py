@@ -1,4 +1,4 @@
-"""How the nearest point is found at which a classifier changes its answer, along latents and along pixels."""
+"""Searches the nearest point at which a classifier changes its prediction, along latents and along pixels."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from overpaint.core.types import Classifier, Images, Scores, Targets
+from overpaint.core.protocols import Classifier
+from overpaint.core.types import Images, Scores, Targets
 
 PIXEL_BATCH_SIZE = 32
 """Rows of a pass with gradients by the pixels."""

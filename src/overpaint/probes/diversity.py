@@ -1,12 +1,12 @@
-"""What variants that differ more cost in fit: the trade that ``search.diversity`` makes."""
+"""The trade between diversity and fit of the variants, over ``search.diversity``."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import ProbeResult, Variants
-from overpaint.probes.base import Probe, ProbeInputs, joined
+from overpaint.core.results import ProbeResult, Variants
+from overpaint.probes.base import Probe, ProbeInputs, merge_settings
 
 SHOWN = 8
 """So many variants of each value are kept to be drawn."""
@@ -14,7 +14,7 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Diversity(Probe):
-    """Keeps of the same searched latents what several values of ``search.diversity`` would keep, and judges each set.
+    """Keeps of the same searched latents what several values of ``search.diversity`` would keep, and measures each set.
 
     The search finds twice as many latents as there are variants; of these, the value says what a difference inside the
     region is worth in units of the contextual loss (maximal marginal relevance, see `most_relevant`). At 0 the best
@@ -53,7 +53,7 @@ class Diversity(Probe):
         asked = (inputs.classifier, inputs.images, inputs.targets, inputs.regions)
         sets = zip(self.values, inputs.inpainter.for_diversities(*asked, self.values), strict=True)
         empty = (~inputs.regions.flatten(1).any(1)).tolist()
-        return joined(
+        return merge_settings(
             {setting(value): [_of_one_value(variants, *row) for row in enumerate(empty)] for value, variants in sets}
         )
 

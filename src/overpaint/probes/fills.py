@@ -1,4 +1,4 @@
-"""What is put into a region without a generator."""
+"""Fills of a region without a generator."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 from torch import Tensor
 
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.perturbation.baselines import BLUR
 
 Image = Float[Tensor, "channel *space"]
@@ -44,7 +44,7 @@ def other_images(
         image: The image, in ``[0, 1]``.
         target: The class that is passed over.
         count: How many are drawn at most; fewer where there are no more.
-        classifier: The classifier; it is asked about ``count`` images a pass.
+        classifier: The classifier; it gets ``count`` images a pass.
         rng: The random stream.
     """
     chosen = image.new_zeros(0, *image.shape)

@@ -1,4 +1,4 @@
-"""The rules by which variants that flip the classifier's answer are told apart."""
+"""Taxonomy of the variants that flip the prediction."""
 
 import math
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""Variants for which the classifier itself was asked on the way."""
+"""Variants whose search was guided by the classifier."""
 
 import math
 from dataclasses import dataclass
 
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import ProbeResult
+from overpaint.core.results import ProbeResult
 from overpaint.probes.base import Probe, ProbeInputs
 
 
@@ -15,9 +15,9 @@ class GuidedSearch(Probe):
 
     The loss grows by ``w · (-log p_target(X'))``.
 
-    These are kept apart from the variants and their acceptance rate. There, the classifier is the judge and has no say
-    in what is painted, so an accepted variant is evidence of what it takes for the class. Here the search is told
-    to please the judge; what it finds may be an adversarial example (Zhao, Dua & Singh, 2018), and a high rate says
+    These are kept apart from the variants and their acceptance rate. There, the classifier does not take part in
+    the search, so an accepted variant is evidence of what it takes for the class. Here the search maximises
+    the class's score; what it finds may be an adversarial example (Zhao, Dua & Singh, 2018), and a high rate says
     only that such pixels can be painted. The contextual loss and the realism say at what cost. Unguided and guided
     search start from the same latents.
 

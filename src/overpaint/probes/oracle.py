@@ -1,4 +1,4 @@
-"""What a second classifier says of the variants."""
+"""The variants as a second classifier sees them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,13 +8,13 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import ProbeResult
+from overpaint.core.results import ProbeResult
 from overpaint.probes.base import Probe, ProbeInputs
 
 
 @dataclass(frozen=True)
 class Oracle(Probe):
-    """Lets a second classifier of the same classes, trained apart, judge the same variants.
+    """Classifies the same variants by a second classifier of the same classes, trained apart.
 
     A variant that both accept shows the class; one that the second refuses is what the first alone is content with. Of
     the flipped ones, where the second classifier agrees the object was repainted into another; where it still sees the

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import ProbeResult, Variants
-from overpaint.probes.base import Probe, ProbeInputs, joined
+from overpaint.core.results import ProbeResult, Variants
+from overpaint.probes.base import Probe, ProbeInputs, merge_settings
 
 SHOWN = 8
 """So many variants of each size are kept to be drawn."""
@@ -16,7 +16,7 @@ class RegionSizeSweep(Probe):
     """Repaints regions of several sizes and counts what the classifier accepts (Thakur & Fischmeister, 2020, figure).
 
     A region is the most salient pixels, as many as a share of the bounding box of the salient region's largest
-    component has, see `RegionRule.fraction_of_box`. Each is searched, blended and judged as the variants themselves.
+    component has, see `RegionRule.fraction_of_box`. Each is searched, blended and classified as the variants are.
 
     The numbers of share ``p`` (in percent): ``acceptance_rate_p``: accepted share of the different variants, since
     near-duplicates count once; ``accepted_p`` and ``different_p``: how many; ``confidence_p``: mean score of the class
@@ -65,7 +65,7 @@ class RegionSizeSweep(Probe):
             found[percent(fraction)] = [
                 _of_one_size(variants, row, float(region.float().mean())) for row, region in enumerate(regions)
             ]
-        return joined(found)
+        return merge_settings(found)
 
 
 def percent(fraction: float) -> str:

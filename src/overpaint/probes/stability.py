@@ -1,4 +1,4 @@
-"""Whether the latents that are found stay where they are when the input is slightly transformed: the poster's claim."""
+"""Stability of the latents under slight transforms of the input: the poster's claim."""
 
 import math
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import resize
+from overpaint.core.results import LatentSearchResult, ProbeResult
 from overpaint.core.rng import drawing_as, image_rng
-from overpaint.core.types import Images, LatentSearchResult, ProbeResult
+from overpaint.core.types import Images
 from overpaint.probes.base import Probe, ProbeInputs
 
 TRANSFORMS = ("rotation", "inversion", "scaling", "shear")

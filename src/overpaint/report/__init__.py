@@ -1,1 +1,1 @@
-"""Everything that is written: files, figures, the page, W&B."""
+"""The report: files, figures, the page, W&B."""

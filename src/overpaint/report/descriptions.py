@@ -1,4 +1,4 @@
-"""What a method, a metric or a probe does, in a line: the first one of its class' docstring."""
+"""One-line descriptions of methods, metrics and probes: the first line of the class' docstring."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""What the end of training shows of the generator: has it learnt its domain, or its training images?"""
+"""The gallery of a trained generator: samples, interpolations, nearest training images."""
 
 import math
 from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overpaint.core.types import Explanation, MetricResult
+from overpaint.core.results import Explanation, MetricResult
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.charts import LayerCurve, ScoreCurve
 from overpaint.pipeline.artifacts import map_artifact

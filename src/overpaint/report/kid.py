@@ -1,4 +1,4 @@
-"""KID of the variants: how far what was painted lies from real images."""
+"""KID of the variants: their distance from real images."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.files import read_arrays
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.training.generation_metrics import kernel_distance
 
 COMPARED = 2000

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from overpaint.core.types import Classifier
+from overpaint.core.protocols import Classifier
 from overpaint.metrics.charts import BudgetCurve, GroupedBars, LayerCurve, ScoreCurve
 from overpaint.report.descriptions import description
 from overpaint.report.plots.comparison import bars_chart, leaderboard_chart, pairs_chart

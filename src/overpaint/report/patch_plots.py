@@ -1,4 +1,4 @@
-"""Plots of what was painted into the salient regions of each class's images."""
+"""Plots of the patches that were painted into the salient regions, by class."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

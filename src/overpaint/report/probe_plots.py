@@ -1,4 +1,4 @@
-"""Plots of what probes found about the variants: of an image, of all images, and sentences."""
+"""Plots and sentences of probes, of an image and of all images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

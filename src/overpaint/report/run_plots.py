@@ -1,4 +1,4 @@
-"""Plots of a whole run: what one is, and how they become files."""
+"""Plots of a whole run, and how they become files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The grid of samples that shows how a generator learns."""
+"""The grid of samples that is drawn while a generator trains."""
 
 from pathlib import Path
 

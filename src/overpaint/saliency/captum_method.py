@@ -18,8 +18,10 @@ from overpaint.attribution.batches import rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import network_of, preserve_state
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import BASELINE_WORDS, baseline_image
 
 OURS = ("self", "forward_func", "model", "inputs", "target", "return_convergence_delta", "show_progress")

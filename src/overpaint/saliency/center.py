@@ -1,11 +1,13 @@
-"""A control: the middle of the image, where photographers put the object."""
+"""A control: the middle of the image."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, TargetSets
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, TargetSets
 
 
 @dataclass(frozen=True)

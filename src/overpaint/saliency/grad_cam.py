@@ -9,7 +9,9 @@ from overpaint.attribution.cam import class_activation_maps, layer_gradients
 from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.sign_reduction import Sign
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, SaliencyMethod, Targets, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, Maps, Targets, TargetSets
 
 
 @dataclass(frozen=True)

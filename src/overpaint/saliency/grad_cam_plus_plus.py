@@ -11,7 +11,9 @@ from overpaint.attribution.cam import LayerMaps, class_activation_maps, layer_gr
 from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.sign_reduction import Sign
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, Maps, SaliencyMaps, SaliencyMethod, Targets, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, Maps, Targets, TargetSets
 
 
 def plus_plus_weights(activations: LayerMaps, gradients: LayerMaps) -> Float[Tensor, "row feature"]:

@@ -8,7 +8,9 @@ import torch
 from overpaint.attribution.batches import in_batches, input_gradients, rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, TargetSets
 
 
 @dataclass(frozen=True)

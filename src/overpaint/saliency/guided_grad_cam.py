@@ -10,7 +10,9 @@ from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.relu import relu_rule
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, Targets, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, Targets, TargetSets
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier, Discriminator
 from overpaint.core.resize import resize
-from overpaint.core.types import Classifier, Discriminator, Images, SaliencyMaps, TargetSets
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.attention import Level, attention, colour_and_place, network_levels
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
@@ -124,7 +126,7 @@ class Iassa(PerturbationMethod, UsesDiscriminator):
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
-        """Proposes the coarse windows, then in each round the finer windows of all targets' regions."""
+        """Yields the coarse windows, then in each round the finer windows of all targets' regions."""
         coarse, *finer = self._windows(tuple(image.shape[1:]))
         adjusting = _Adjusting(self, classifier, image)
         answers = yield with_whole_image(coarse.masks(torch.ones(coarse.counts, device=image.device).bool()))
@@ -138,7 +140,7 @@ class Iassa(PerturbationMethod, UsesDiscriminator):
             counts = touching.flatten(1).sum(1).tolist()
             if sum(counts) == 0:
                 break
-            answers = yield _joined([windows.masks(own) for own in touching])
+            answers = yield _concatenated([windows.masks(own) for own in touching])
             losses = torch.zeros(len(targets), *windows.counts, dtype=torch.float64, device=image.device)
             for own, scores in enumerate(answers.split(counts)):
                 losses[own][touching[own]] = whole[own] - scores[:, own].double()
@@ -191,6 +193,6 @@ def _round_map(windows: Windows, losses: Float[Tensor, "target *windows"]) -> Fl
     return windows.spread(losses) / windows.covering().to(losses.device)
 
 
-def _joined(masks: Sequence[WindowMasks]) -> WindowMasks:
+def _concatenated(masks: Sequence[WindowMasks]) -> WindowMasks:
     """Returns the masks of all targets, one target after the other."""
     return WindowMasks(masks[0].size, torch.cat([m.starts for m in masks]), torch.cat([m.stops for m in masks]))

@@ -11,7 +11,9 @@ from overpaint.attribution.batches import even_batch_size, rows_of, with_halving
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError, OverpaintWarning
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline, baseline_image
 
 LARGE = 0.05

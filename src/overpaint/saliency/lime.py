@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.method import (
@@ -95,7 +97,7 @@ class Lime(PerturbationMethod):
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
-        """Proposes the whole image and all samples, or round after round until ``stop_at`` is reached."""
+        """Yields the whole image and all samples, or round after round until ``stop_at`` is reached."""
         segments = segments_of(image, self.segments, self.num_segments)
         number = int(segments.max()) + 1
         rng = image_rng(image, self.seed, "lime")

@@ -9,8 +9,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry, Shifts
@@ -143,7 +145,7 @@ class MaskEstimation(PerturbationMethod):
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
-        """Proposes the present masks of all chains, step by step, to the last step or until ``stop_at`` is reached."""
+        """Yields the present masks of all chains, step by step, to the last step or until ``stop_at`` is reached."""
         size = tuple(image.shape[1:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
         chain_class = _AuthorsChain if self.variant == "authors" else _TemperedChains
@@ -157,10 +159,10 @@ class MaskEstimation(PerturbationMethod):
             for own, (chain, shift) in enumerate(zip(chains, shifts, strict=True)):
                 chain.step(scores[own, :, own], shift)
             if self.stop_at is not None and step > 1 and step * self._parallel % ROUND < self._parallel:
-                maps, errors = _joined(chains)
+                maps, errors = _concatenated(chains)
                 if errors is not None and precise(maps, errors, self.stop_at):
                     break
-        maps, errors = _joined(chains)
+        maps, errors = _concatenated(chains)
         on_device = errors.to(image) if errors is not None else None
         return ImageMaps(maps.to(image), on_device, step * self._parallel)
 
@@ -245,7 +247,7 @@ class _AuthorsChain:
         return raised / raised.max().clamp(min=torch.finfo().tiny), None
 
 
-def _joined(
+def _concatenated(
     chains: Sequence[_TemperedChains | _AuthorsChain],
 ) -> tuple[Float[Tensor, "target *space"], Float[Tensor, "target *space"] | None]:
     """Returns the maps of all targets and their errors."""

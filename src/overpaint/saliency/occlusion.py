@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import SaliencyMaps
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.method import ImageMaps, PerturbationMethod, SamplingCoroutine
@@ -60,7 +62,7 @@ class Occlusion(PerturbationMethod):
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
-        """Proposes the whole image and all windows."""
+        """Yields the whole image and all windows."""
         windows = self._windows(tuple(image.shape[1:]))
         everywhere = torch.ones(windows.counts, dtype=torch.bool, device=image.device)
         answers = yield with_whole_image(windows.masks(everywhere))

@@ -8,8 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.masks import MaskGeometry
 
 

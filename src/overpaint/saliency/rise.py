@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry
@@ -66,7 +68,7 @@ class Rise(PerturbationMethod):
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
-        """Proposes all masks, or round after round until ``stop_at`` is reached."""
+        """Yields all masks, or round after round until ``stop_at`` is reached."""
         size = tuple(image.shape[1:])
         geometry = MaskGeometry((self.cells,) * len(size), size)
         rng = image_rng(image, self.seed, "rise")

@@ -11,8 +11,10 @@ from overpaint.attribution.batches import even_batch_size, in_batches, input_gra
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, SaliencyMethod, TargetSets
+from overpaint.core.types import Images, TargetSets
 
 
 @dataclass(frozen=True)

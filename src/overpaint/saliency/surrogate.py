@@ -1,4 +1,4 @@
-"""A linear surrogate of the classifier under random masks: RISE's question, answered by regression."""
+"""A linear surrogate of the classifier under random masks: the scores of random masks, fitted by ridge regression."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Classifier
+from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Classifier, Images, SaliencyMaps, TargetSets
+from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry
@@ -28,7 +30,7 @@ GROUPS = 16
 """Groups of the jackknife; a mask and its complement are in the same."""
 
 ENOUGH = 384
-"""Queries from which on the finer grid is asked."""
+"""Queries from which on the finer grid is used."""
 
 BLOCKS = 3
 """Blocks of the surrogate along each axis, for each cell of the masks."""
@@ -42,7 +44,7 @@ class Surrogate(PerturbationMethod):
     everything else that moves the score is noise to each pixel. Yet the score under smooth masks is largely a function
     of few numbers: the masks' means ``X_b`` over blocks ``b`` of a third of a cell. So
 
-    1. masks are asked about in pairs ``g`` and ``1 - g`` of complementary grids under the same shift: what the score
+    1. masks are sampled in pairs ``g`` and ``1 - g`` of complementary grids under the same shift: what the score
        does that is even in the mask cancels;
     2. the log-odds ``y`` of ``p`` are fitted by ridge regression, ``y ≈ a + Σ_b β_b X_b``. They are closer to linear
        than the score, which is saturated over most masks where a classifier is sure;
@@ -54,9 +56,9 @@ class Surrogate(PerturbationMethod):
 
     Attributes:
         queries: Masks for each image, at most; an odd number is rounded up.
-        cells: Cells of the asked grids along each axis. Coarser ones repeat better, finer ones localise better. None:
+        cells: Cells of the masks' grids along each axis. Coarser ones repeat better, finer ones localise better. None:
             5 below 384 queries, 7 from there on, as measured on photographs (``tests/benchmarks/agreement.py``).
-        resolution: Cells of the masks for which the slope is told. Fewer is smoother, and repeats better. None: two
+        resolution: Cells of the masks for which the slope is reported. Fewer is smoother, and repeats better. None: two
             more than ``cells``, as measured there.
         ridge: Penalty of the fit, relative to the features' variance.
         scale: What is fitted, ``log_odds`` or ``score``.
@@ -91,7 +93,7 @@ class Surrogate(PerturbationMethod):
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
-        """Proposes all masks, or round after round until ``stop_at`` is reached."""
+        """Yields all masks, or round after round until ``stop_at`` is reached."""
         size = tuple(image.shape[1:])
         cells = self.cells or (5 if self.queries < ENOUGH else 7)
         geometry = MaskGeometry((cells,) * len(size), size)

@@ -1,4 +1,4 @@
-"""What an encoder learns from: a generator's own images, with random regions taken away."""
+"""The loss of the encoder, on the generator's own images with random regions removed."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ENCODER_OPTIMIZER = {"target": "torch.optim.Adam", "lr": 1e-3, "foreach": True}
 """The encoder's optimiser; it plays against nobody, so Adam's usual settings do."""
 
 CELLS = 5
-"""Side of the grid of random numbers that a region is made from; more give more, smaller pieces."""
+"""Side of the grid of random numbers that a region is made from; more give more, smaller regions."""
 
 
 def random_regions(count: int, size: Sequence[int], rng: torch.Generator) -> Regions:
@@ -44,7 +44,7 @@ def random_regions(count: int, size: Sequence[int], rng: torch.Generator) -> Reg
 def encoder_loss(encoder: Encoder, generator: Generator, count: int, rng: torch.Generator) -> Float[Tensor, ""]:
     """Returns ``-E log q(z | G(z), B)`` but for a constant: the mean over the latent's numbers, ``z`` and ``B`` random.
 
-    So ``q`` learns what of ``z`` can be told from around a region, and how surely (the sleep phase of Hinton, Dayan,
+    So ``q`` learns the distribution of ``z`` given what surrounds a region (the sleep phase of Hinton, Dayan,
     Frey & Neal, 1995, "The wake-sleep algorithm").
 
     Args:

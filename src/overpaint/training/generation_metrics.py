@@ -1,4 +1,4 @@
-"""How good a generator's samples are, measured with the features and answers of the domain's own classifier."""
+"""Metrics of generated samples: KID, precision, recall and coverage in the features of the domain's classifier."""
 
 import warnings
 

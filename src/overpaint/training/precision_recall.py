@@ -1,4 +1,4 @@
-"""How one set of feature vectors lies within another, told by nearest neighbours."""
+"""Improved precision and recall, density and coverage of sets of feature vectors, by nearest neighbours."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The recipes by which a DCGAN can be trained."""
+"""Recipes of DCGAN training: settings that belong together."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

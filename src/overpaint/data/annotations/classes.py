@@ -1,4 +1,4 @@
-"""Finds the classifier's class that an annotation names."""
+"""Matches the classes of annotations with those of the classifier."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches

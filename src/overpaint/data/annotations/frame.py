@@ -1,4 +1,4 @@
-"""How the pixels of an image file become those of the image that is explained."""
+"""The frame of an image: from pixels of its file to pixels of the image that is explained."""
 
 import math
 from dataclasses import dataclass

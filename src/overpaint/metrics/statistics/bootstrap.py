@@ -1,4 +1,4 @@
-"""How far a mean over images could move with other images: the percentile bootstrap, paired between columns."""
+"""The percentile bootstrap of means over images, paired between columns."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass

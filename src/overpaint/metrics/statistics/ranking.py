@@ -1,4 +1,4 @@
-"""Which saliency method is better, and how sure that is: ranks, intervals and paired differences over images."""
+"""Ranks of saliency methods, with intervals and paired differences over images."""
 
 import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence

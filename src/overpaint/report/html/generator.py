@@ -1,4 +1,4 @@
-"""What the page shows of the run's generator: its samples, and how good they are."""
+"""The generator on the page: its samples, and their measures."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The leaderboard of methods as the page shows it."""
+"""The leaderboard of methods on the page."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Tables of the page: the numbers of all images, and what the probes found about them."""
+"""Tables of the page: the numbers of all images, and the results of the probes."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Charts of flips: what lies beyond the acceptable variations of an image, and of all images."""
+"""Charts of the flipped variants of an image, and of all images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The chart of what variants that differ more cost in fit."""
+"""The chart of diversity against fit of the variants."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The numbers that probes found, as the columns and intervals that charts draw."""
+"""The numbers of probes as columns with intervals, for charts."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Samples of a generator, each beside the training image that is nearest to it."""
+"""Samples of a generator beside their nearest training images."""
 
 from typing import Any
 

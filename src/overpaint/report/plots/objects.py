@@ -1,4 +1,4 @@
-"""Draws where the annotated objects of an image are, and where a saliency map points."""
+"""Draws the annotated objects of an image, and the point at which a saliency map points."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Map of a class's patches: what was painted into the salient regions of its images, by principal components."""
+"""Map of the patches painted for a class, by principal components."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the charts have in common: size, colours, styles of methods, and how they become files."""
+"""The common style of the charts: size, colours, styles of methods, saving."""
 
 import io
 import textwrap

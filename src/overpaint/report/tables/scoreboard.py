@@ -1,4 +1,4 @@
-"""Gathers the metrics of all explained images: what the leaderboard and its charts are made of."""
+"""Gathers the metrics of all explained images, for the leaderboard and its charts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overpaint.core.files import read_arrays
-from overpaint.core.types import SaliencyMethod
+from overpaint.core.protocols import SaliencyMethod
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
@@ -18,12 +18,6 @@ from overpaint.pipeline.artifacts import metric_artifact
 from overpaint.pipeline.cache import read_result
 from overpaint.probes.base import Probe
 from overpaint.report.plots.curves import Band, Curve
-
-NEEDED = (
-    "Localisation needs annotations=, agreement and calibration seeds=2 or more, randomisation a network of torch, "
-    "retention a generator."
-)
-"""What metrics need that are not measured everywhere."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +85,9 @@ class Scoreboard:
     @property
     def unmeasured(self) -> str:
         """Says which metrics could be measured nowhere, and what they need; empty where all were."""
-        names = [name for name in self.metrics if name not in self.scores]
-        return f"Not measured: {', '.join(names)}. {NEEDED}" if names else ""
+        absent = {name: metric.needs for name, metric in self.metrics.items() if name not in self.scores}
+        said = [f"{name} (it needs {needs})" if needs else name for name, needs in absent.items()]
+        return f"Not measured: {', '.join(said)}." if said else ""
 
     @property
     def labels(self) -> dict[str, str]:
