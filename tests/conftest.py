@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from wandb.proto import wandb_internal_pb2
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.decision import Decision
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.networks.residual import ResidualNetwork
@@ -35,6 +36,7 @@ class FunctionClassifier:
         self.channels, self.input_size = channels, (32,) * dimensions
         self.mean = torch.zeros(1, channels, *[1] * dimensions)
         self.network: nn.Module | None = None
+        self.decision = Decision()
         self.rows: list[int] = []
 
     def scores(self, images: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ def test_another_classifier_or_option_explains_anew(
         (["classifier=null"], r"^classifier\.source=None is not of the right type: it takes str$"),
         (["classifier=net.ckpt", "classifier.image_size=8"], r"classifier\.image_size=8 has no meaning"),
         (["classifier.sizes=8"], r"there is no setting 'classifier\.sizes'"),
-        (["classifier.output=sigmoid"], r"classifier\.output=sigmoid is not of the right type: it takes Literal"),
+        (["classifier.output=softmax"], r"classifier\.output=softmax is not of the right type: it takes Literal"),
         (["classifier.mean=0.5"], r"classifier\.mean=0\.5 is not of the right type"),
     ],
 )

@@ -19,11 +19,12 @@ from probe_inputs import (
 )
 from torch import Tensor
 
+from overpaint.core.decision import Decision
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
 from overpaint.probes.base import ProbeInputs
 from overpaint.probes.boundary_search import BoundarySearch
-from overpaint.probes.descent import bisect, descend_pixels, distances_between, margins
+from overpaint.probes.descent import bisect, descend_pixels, distances_between
 from overpaint.probes.flip_taxonomy import COUNTERFACTUAL, NATURAL, UNKNOWN, UNREALISTIC, FlipTaxonomy
 
 GREY = torch.full((1, 1, SIDE, SIDE), 0.5)
@@ -123,7 +124,7 @@ def test_pixels_are_changed_inside_the_region_and_stay_in_range() -> None:
     classifier = bright_network()
 
     def loss(logits: Tensor) -> Tensor:
-        return margins(logits, torch.ones(5, dtype=torch.long), None, 100.0)
+        return Decision().margins(logits, torch.ones(5, dtype=torch.long), None, 100.0)
 
     attacked = descend_pixels(classifier, images, REGION, loss, 200, 0.01)
     assert torch.equal(attacked[:, :, ~REGION], images[:, :, ~REGION])
@@ -136,7 +137,7 @@ def test_pixels_stay_where_the_margin_is_reached() -> None:
     images = torch.full((1, 1, SIDE, SIDE), 0.8)
 
     def loss(logits: Tensor) -> Tensor:
-        return margins(logits, torch.ones(1, dtype=torch.long), None, 0.0)
+        return Decision().margins(logits, torch.ones(1, dtype=torch.long), None, 0.0)
 
     attacked = descend_pixels(bright_network(), images, REGION, loss, 200, 0.01)
     assert float(distances_between(attacked, images, REGION)) == pytest.approx(0.3, abs=0.011)
@@ -144,9 +145,9 @@ def test_pixels_stay_where_the_margin_is_reached() -> None:
 
 def test_margins_by_hand() -> None:
     logits, targets = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 1.0]]), torch.tensor([0, 0])
-    assert margins(logits, targets, None, 0.5).tolist() == [1.5, 0.0]
-    assert margins(logits, targets, 1, 0.5).tolist() == [2.5, 0.0]
-    assert margins(logits, targets, 2, 0.0).tolist() == [1.0, 4.0]
+    assert Decision().margins(logits, targets, None, 0.5).tolist() == [1.5, 0.0]
+    assert Decision().margins(logits, targets, 1, 0.5).tolist() == [2.5, 0.0]
+    assert Decision().margins(logits, targets, 2, 0.0).tolist() == [1.0, 4.0]
 
 
 @pytest.mark.parametrize("into", [0, "other"])

@@ -208,7 +208,7 @@ def test_a_callable_is_a_black_box(images: Tensor) -> None:
     assert seen[-1].dtype == np.float32
     assert classifier.network is None
     assert classifier.mean.flatten().tolist() == [0.5] * 3
-    with pytest.raises(OverpaintError, match=r"black box without gradients; use perturbation methods such as rise"):
+    with pytest.raises(OverpaintError, match=r"black box without gradients \(a function\); use perturbation"):
         classifier.logits(images)
 
 

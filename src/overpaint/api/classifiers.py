@@ -72,6 +72,9 @@ def as_classifier(
     std: Sequence[float] | None = None,
     output: OutputOption = "auto",
     weights: str | Path | None = None,
+    output_name: str | int | None = None,
+    threshold: float | None = None,
+    allow_random: bool = False,
 ) -> Classifier | UnsizedClassifier:
     """Makes a classifier of a model.
 
@@ -90,8 +93,13 @@ def as_classifier(
         channels: Their channels; by default the source's own, or the length of ``mean``, or the images'.
         mean: The mean of each channel, for images in ``[0, 1]``; without it and ``std`` a network gets ``[0, 1]``.
         std: The standard deviation of each channel.
-        output: What the model answers with: ``logits``, ``probabilities``; ``auto`` finds out.
+        output: The kind of its output: ``logits`` of a softmax, ``probabilities`` that sum to 1, or ``sigmoid``:
+            each class is a question of its own (multi-label); ``auto`` finds out, see `output_kind`.
         weights: For ``torchvision:NAME`` and ``package.module:factory``: a state-dict file, or ``DEFAULT``.
+        output_name: The name or number of the scores where it returns several outputs; found by shape and type.
+        threshold: A class is kept while its score is above this; by default 0.5 of a multi-label classifier, and of
+            others while its score is the highest.
+        allow_random: Whether it may give other outputs when an image is shown again, or beside others.
 
     Raises:
         OverpaintError: If the model does not take images or give scores as it is said to.
@@ -116,6 +124,9 @@ def as_classifier(
         mean=None if mean is None else list(mean),
         std=None if std is None else list(std),
         output=output,
+        output_name=output_name,
+        threshold=threshold,
+        allow_random=allow_random,
     )
     if isinstance(model, str | Path):
         return open_classifier(options)

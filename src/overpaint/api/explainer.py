@@ -31,6 +31,7 @@ from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch
 from overpaint.probes.base import Probe
+from overpaint.saliency.requirements import usable_methods
 
 Methods = str | SaliencyMethod | Sequence[str | SaliencyMethod] | Mapping[str, str | SaliencyMethod] | Any
 Metrics = str | SaliencyMetric | Sequence[str | SaliencyMetric] | Mapping[str, str | SaliencyMetric] | Any
@@ -151,10 +152,11 @@ class Explainer:
             inpainter = Inpainter(
                 gan.generator, gan.discriminator, self.search, self.region, self.blend, encoder=gan.encoder
             )
+        methods = {name: with_discriminator(method, gan) for name, method in self.methods.items()}
         size: Any = self.batch_size
         return Runner(
             classifier=classifier,
-            methods={name: with_discriminator(method, gan) for name, method in self.methods.items()},
+            methods=usable_methods(methods, classifier),
             engine=Engine(classifier, size),
             region_rule=self.region,
             inpainter=inpainter,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from overpaint.classifiers.output import in_batches
+from overpaint.classifiers.quantised import is_quantised
 from overpaint.core.errors import OverpaintError
 
 
@@ -25,6 +25,10 @@ class Archive(nn.Module):
     Args:
         network: The loaded network.
         rows: The number of images it takes at a time; None for any.
+
+    Attributes:
+        scripted: Whether it is TorchScript.
+        quantised: Whether it computes with 8-bit integers.
     """
 
     def __init__(self, network: nn.Module, rows: int | None = None) -> None:
@@ -33,15 +37,16 @@ class Archive(nn.Module):
             parameter.requires_grad_(False)
         self._hidden = [network]  # in a list, or torch would register it
         self.rows = rows
+        self.scripted, self.quantised = isinstance(network, torch.jit.ScriptModule), is_quantised(network)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Archive":
         """Moves the network when this module, which has no tensors of its own, is moved to another device."""
         self._hidden[0]._apply(fn, recurse)
         return self
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Returns the network's answer."""
-        return in_batches(self._hidden[0], images, self.rows)
+    def forward(self, images: Tensor) -> Any:
+        """Returns the network's output for as many images as it takes."""
+        return self._hidden[0](images)
 
 
 def load_torchscript(path: Path) -> Archive:
@@ -69,7 +74,7 @@ def load_exported(path: Path) -> tuple[Archive, list[int | None]]:
 
     Returns:
         The network, and the shape of its input, None where it is free. A program for a fixed number of images is run
-        in passes of that many.
+        in passes of that many, see `AnswerForm`.
 
     Raises:
         OverpaintError: If it is no such program, or takes anything else than one array of images.

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from overpaint.classifiers.output import Output, OutputOption, as_scores, output_kind, resize_to_input, validate_output
+from overpaint.classifiers.answers import AnswerForm
+from overpaint.classifiers.output import Output, OutputOption, as_scores, decision_of, output_kind, resize_to_input
 from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import as_size
 from overpaint.core.types import Images, Scores
@@ -36,14 +38,17 @@ class CallableClassifier:
 
     Args:
         function: Takes a float32 array ``(batch, channel, height, width)`` in ``[0, 1]``, or ``(batch, channel,
-            length)``, and returns logits or probabilities ``(batch, class)``.
+            length)``, and returns logits or probabilities ``(batch, class)``, or as ``form`` says.
         class_names: The name of each class, in the order of the scores.
         input_size: Size of the images that the function takes, ``(height, width)`` or a square's side, or of its
             series, ``(length,)``; others are resized to it.
         channels: Their channels.
         mean: The mean of each channel, for images in ``[0, 1]``: the colour shown where an image is masked; None
             takes a middle grey.
-        output: What the function returns; ``auto`` asks it about six images.
+        output: The kind of its output; ``auto`` asks it about six images.
+        form: How it is called, and where the scores are in what it returns.
+        threshold: See `Decision`; None: 0.5 where each class is a question of its own.
+        kind: What it is, for messages: ``a function``, ``ONNX``, ``quantised``.
 
     Raises:
         OverpaintError: If ``mean`` has another number of channels, the function's answer to an image is not one number
@@ -59,33 +64,31 @@ class CallableClassifier:
         input_size: int | Sequence[int],
         channels: int,
         mean: Sequence[float] | None = None,
-        output: OutputOption = "auto",
+        output: OutputOption | Output = "auto",
+        form: AnswerForm = AnswerForm(),  # noqa: B008 - it can't change
+        threshold: float | None = None,
+        kind: str = "a function",
     ) -> None:
         mean = [GREY] * channels if mean is None else list(mean)
         if len(mean) != channels:
             raise OverpaintError(f"mean={mean} must have one entry for each of the {channels} channels")
-        self.function = function
+        self.function, self.form, self.kind = function, form, kind
         self.class_names = list(class_names)
         self.input_size, self.channels = as_size(input_size, None, "input_size"), channels
         self.mean = torch.tensor(mean).reshape(1, channels, *[1] * len(self.input_size))
         self.output: Output = output_kind(output, self.answers, channels, self.input_size)
+        self.decision = decision_of(self.output, threshold)
 
-    def answers(self, images: Images) -> Scores:
-        """Returns what the function says of images in ``[0, 1]``, logits or probabilities, on the images' device.
+    def answers(self, images: Images) -> Float[Tensor, "batch column"]:
+        """Returns the function's output for images in ``[0, 1]``, logits or probabilities, on the images' device.
 
         Raises:
             OverpaintError: If the images have another number of channels or dimensions, or the function's answer is not
                 one number for each class and image.
         """
-        inputs = resize_to_input(images.detach().float(), self.channels, self.input_size)
-        answer = self.function(inputs.contiguous().cpu().numpy())
-        try:
-            scores = torch.tensor(np.asarray(answer, dtype=np.float32))
-        except (TypeError, ValueError, RuntimeError) as error:  # no numbers, ragged rows, a tensor with gradients
-            raise OverpaintError(
-                f"the classifier answered with a {type(answer).__name__}; one array of scores is needed"
-            ) from error
-        return validate_output(scores, len(images), len(self.class_names)).to(images.device)
+        inputs = resize_to_input(images.detach().float(), self.channels, self.input_size).contiguous().cpu()
+        answer = self.form.ask(lambda part: self.function(part.numpy()), inputs, len(self.class_names))
+        return answer.detach().to(images.device)
 
     def logits(self, images: Images) -> Scores:
         """Has no answer.
@@ -94,8 +97,8 @@ class CallableClassifier:
             OverpaintError: Always: a function of arrays has no gradients.
         """
         raise OverpaintError(
-            "this classifier is a black box without gradients; use perturbation methods such as rise, or give it as a "
-            "network of torch"
+            f"this classifier is a black box without gradients ({self.kind}); use perturbation methods such as rise, "
+            "or give it as a network of torch"
         )
 
     def scores(self, images: Images) -> Scores:

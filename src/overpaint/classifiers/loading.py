@@ -3,19 +3,24 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torchvision
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from overpaint.classifiers.archives import load_exported, load_torchscript
+from overpaint.classifiers.archives import Archive, load_exported, load_torchscript
 from overpaint.classifiers.blackbox import GREY, CallableClassifier, ScoreFunction, normalised
+from overpaint.classifiers.class_names import name_classes, read_class_names
 from overpaint.classifiers.named import imported_network, torchvision_network
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.classifiers.onnx import OnnxFunction
 from overpaint.classifiers.options import ClassifierOptions, kind_of
 from overpaint.classifiers.output import probe_images
+from overpaint.classifiers.quantised import is_quantised
+from overpaint.classifiers.trial import Trial, Tried, try_classifier
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode, floats_like
 from overpaint.core.protocols import Classifier
@@ -47,7 +52,7 @@ def open_classifier(options: ClassifierOptions) -> Classifier:
     return _open_factory(options)
 
 
-def _open_torchvision(options: ClassifierOptions) -> NetworkClassifier:
+def _open_torchvision(options: ClassifierOptions) -> Classifier:
     """Opens a network of torchvision; what is not given is that of its default weights."""
     name = options.source.partition(":")[2]
     network = torchvision_network(name, options.weights).to(memory_format=torch.channels_last)
@@ -55,13 +60,15 @@ def _open_torchvision(options: ClassifierOptions) -> NetworkClassifier:
     transform = weights.transforms()
     if options.image_size is None:
         options = replace(options, image_size=transform.crop_size[0])
+    if options.output == "auto":
+        options = replace(options, output="logits")  # as all of its classification networks give
     if options.mean is None and options.std is None:
         options = replace(options, mean=transform.mean, std=transform.std)
     return _frozen(wrap_network(network, options, channels=3, names=weights.meta["categories"]))
 
 
 def _open_factory(options: ClassifierOptions) -> Classifier:
-    given = None if options.class_names is None else len(_read_class_names(options.class_names))
+    given = None if options.class_names is None else len(read_class_names(options.class_names))
     made = imported_network(options.source, options.weights, given)
     if isinstance(made, nn.Module):
         return _frozen(wrap_network(made, options))
@@ -72,9 +79,9 @@ def _open_factory(options: ClassifierOptions) -> Classifier:
     return wrap_function(made, options)
 
 
-def _frozen(classifier: NetworkClassifier) -> NetworkClassifier:
+def _frozen(classifier: NetworkClassifier | CallableClassifier) -> NetworkClassifier | CallableClassifier:
     """Freezes a network that was loaded here, and puts it in eval mode."""
-    return classifier.eval().requires_grad_(False)
+    return classifier.eval().requires_grad_(False) if isinstance(classifier, NetworkClassifier) else classifier
 
 
 def wrap_network(
@@ -83,8 +90,8 @@ def wrap_network(
     channels: int | None = None,
     sides: Sequence[int | None] = (None, None),
     names: Sequence[str] | None = None,
-) -> NetworkClassifier:
-    """Wraps a network, which stays as it is and where it is.
+) -> NetworkClassifier | CallableClassifier:
+    """Wraps a network, which stays as it is and where it is; one without gradients becomes a black box.
 
     Args:
         network: The network.
@@ -99,12 +106,25 @@ def wrap_network(
     channels, size = _channels(options, channels), _input_size(options, sides)
     mean, std = _normalisation(options, channels)
     like = floats_like(network)
-    with evaluation_mode(network):
-        with torch.inference_mode():
-            classes = _count_classes(lambda images: network(images.to(like)), options, channels, size)
-        class_names = _class_names(options, names, classes)
-        # Not in inference mode, in which its mean and std would be tensors that no gradient can pass.
-        return NetworkClassifier(network, class_names, size, mean, std, options.output)
+    prepare = _transform(mean, std, like)
+    archive = network if isinstance(network, Archive) else None
+    rows, quantised = (None, is_quantised(network)) if archive is None else (archive.rows, archive.quantised)
+    with evaluation_mode(network), torch.random.fork_rng():
+        inputs = prepare(probe_images(channels, size))
+        known = None if options.class_names is None else len(read_class_names(options.class_names))
+        trial = try_classifier(Tried(network, inputs, options, rows, known, like.dtype, quantised))
+        class_names = name_classes(options, names, trial)
+        told: dict[str, Any] = {"output": options.output, "form": trial.form, "threshold": options.threshold}
+        if _has_gradients(network, inputs[2:3], trial, quantised):
+            # Not in inference mode, in which its mean and std would be tensors that no gradient can pass.
+            return NetworkClassifier(network, class_names, size, mean, std, **told)
+
+    def scores(images: NDArray[np.float32]) -> object:
+        with evaluation_mode(network), torch.inference_mode():
+            return network(prepare(torch.from_numpy(images)))
+
+    kind = "quantised" if quantised else "its output has none"
+    return CallableClassifier(scores, class_names, size, channels, mean, kind=kind, **told)
 
 
 def wrap_function(
@@ -116,25 +136,57 @@ def wrap_function(
     """Wraps a function of arrays, of which ``channels`` and ``sides`` are known from its source."""
     channels, size = _channels(options, channels), _input_size(options, sides)
     mean: Sequence[float] | None = options.mean
+    rows, quantised, kind = None, False, "a function"
     if isinstance(function, OnnxFunction):
+        rows, quantised, kind = function.rows, function.quantised, "ONNX"
         mean, std = _normalisation(options, channels)
         function = function if std is None else normalised(function, mean, std)
-    classes = _count_classes(lambda images: np.asarray(function(images.numpy())), options, channels, size)
-    return CallableClassifier(function, _class_names(options, None, classes), size, channels, mean, options.output)
+    known = None if options.class_names is None else len(read_class_names(options.class_names))
+    ask: ScoreFunction = function
+    tried = Tried(
+        lambda part: ask(part.numpy()), probe_images(channels, size), options, rows, known, quantised=quantised
+    )
+    trial = try_classifier(tried)
+    told: dict[str, Any] = {"output": options.output, "form": trial.form, "threshold": options.threshold}
+    return CallableClassifier(function, name_classes(options, None, trial), size, channels, mean, kind=kind, **told)
+
+
+def _transform(mean: Sequence[float], std: Sequence[float] | None, like: Tensor) -> Callable[[Tensor], Tensor]:
+    """Returns what makes a network's inputs of images in ``[0, 1]``, on its device and in its precision."""
+
+    def prepare(images: Tensor) -> Tensor:
+        images = images.to(like.device)
+        if std is not None:
+            shape = (1, -1, *[1] * (images.ndim - 2))
+            centre, spread = (torch.tensor(list(v), device=like.device).reshape(shape) for v in (mean, std))
+            images = (images - centre) / spread
+        return images.to(like.dtype)
+
+    return prepare
+
+
+def _has_gradients(network: nn.Module, inputs: Tensor, trial: Trial, quantised: bool) -> bool:
+    """Returns whether a network's output has gradients by its input; arithmetic of integers has none."""
+    if quantised:
+        return False
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = inputs.clone().requires_grad_()
+        try:
+            output = trial.form.ask(network, inputs, trial.classes)
+            return output.requires_grad and torch.autograd.grad(output.sum(), inputs, allow_unused=True)[0] is not None
+        except RuntimeError:  # weights that were made in inference mode: the methods say so of them
+            return True
 
 
 def _channels(options: ClassifierOptions, own: int | None) -> int:
     """Returns the channels of the images, from the source and from what is given.
 
     Raises:
-        OverpaintError: If the two contradict each other, or the images are neither grey nor RGB.
+        OverpaintError: If the two contradict each other.
     """
     if None not in (own, options.channels) and own != options.channels:
         raise OverpaintError(f"classifier.channels={options.channels}, but classifier={options.source} takes {own}")
-    channels = options.channels or own or len(options.mean or ()) or 3
-    if channels not in (1, 3):
-        raise OverpaintError(f"classifier={options.source} takes {channels} channels; images are grey (1) or RGB (3)")
-    return channels
+    return options.channels or own or len(options.mean or ()) or 3
 
 
 def _input_size(options: ClassifierOptions, sides: Sequence[int | None]) -> tuple[int, ...]:
@@ -169,63 +221,3 @@ def _normalisation(options: ClassifierOptions, channels: int) -> tuple[Sequence[
     if len(options.mean) != channels:
         raise OverpaintError(f"classifier.mean={options.mean} must have one entry for each of the {channels} channels")
     return options.mean, options.std
-
-
-def _count_classes(
-    ask: Callable[[Tensor], object], options: ClassifierOptions, channels: int, size: tuple[int, ...]
-) -> int:
-    """Tries a classifier with one image, and counts the scores of its answer.
-
-    Raises:
-        OverpaintError: If it can't take the image, or does not answer with a row of at least two scores.
-    """
-    try:
-        answer = ask(probe_images(channels, size)[:1])
-    except Exception as error:  # someone else's code
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise OverpaintError(
-            f"classifier={options.source} can't take images of {format_size(size)} pixels with {channels} channels: "
-            f"{reason}"
-        ) from error
-    shape = answer.shape if isinstance(answer, Tensor | np.ndarray) else None
-    if shape is None or len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
-        said = f"with a {type(answer).__name__}" if shape is None else f"with shape {tuple(shape)}"
-        raise OverpaintError(
-            f"classifier={options.source} answered one image {said}; it must give (1, classes), two classes or more"
-        )
-    return int(shape[1])
-
-
-def _class_names(options: ClassifierOptions, own: Sequence[str] | None, classes: int) -> list[str]:
-    """Returns a name for each class: given, the source's own, or numbers; of a name that comes twice, with its number.
-
-    Raises:
-        OverpaintError: If other than ``classes`` names are given.
-    """
-    if options.class_names is None:
-        names = list(own) if own is not None and len(own) == classes else [str(index) for index in range(classes)]
-    else:
-        names = _read_class_names(options.class_names)
-    if len(names) != classes:
-        raise OverpaintError(
-            f"classifier.class_names has {len(names)} names, but classifier={options.source} gives {classes} scores"
-        )
-    return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]
-
-
-def _read_class_names(given: str | Sequence[str | int]) -> list[str]:
-    """Returns the class names that are given as a list or as a text file of one name a line.
-
-    Raises:
-        OverpaintError: If the file is absent or no text, or a name is missing.
-    """
-    lines: Sequence[str | int] = given
-    if isinstance(given, str):
-        try:
-            lines = Path(given).read_text(encoding="utf-8-sig").rstrip().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise OverpaintError(f"classifier.class_names={given} can't be read as a text file: {error}") from error
-    names = [str(line).strip() for line in lines]
-    if not all(names):
-        raise OverpaintError(f"classifier.class_names has no name for class {names.index('')}")
-    return names

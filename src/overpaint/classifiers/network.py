@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from overpaint.classifiers.answers import AnswerForm
 from overpaint.classifiers.output import (
     Output,
     OutputOption,
     as_logits,
     as_scores,
+    decision_of,
     output_kind,
     resize_to_input,
-    validate_output,
 )
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import floats_like
@@ -27,18 +29,20 @@ from overpaint.networks.residual import build_classifier_network
 class NetworkClassifier(nn.Module):
     """A network behind its own input transform.
 
-    ``answers = network((resize(images) - mean) / std)``; ``scores`` are their softmax, or the answers themselves if
-    those are probabilities.
+    ``answers = network((resize(images) - mean) / std)``; ``scores`` are their softmax or sigmoid, or the answers
+    themselves if those are probabilities.
 
     Args:
-        network: Takes normalised images, returns logits or probabilities; in eval mode.
+        network: Takes normalised images, returns logits or probabilities as ``form`` says; in eval mode.
         class_names: The name of each class, in the order of the answers.
         input_size: Size of the images that the network was made for, ``(height, width)`` or a square's side, or of its
             series, ``(length,)``; others are resized to it.
         mean: The mean of each channel, for images in ``[0, 1]``; its length is the number of channels.
         std: The standard deviation of each channel; None if the network takes images in ``[0, 1]`` as they are, so
             that ``mean`` is nothing but the colour shown where an image is masked.
-        output: What the network answers with; ``auto`` asks it about six images.
+        output: The kind of its output; ``auto`` asks it about six images.
+        form: How it is called, and where the scores are in what it returns.
+        threshold: See `Decision`; None: 0.5 where each class is a question of its own.
 
     Raises:
         OverpaintError: If the transform is impossible, or ``output`` is not what the network answers with.
@@ -54,7 +58,9 @@ class NetworkClassifier(nn.Module):
         input_size: int | Sequence[int],
         mean: Sequence[float],
         std: Sequence[float] | None,
-        output: OutputOption = "logits",
+        output: OutputOption | Output = "logits",
+        form: AnswerForm = AnswerForm(),  # noqa: B008 - it can't change
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         if std is not None and (len(mean) != len(std) or min(std) <= 0):
@@ -67,13 +73,16 @@ class NetworkClassifier(nn.Module):
         like = floats_like(network)  # on its device and in its precision, as if the whole classifier were moved there
         self.register_buffer("mean", torch.tensor(list(mean)).reshape(shape).to(like))
         self.register_buffer("std", None if std is None else torch.tensor(list(std)).reshape(shape).to(like))
+        self._exact = (list(mean), list(std or ()))
+        self.form = form
         self.output: Output = output_kind(output, self._probed, self.channels, self.input_size)
+        self.decision = decision_of(self.output, threshold)
 
     def _probed(self, images: Images) -> Scores:
         return self.answers(images.to(self.mean.device))
 
-    def answers(self, images: Images) -> Scores:
-        """Returns what the network says of images in ``[0, 1]``, logits or probabilities, with gradients.
+    def answers(self, images: Images) -> Float[Tensor, "batch column"]:
+        """Returns the network's output for images in ``[0, 1]``, logits or probabilities, with gradients.
 
         Raises:
             OverpaintError: If the images have another number of channels or dimensions, or the network's answer is not
@@ -81,15 +90,23 @@ class NetworkClassifier(nn.Module):
         """
         inputs = resize_to_input(images, self.channels, self.input_size)
         if self.std is not None:
-            inputs = (inputs - self.mean) / self.std
+            mean, std = self._statistics(self.mean, self.std)
+            inputs = (inputs - mean) / std
         inputs = inputs.to(self.mean.dtype)  # that of a network in bf16, too
         # Not channels_last: a network that is made for it turns them itself, and one that is not may fail on them.
-        return validate_output(self.network(inputs.contiguous()), len(images), len(self.class_names))
+        return self.form.ask(self.network, inputs.contiguous(), len(self.class_names))
+
+    def _statistics(self, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns mean and std in float32 at least, since images are normalised before they are rounded."""
+        if mean.dtype.itemsize >= torch.float32.itemsize:
+            return mean, std
+        exact = (torch.tensor(values, device=mean.device).reshape(mean.shape) for values in self._exact)
+        return next(exact), next(exact)
 
     def logits(self, images: Images) -> Scores:
-        """Returns the class scores before the softmax, differentiable with respect to ``images``.
+        """Returns the class scores before the softmax or sigmoid, differentiable with respect to ``images``.
 
-        Where the network answers with probabilities these are their logarithms.
+        Where the network answers with probabilities these follow from them, see `as_logits`.
 
         Raises:
             OverpaintError: As `answers`.
@@ -110,7 +127,8 @@ class NetworkClassifier(nn.Module):
         std = None if self.std is None else self.std.flatten().tolist()
         network: nn.Module = torch.compile(self.network)  # type: ignore[assignment]
         mean = self.mean.flatten().tolist()
-        twin = NetworkClassifier(network, self.class_names, self.input_size, mean, std, self.output)
+        own: dict[str, Any] = {"form": self.form, "threshold": self.decision.threshold}
+        twin = NetworkClassifier(network, self.class_names, self.input_size, mean, std, self.output, **own)
         return twin.to(self.mean.device, self.mean.dtype)
 
 

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from overpaint.classifiers.output import in_batches
 from overpaint.core.errors import OverpaintError
 
 FLOATS = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
@@ -20,7 +18,7 @@ class OnnxFunction:
     """The network of an ONNX file as a function of arrays; the file is loaded once, here.
 
     It computes on CUDA where the installed onnxruntime can, otherwise on as many threads as torch. Its input may have
-    the channels first or last. A file for a fixed number of images is run in passes of that many.
+    the channels first or last.
 
     Args:
         path: The file.
@@ -28,10 +26,13 @@ class OnnxFunction:
     Attributes:
         channels: Channels of its input; None where the file leaves them open.
         sides: Height and width of its input; None where the file leaves them open.
+        rows: Images that it takes at a time; None where the file leaves it open.
+        outputs: The names of its outputs.
+        quantised: Whether it computes with 8-bit integers.
 
     Raises:
         OverpaintError: If onnxruntime is not installed or can't load the file, or if the network does not take one
-            array of images and return one array.
+            array of images.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,9 +41,8 @@ class OnnxFunction:
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in FLOATS:
             said = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
             raise OverpaintError(f"classifier={path} takes {said}; it must take one array of images of floats")
-        if len(outputs) != 1:
-            said = ", ".join(entry.name for entry in outputs)
-            raise OverpaintError(f"classifier={path} returns {said}; it must return the scores alone")
+        self.outputs = [entry.name for entry in outputs]
+        self.quantised = b"QuantizeLinear" in path.read_bytes()
         self.name, self.dtype = inputs[0].name, FLOATS[inputs[0].type]
         # A free side is a name or None, and exporters also write 0 or -1.
         shape = [side if isinstance(side, int) and side > 0 else None for side in inputs[0].shape]
@@ -51,16 +51,13 @@ class OnnxFunction:
         self.channels = shape[3] if self.channels_last else shape[1]
         self.sides = tuple(shape[1:3] if self.channels_last else shape[2:])
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Returns what the network says of images ``(batch, channel, height, width)``, in its own range."""
+    def __call__(self, images: NDArray[np.float32]) -> Any:
+        """Returns the output for images ``(batch, channel, height, width)``; of several outputs all, by their names."""
         inputs = torch.from_numpy(images)
         if self.channels_last:
             inputs = inputs.movedim(1, 3)
-        return in_batches(self._run, inputs.to(self.dtype), self.rows).numpy()
-
-    def _run(self, inputs: Tensor) -> Tensor:
-        (answer,) = self.session.run(None, {self.name: inputs.contiguous().numpy()})
-        return torch.from_numpy(answer)
+        found = self.session.run(None, {self.name: inputs.to(self.dtype).contiguous().numpy()})
+        return found[0] if len(found) == 1 else dict(zip(self.outputs, found, strict=True))
 
 
 def _session(path: Path) -> Any:

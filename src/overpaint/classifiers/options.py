@@ -26,7 +26,7 @@ MEANINGLESS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "checkpoint": (
         "by its name a checkpoint of this project, which says it itself; other sources are torchvision:NAME, "
         "package.module:factory, and .pt, .pt2 and .onnx files",
-        ("weights", "class_names", "image_size", "channels", "mean", "std", "output"),
+        ("weights", "class_names", "image_size", "channels", "mean", "std", "output", "output_name", "allow_random"),
     ),
     "torchvision": ("a network of torchvision, which takes three", ("channels",)),
     "factory": ("", ()),
@@ -55,7 +55,13 @@ class ClassifierOptions:
         mean: The mean of each channel in ``[0, 1]``; torchvision's by default. Elsewhere images are not normalised
             unless this and ``std`` are given, and a middle grey stands where an image is masked.
         std: The standard deviation of each channel.
-        output: What it answers with; ``auto`` finds out.
+        output: What it answers with: logits of a softmax, probabilities that sum to 1, or ``sigmoid``: a logit or
+            probability of each class on its own (multi-label). ``auto`` finds out, see `output_kind`.
+        output_name: The name or number of the scores where it returns several outputs; by default they are found by
+            their shape and type.
+        threshold: A class is kept while its score is above this; by default 0.5 of a multi-label classifier, and of
+            others while its score is the highest.
+        allow_random: Whether it may give other outputs when an image is shown again, or beside others.
     """
 
     source: str
@@ -66,11 +72,14 @@ class ClassifierOptions:
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     output: OutputOption = "auto"
+    output_name: str | int | None = None
+    threshold: float | None = None
+    allow_random: bool = False
 
     def __post_init__(self) -> None:
         why, meaningless = MEANINGLESS[kind_of(self.source)]
         for name in meaningless:
-            if getattr(self, name) not in (None, "auto"):
+            if getattr(self, name) not in (None, "auto", False):
                 raise OverpaintError(
                     f"classifier.{name}={getattr(self, name)} has no meaning for classifier={self.source}, {why}"
                 )

@@ -1,5 +1,6 @@
-"""Checks of a classifier's input and output, and its output as probabilities or logits."""
+"""Checks of a classifier's input and output, and its output as scores or logits."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -7,21 +8,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.decision import Decision
+from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.resize import resize
 from overpaint.core.types import Images, Scores
 
-Output = Literal["logits", "probabilities"]
-"""What a network or function answers with."""
+Output = Literal["logits", "probabilities", "sigmoid", "multilabel_probabilities"]
+"""The kind of a classifier's output: logits of a softmax; probabilities that sum to 1; logits of a sigmoid for each
+class; probabilities of each class on its own."""
 
-OutputOption = Literal["auto", "logits", "probabilities"]
-"""What a user may say of that; ``auto`` finds out with `output_kind`."""
+OutputOption = Literal["auto", "logits", "probabilities", "sigmoid"]
+"""The kind as a user says it; ``auto`` finds it with `output_kind`."""
+
+MULTI_LABEL = ("sigmoid", "multilabel_probabilities")
+"""The kinds in which each class is a question of its own."""
 
 TOLERANCE = 1e-3
-"""How far a row of probabilities may be from a sum of 1: half precision leaves some 5e-4."""
+"""How far a row of float32 probabilities may be from a sum of 1; in other precisions some units in the last place."""
 
 SMALLEST = 1e-12
 """Probabilities below this are taken as this where their logarithm is needed."""
+
+
+def decision_of(output: Output, threshold: float | None) -> Decision:
+    """Returns the rule by which scores of a kind become an answer; 0.5 where each class is a question of its own."""
+    multi_label = output in MULTI_LABEL
+    return Decision(multi_label, 0.5 if multi_label and threshold is None else threshold)
 
 
 def resize_to_input(images: Images, channels: int, input_size: Sequence[int]) -> Float[Tensor, "batch channel *size"]:
@@ -35,46 +47,74 @@ def resize_to_input(images: Images, channels: int, input_size: Sequence[int]) ->
     return resize(images, input_size)
 
 
-def validate_output(answer: object, images: int, classes: int) -> Scores:
-    """Returns a classifier's answer if it has one number for each image and class.
+def as_scores(answer: Float[Tensor, "batch column"], output: Output) -> Scores:
+    """Turns a classifier's output into scores in ``[0, 1]``.
 
-    Raises:
-        OverpaintError: If it is no tensor of that shape.
-    """
-    if not isinstance(answer, Tensor):
-        raise OverpaintError(f"the classifier answered with a {type(answer).__name__}; one array of scores is needed")
-    if tuple(answer.shape) != (images, classes):
-        raise OverpaintError(f"the classifier answered with shape {tuple(answer.shape)} instead of {(images, classes)}")
-    return answer
-
-
-def as_scores(answer: Scores, output: Output) -> Scores:
-    """Turns a classifier's answer into probabilities.
+    Args:
+        answer: A column for each class; or a single one, that of the second of two classes: a logit ``z`` gives the
+            scores ``[1 - p, p]`` with ``p = sigmoid(z)``, a probability is ``p``.
+        output: Its kind.
 
     Raises:
         OverpaintError: If a number is not finite, or the rows are said to be probabilities and are not.
     """
-    answer = answer.float()
-    scores = answer.softmax(1) if output == "logits" else answer
-    if not bool(scores.isfinite().all()):
+    tolerance = sum_tolerance(answer.dtype)
+    answer = _two_columns(answer.float(), output)
+    if not bool(answer.isfinite().all()):
         raise OverpaintError("the classifier gave a score that is not a finite number")
-    if output == "probabilities" and not are_probabilities(scores):
-        row = scores[(scores.sum(1) - 1).abs().argmax()]
+    if output == "logits":
+        return answer.softmax(1)
+    if output == "sigmoid":
+        return answer.sigmoid()
+    if output == "multilabel_probabilities":
+        if not in_unit_range(answer):
+            raise OverpaintError(
+                f"the classifier's scores are no probabilities: they reach from {float(answer.min()):.4g} to "
+                f"{float(answer.max()):.4g}; classifier.output=logits or sigmoid takes them as logits"
+            )
+        return answer
+    if not are_probabilities(answer, tolerance):
+        row = answer[(answer.sum(1) - 1).abs().argmax()]
         raise OverpaintError(
             f"the classifier's scores are no probabilities: a row has the sum {float(row.sum()):.4g} and the smallest "
-            f"score {float(scores.min()):.4g}; classifier.output=logits takes them as logits"
+            f"score {float(answer.min()):.4g}; classifier.output=logits takes them as logits, and sigmoid as those of "
+            "classes that do not exclude each other"
         )
-    return scores
+    return answer
 
 
-def as_logits(answer: Scores, output: Output) -> Scores:
-    """Turns a classifier's answer into logits: for probabilities, their logarithm."""
-    return answer if output == "logits" else answer.clamp(min=SMALLEST).log()
+def as_logits(answer: Float[Tensor, "batch column"], output: Output) -> Scores:
+    """Turns a classifier's output into logits, differentiable: ``log p`` of probabilities that sum to 1.
+
+    Where each class has a probability of its own it is ``log(p / (1 - p))``.
+    """
+    if output in ("logits", "sigmoid"):
+        return _two_columns(answer, output)
+    if output == "multilabel_probabilities":
+        return answer.logit(1e-7)
+    return _two_columns(answer, output).clamp(min=SMALLEST).log()
 
 
-def are_probabilities(answer: Scores) -> bool:
-    """Returns whether no number is negative and each row's sum is 1, but for `TOLERANCE`."""
-    return bool((answer >= 0).all()) and bool(((answer.sum(1) - 1).abs() <= TOLERANCE).all())
+def _two_columns(answer: Float[Tensor, "batch column"], output: Output) -> Scores:
+    """Returns two columns of a single one: ``[0, z]`` of logits, ``[1 - p, p]`` of probabilities."""
+    if answer.shape[1] > 1:
+        return answer
+    return torch.cat([torch.zeros_like(answer) if output in ("logits", "sigmoid") else 1 - answer, answer], dim=1)
+
+
+def sum_tolerance(dtype: torch.dtype) -> float:
+    """Returns how far a row of probabilities may be from a sum of 1 in a precision."""
+    return max(TOLERANCE, 8 * torch.finfo(dtype).eps) if dtype.is_floating_point else TOLERANCE
+
+
+def in_unit_range(answer: Scores) -> bool:
+    """Returns whether every number lies in ``[0, 1]``."""
+    return bool(((answer >= 0) & (answer <= 1)).all())
+
+
+def are_probabilities(answer: Scores, tolerance: float = TOLERANCE) -> bool:
+    """Returns whether no number is negative and each row's sum is 1, but for a tolerance."""
+    return bool((answer >= 0).all()) and bool(((answer.sum(1) - 1).abs() <= tolerance).all())
 
 
 def probe_images(channels: int, input_size: Sequence[int]) -> Images:
@@ -85,27 +125,57 @@ def probe_images(channels: int, input_size: Sequence[int]) -> Images:
 
 
 def output_kind(
-    given: OutputOption, ask: Callable[[Images], Scores], channels: int, input_size: Sequence[int]
+    given: OutputOption | Output,
+    ask: Callable[[Images], Float[Tensor, "batch column"]],
+    channels: int,
+    input_size: Sequence[int],
 ) -> Output:
-    """Finds out what a classifier answers with, or checks what is said of it.
+    """Finds the kind of a classifier's output, or checks the kind that is given; a warning says what was assumed.
 
     Args:
-        given: ``logits`` is believed, ``probabilities`` is checked, ``auto`` is decided by the classifier's answers
-            to `probe_images`: probabilities if all of them are, logits otherwise.
-        ask: Returns the classifier's own answer to images in ``[0, 1]``.
+        given: ``logits`` is believed, ``probabilities`` is checked. ``sigmoid`` takes numbers in ``[0, 1]`` as
+            probabilities of each class on its own, others as their logits. ``auto`` is decided by the outputs for
+            `probe_images`: probabilities if all rows are; of each class on its own if all numbers lie in ``[0, 1]``;
+            else logits of a softmax. Logits of a multi-label network can't be told from those.
+        ask: Returns the classifier's own output for images in ``[0, 1]``.
         channels: The channels of its images.
         input_size: Their size along each spatial dimension.
 
     Raises:
-        OverpaintError: If an answer has the wrong shape, is not finite, or is said to be probabilities and is not.
+        OverpaintError: If a number is not finite, or is said to be a probability and is none.
     """
-    if given == "logits":
+    if given in ("logits", "multilabel_probabilities"):
         return given
     with torch.inference_mode():
-        answer = ask(probe_images(channels, input_size)).float()
-    kind: Output = "probabilities" if given == "probabilities" or are_probabilities(answer) else "logits"
+        answer = ask(probe_images(channels, input_size))
+    kind = _kind(given, answer)
     as_scores(answer, kind)
     return kind
+
+
+def _kind(given: OutputOption | Output, answer: Float[Tensor, "batch column"]) -> Output:
+    numbers, unit = answer.float(), in_unit_range(answer)
+    if given == "probabilities":
+        return "probabilities"
+    if answer.shape[1] == 1:
+        return "probabilities" if unit else "logits"
+    if given == "sigmoid":
+        if unit:
+            _assumed("its outputs lie in [0, 1] and are taken as each class's own probability, not as logits")
+        return "multilabel_probabilities" if unit else "sigmoid"
+    if are_probabilities(numbers, sum_tolerance(answer.dtype)):
+        return "probabilities"
+    if unit:
+        _assumed(
+            "its outputs lie in [0, 1] and do not sum to 1, so it is taken as multi-label: each class has a "
+            "probability of its own (classifier.output=logits takes them as logits of a softmax)"
+        )
+        return "multilabel_probabilities"
+    return "logits"
+
+
+def _assumed(what: str) -> None:
+    warnings.warn(f"classifier: {what}", OverpaintWarning, stacklevel=2)
 
 
 def in_batches(ask: Callable[[Tensor], Tensor], images: Images, rows: int | None) -> Tensor:

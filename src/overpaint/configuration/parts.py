@@ -25,6 +25,7 @@ from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import UsesDiscriminator
 from overpaint.pipeline.runner import Runner
+from overpaint.saliency.requirements import usable_methods
 
 OnBatch = Callable[[int, int], None]
 OnStep = Callable[[int, int, float], None]
@@ -90,13 +91,13 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
     probes = {name: instantiate(section, f"probes.{name}") for name, section in settings["probes"].items()}
     if probes and gan is None:
         raise OverpaintError(f"probes={list(probes)} ask about variants, but generator=null makes none")
+    methods = {
+        name: make_method(name, section, settings, classifier, gan) for name, section in settings["saliency"].items()
+    }
     engine = settings["engine"] | {"classifier": classifier, "on_batch": listeners.on_batch}
     runner = Runner(
         classifier=classifier,
-        methods={
-            name: make_method(name, section, settings, classifier, gan)
-            for name, section in settings["saliency"].items()
-        },
+        methods=usable_methods(methods, classifier),
         engine=Engine(**checked_arguments(Engine, engine, "engine")),
         region_rule=rule,
         inpainter=None if gan is None else _inpainter(settings, gan, rule, listeners),

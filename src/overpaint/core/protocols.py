@@ -5,14 +5,18 @@ Ranges and polarity are those of `overpaint.core.types`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from overpaint.core.decision import Decision
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, LatentDistribution, Latents, Regions, Scores, TargetSets
+
+Requirement = Literal["scores", "gradients", "relus", "layers"]
+"""What a method needs of a classifier: its scores alone; gradients; gradients that ReLUs pass; layers of a network."""
 
 
 @runtime_checkable
@@ -40,6 +44,11 @@ class Classifier(Protocol):
         ...
 
     @property
+    def decision(self) -> Decision:
+        """The rule by which scores become an answer."""
+        ...
+
+    @property
     def network(self) -> nn.Module | None:
         """The network behind ``logits``, for methods that need its layers; None for a black box."""
         ...
@@ -49,7 +58,7 @@ class Classifier(Protocol):
         ...
 
     def logits(self, images: Images) -> Scores:
-        """Returns class scores before the softmax, differentiable with respect to the images."""
+        """Returns class scores before the softmax or sigmoid, differentiable with respect to the images."""
         ...
 
 
@@ -70,6 +79,11 @@ class SaliencyMethod(ABC):
     """
 
     is_control: ClassVar[bool] = False
+
+    @property
+    def requires(self) -> Requirement:
+        """What of the classifier it needs."""
+        return "scores"
 
     @property
     def is_stochastic(self) -> bool:

@@ -58,7 +58,7 @@ class Variants:
         latents: The latents they were painted from.
         confidences: The classifier's score for the explained class.
         predictions: The class with the highest score.
-        accepted: True where the prediction is the explained class.
+        accepted: True where the classifier keeps the explained class, see `Decision.keeps`.
         duplicate: True where a variant nearly equals an earlier one inside the region; it is counted nowhere.
         contextual_losses: How well the painted image continues into its surroundings; smaller is better.
         realism: The discriminator's score (a logit) of the variant; larger is more real.

@@ -3,7 +3,7 @@
 Ranges and polarity, everywhere outside a network:
 
 - images are float in ``[0, 1]``;
-- scores are class probabilities in ``[0, 1]``, each row sums to 1;
+- scores are class probabilities in ``[0, 1]``; each row sums to 1, except of multi-label classifiers;
 - saliency maps are signed and raw, larger means more important;
 - a region is True where the image is salient and will be repainted;
 - ``*space`` is any number of spatial dimensions: ``height width`` for an image, ``length`` for a series.

@@ -78,7 +78,7 @@ class Inpainter:
             return self.searched(classifier, images, targets, regions)
 
         def loss(logits: Scores, targets: Targets) -> Float[Tensor, " row"]:
-            return -guidance * logits.log_softmax(1).gather(1, targets[:, None])[:, 0]
+            return -guidance * classifier.decision.log_scores(logits, targets)
 
         return self.searched(classifier, images, targets, regions, loss)
 
@@ -196,8 +196,7 @@ class Inpainter:
         variants = blend_into(images, resized(found.images, tuple(images.shape[2:])), regions, self.blend)
         scores = torch.stack([classifier.scores(one_image) for one_image in variants])
         confidences = scores.gather(2, targets[:, None, None].expand(-1, scores.shape[1], 1))[..., 0]
-        predictions = scores.argmax(2)
-        accepted = predictions == targets[:, None]
+        accepted = classifier.decision.keeps(scores, targets[:, None].expand(scores.shape[:2]))
         distances = distances_inside(variants, regions)
         duplicate = torch.stack([mark_duplicates(d, self.duplicate_tolerance) for d in distances])
         counted = accepted & ~duplicate
@@ -208,7 +207,7 @@ class Inpainter:
             images=variants,
             latents=found.latents,
             confidences=confidences,
-            predictions=predictions,
+            predictions=scores.argmax(2),
             accepted=accepted,
             duplicate=duplicate,
             contextual_losses=found.contextual_losses,

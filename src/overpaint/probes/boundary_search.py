@@ -16,7 +16,7 @@ from overpaint.core.results import ProbeResult, Variants
 from overpaint.core.types import Images, ImageSets, PerVariant, Scores, Targets
 from overpaint.inpainting.variant_sets import rows_of
 from overpaint.probes.base import Probe, ProbeInputs
-from overpaint.probes.descent import LatentSets, bisect, descend_pixels, distances_between, margins
+from overpaint.probes.descent import LatentSets, bisect, descend_pixels, distances_between
 from overpaint.probes.flip_taxonomy import KINDS, FlippedVariants, FlipTaxonomy
 
 SHOWN = 3
@@ -28,9 +28,9 @@ class BoundarySearch(Probe):
     """Asks how near to the accepted variants others lie that the classifier takes for another class, and what they are.
 
     With gradients the latents are searched again from the same starts, with ``weight · margin`` as a further loss, see
-    `margins`. A black box is asked about the variants there are. Then, from each accepted variant to the flipped one
-    with the nearest latent, the way is halved down to the decision boundary; the flipped side of it is the accepted
-    variant's *boundary point* (the black-box search of Zhao, Dua & Singh, 2018, widens a radius instead). With
+    `Decision.margins`. A black box is asked about the variants there are. Then, from each accepted variant to the
+    flipped one with the nearest latent, the way is halved down to the decision boundary; the flipped side of it is the
+    accepted variant's *boundary point* (the black-box search of Zhao, Dua & Singh, 2018, widens a radius instead). With
     gradients each accepted variant is also changed pixel by pixel inside the region, by projected gradient descent
     (PGD) on the same margin: what an attack that knows no generator finds.
 
@@ -109,9 +109,10 @@ class BoundarySearch(Probe):
 
     def _probed(self, inputs: ProbeInputs, wanted: int | None, white: bool) -> list[ProbeResult]:
         asked = (inputs.classifier, inputs.images, inputs.targets, inputs.regions)
+        decision = inputs.classifier.decision
 
         def loss(logits: Scores, targets: Targets) -> Float[Tensor, " row"]:
-            return self.weight * margins(logits, targets, wanted, self.margin)
+            return self.weight * decision.margins(logits, targets, wanted, self.margin)
 
         def flips(latents: LatentSets) -> Bool[Tensor, "batch variant"]:
             return _flipped(inputs.inpainter.repainted(*asked, latents), inputs.targets, wanted)
@@ -133,7 +134,7 @@ class BoundarySearch(Probe):
         for images, target, region in zip(inputs.variants.images, inputs.targets, inputs.regions, strict=True):
 
             def loss(logits: Scores, target: Tensor = target) -> Float[Tensor, " row"]:
-                return margins(logits, target.expand(len(logits)), wanted, self.margin)
+                return inputs.classifier.decision.margins(logits, target.expand(len(logits)), wanted, self.margin)
 
             own = (inputs.classifier, images, region, loss, self.pgd_steps, self.pgd_step)
             attacked.append(descend_pixels(*own))
@@ -182,9 +183,10 @@ class BoundarySearch(Probe):
     def _judged_pixels(
         self, own: ProbeInputs, pixels: ImageSets, wanted: int | None
     ) -> tuple[Int[Tensor, " variant"], Bool[Tensor, " variant"], PerVariant]:
-        answers = own.classifier.scores(pixels[0]).argmax(1)
-        reached = answers != own.targets if wanted is None else answers == wanted
-        return answers, reached, own.inpainter.realism(pixels)
+        scores = own.classifier.scores(pixels[0])
+        kept = own.classifier.decision.keeps(scores, int(own.targets[0]))
+        reached = ~kept if wanted is None else scores.argmax(1) == wanted
+        return scores.argmax(1), reached, own.inpainter.realism(pixels)
 
 
 def _flipped(variants: Variants, targets: Targets, wanted: int | None) -> Bool[Tensor, "batch variant"]:

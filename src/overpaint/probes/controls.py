@@ -124,7 +124,8 @@ def _of_fills(inputs: ProbeInputs, row: int, fills: Images) -> tuple[float, floa
     own, target = slice(row, row + 1), int(inputs.targets[row])
     filled = blend_into(inputs.images[own], fills[None], inputs.regions[own], inputs.inpainter.blend)[0]
     scores = inputs.classifier.scores(filled)
-    return float((scores.argmax(1) == target).float().mean()), float(scores[:, target].mean()), filled
+    kept = inputs.classifier.decision.keeps(scores, target).float()
+    return float(kept.mean()), float(scores[:, target].mean()), filled
 
 
 def decisive(numbers: Mapping[str, float]) -> float:

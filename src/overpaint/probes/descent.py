@@ -1,6 +1,5 @@
 """Searches the nearest point at which a classifier changes its prediction, along latents and along pixels."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -8,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.core.protocols import Classifier
-from overpaint.core.types import Images, Scores, Targets
+from overpaint.core.types import Images, Scores
 
 PIXEL_BATCH_SIZE = 32
 """Rows of a pass with gradients by the pixels."""
@@ -77,19 +76,3 @@ def descend_pixels(
 def distances_between(ones: Images, others: Images, region: Bool[Tensor, "*space"]) -> Float[Tensor, " row"]:
     """Returns the root-mean-square difference over the region's pixels and channels, row by row; NaN without any."""
     return (ones - others)[:, :, region].flatten(1).square().mean(1).sqrt()
-
-
-def margins(logits: Scores, targets: Targets, wanted: int | None, kappa: float) -> Float[Tensor, " row"]:
-    """Returns how far each row is from another answer: ``max(0, f_c - max_{j≠c} f_j + κ)`` (Carlini & Wagner, 2017).
-
-    Args:
-        logits: ``f``.
-        targets: ``c``.
-        wanted: The other class ``t``; then it is ``max(0, max_{j≠t} f_j - f_t + κ)``. None: any.
-        kappa: ``κ``, by how much the other class is to win.
-    """
-    pivots = targets if wanted is None else torch.full_like(targets, wanted)
-    own = logits.gather(1, pivots[:, None])[:, 0]
-    rival = logits.scatter(1, pivots[:, None], -math.inf).amax(1)
-    ahead = own - rival if wanted is None else rival - own
-    return (ahead + kappa).clamp(min=0)

@@ -37,7 +37,7 @@ def other_images(
     classifier: Classifier,
     rng: torch.Generator,
 ) -> Float[Tensor, "chosen channel *space"]:
-    """Draws images that differ from ``image`` and that the classifier does not call ``target``, without repetition.
+    """Draws images that differ from ``image`` and in which the classifier does not find ``target``, without repetition.
 
     Args:
         others: The images among which it draws, 0 to 255.
@@ -50,7 +50,8 @@ def other_images(
     chosen = image.new_zeros(0, *image.shape)
     for indices in torch.randperm(len(others), generator=rng).split(count):
         candidates = others[indices].to(image.device).float() / 255
-        wanted = (candidates != image).flatten(1).any(1) & (classifier.scores(candidates).argmax(1) != target)
+        kept = classifier.decision.keeps(classifier.scores(candidates), target)
+        wanted = (candidates != image).flatten(1).any(1) & ~kept
         chosen = torch.cat([chosen, candidates[wanted]])[:count]
         if len(chosen) == count:
             break

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from overpaint.core.decision import Decision
 from overpaint.core.errors import OverpaintError
 from overpaint.core.results import ProbeResult
 from overpaint.probes.base import Probe, ProbeInputs
@@ -52,22 +53,24 @@ class Oracle(Probe):
         for row, target in enumerate(inputs.targets.tolist()):
             of_image = inputs.oracle.scores(inputs.images[row : row + 1])[0]
             scores = inputs.oracle.scores(inputs.variants.images[row])  # one image's variants a pass
-            found.append(_judged(inputs, row, target, of_image, scores))
+            found.append(_compared(inputs, inputs.oracle.decision, row, target, of_image, scores))
         return found
 
 
-def _judged(inputs: ProbeInputs, row: int, target: int, of_image: Tensor, scores: Tensor) -> ProbeResult:
+def _compared(
+    inputs: ProbeInputs, decision: Decision, row: int, target: int, of_image: Tensor, scores: Tensor
+) -> ProbeResult:
     variants, answers = inputs.variants, scores.argmax(1)
     counted = ~variants.duplicate[row] & inputs.regions[row].any()
     accepted, flipped = variants.accepted[row] & counted, ~variants.accepted[row] & counted
-    kept = answers == target
+    kept = decision.keeps(scores, target)
     numbers = {
         "oracle_acceptance_rate": _share(kept, counted),
         "oracle_agrees_on_accepted": _share(kept, accepted),
         "oracle_agrees_on_flipped": _share(answers == variants.predictions[row], flipped),
         "oracle_keeps_class_on_flipped": _share(kept, flipped),
         "oracle_confidence": float(of_image[target]),
-        "oracle_agrees_on_image": float(of_image.argmax() == target),
+        "oracle_agrees_on_image": float(decision.keeps(of_image, target)),
     }
     return ProbeResult(numbers, {"confidences": scores[:, target], "predictions": answers})
 

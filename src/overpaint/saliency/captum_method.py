@@ -18,7 +18,7 @@ from overpaint.attribution.batches import rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import network_of, preserve_state
 from overpaint.core.errors import OverpaintError
-from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
 from overpaint.core.types import Images, TargetSets
@@ -81,6 +81,11 @@ class CaptumMethod(SaliencyMethod):
         for name, parameter in usable.items():
             if parameter.default is parameter.empty and name not in self.arguments:
                 raise OverpaintError(f"captum's {self.attribution} needs arguments.{name}")
+
+    @property
+    def requires(self) -> Requirement:
+        """Gradients, unless captum's class perturbs the input."""
+        return "scores" if issubclass(self._kind(), PerturbationAttribution) else "gradients"
 
     @property
     def is_stochastic(self) -> bool:

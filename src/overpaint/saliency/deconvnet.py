@@ -34,6 +34,8 @@ class Deconvnet(SaliencyMethod):
         OverpaintError: At the call, if the network has no ReLU or no gradients, or under inference mode.
     """
 
+    requires = "relus"
+
     sign: Sign = "absolute"
     batch_size: int = 8
 

@@ -31,6 +31,8 @@ class GradCam(SaliencyMethod):
         OverpaintError: At the call, if the classifier has no gradients or no such layer, or under inference mode.
     """
 
+    requires = "layers"
+
     layer: str = "auto"
     sign: Sign = "positive"
     batch_size: int = 8

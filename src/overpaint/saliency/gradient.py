@@ -28,6 +28,8 @@ class Gradient(SaliencyMethod):
         OverpaintError: At the call, if the classifier has no gradients, or under inference mode.
     """
 
+    requires = "gradients"
+
     sign: Sign = "absolute"
     batch_size: int = 8
 

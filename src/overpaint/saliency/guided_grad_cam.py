@@ -28,6 +28,8 @@ class GuidedGradCam(SaliencyMethod):
         OverpaintError: At the call, if the network has no ReLU, no gradients or no such layer, or under inference mode.
     """
 
+    requires = "layers"
+
     layer: str = "auto"
     sign: Sign = "absolute"
     batch_size: int = 8

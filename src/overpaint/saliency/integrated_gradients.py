@@ -41,6 +41,8 @@ class IntegratedGradients(SaliencyMethod):
             inference mode.
     """
 
+    requires = "gradients"
+
     steps: int = 50
     baseline: Baseline = "mean"
     sign: Sign = "signed"

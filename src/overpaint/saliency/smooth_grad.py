@@ -39,6 +39,8 @@ class SmoothGrad(SaliencyMethod):
             inference mode.
     """
 
+    requires = "gradients"
+
     samples: int = 50
     noise: float = 0.15
     sign: Sign = "absolute"
