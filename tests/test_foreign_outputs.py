@@ -117,14 +117,15 @@ def test_multi_label(images: Tensor) -> None:
 
 
 def test_probabilities_of_their_own_are_recognised_and_said(images: Tensor) -> None:
-    for output in ("auto", "sigmoid"):
+    for output in ("auto", "probabilities"):
         with pytest.warns(OverpaintWarning, match=r"its outputs lie in \[0, 1\]"):
             classifier = _wrap(Answering(torch.sigmoid), output=output)
         torch.testing.assert_close(classifier.scores(images), _logits(images).sigmoid())
         torch.testing.assert_close(classifier.logits(images), _logits(images), atol=1e-4, rtol=1e-4)
         assert classifier.decision.multi_label
-    with pytest.raises(OverpaintError, match="are no probabilities: a row has the sum"):
-        _wrap(Answering(torch.sigmoid), output="probabilities")
+    with pytest.warns(OverpaintWarning, match=r"classifier\.output=sigmoid takes them as logits; if they are probab"):
+        classifier = _wrap(Answering(torch.sigmoid), output="sigmoid")
+    torch.testing.assert_close(classifier.scores(images), _logits(images).sigmoid().sigmoid())
 
 
 @pytest.mark.parametrize("form", [lambda z: z[:, 0], lambda z: z[:, :1]], ids=["(n,)", "(n, 1)"])

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from overpaint.classifiers.archives import Archive, load_exported, load_torchscript
 from overpaint.classifiers.blackbox import GREY, CallableClassifier, ScoreFunction, normalised
 from overpaint.classifiers.class_names import name_classes, read_class_names
+from overpaint.classifiers.hubs import open_hugging_face, open_timm
 from overpaint.classifiers.named import imported_network, torchvision_network
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.classifiers.onnx import OnnxFunction
-from overpaint.classifiers.options import ClassifierOptions, kind_of
+from overpaint.classifiers.options import HUBS, ClassifierOptions, kind_of
 from overpaint.classifiers.output import probe_images
 from overpaint.classifiers.quantised import is_quantised
 from overpaint.classifiers.trial import Trial, Tried, try_classifier
@@ -35,12 +36,15 @@ def open_classifier(options: ClassifierOptions) -> Classifier:
             it, or does not answer an image with a score for each class.
     """
     kind, path = kind_of(options.source), Path(options.source)
-    if kind not in ("torchvision", "factory") and not path.is_file():
+    if kind not in (*HUBS, "factory") and not path.is_file():
         raise OverpaintError(f"there is no file classifier={path}")
     if kind == "checkpoint":
         return load_classifier(path)
     if kind == "torchvision":
         return _open_torchvision(options)
+    if kind in ("timm", "hf"):
+        hub = open_timm(options) if kind == "timm" else open_hugging_face(options)
+        return _frozen(wrap_network(hub.network, hub.options, hub.channels, names=hub.names))
     if kind == "torchscript":
         return _frozen(wrap_network(load_torchscript(path), options))
     if kind == "exported":
@@ -55,7 +59,8 @@ def open_classifier(options: ClassifierOptions) -> Classifier:
 def _open_torchvision(options: ClassifierOptions) -> Classifier:
     """Opens a network of torchvision; what is not given is that of its default weights."""
     name = options.source.partition(":")[2]
-    network = torchvision_network(name, options.weights).to(memory_format=torch.channels_last)
+    side = None if options.image_size is None else max(as_size(options.image_size, 2, "classifier.image_size"))
+    network = torchvision_network(name, options.weights, side).to(memory_format=torch.channels_last)
     weights = torchvision.models.get_model_weights(name).DEFAULT
     transform = weights.transforms()
     if options.image_size is None:

@@ -20,13 +20,14 @@ AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Parts of GoogLeNet and Inception that serve their training alone."""
 
 
-def torchvision_network(name: str, weights: str | None) -> nn.Module:
+def torchvision_network(name: str, weights: str | None, image_size: int | None = None) -> nn.Module:
     """Makes a classification network of torchvision with its weights.
 
     Args:
         name: Its name there, such as ``resnet50``.
         weights: A state-dict file, from which the number of classes is derived; or ``DEFAULT`` for torchvision's best
             weights, from its cache or downloaded.
+        image_size: The side of its images, for networks that are made for one size; None: torchvision's own.
 
     Raises:
         OverpaintError: If there is no such network, or its weights can't be loaded.
@@ -50,8 +51,8 @@ def torchvision_network(name: str, weights: str | None) -> nn.Module:
         return ready.eval().requires_grad_(False)
     tensors = read_state_dict(Path(weights), "classifier")
     with torch.device("meta"):  # shapes alone, without memory
-        classes = count_classes(build_classifier_network(name, 3, 2), tensors)
-    network: Any = build_classifier_network(name, 3, classes)
+        classes = count_classes(build_classifier_network(name, 3, 2, image_size), tensors)
+    network: Any = build_classifier_network(name, 3, classes, image_size)
     if name in ("googlenet", "inception_v3"):
         tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(AUXILIARY)}
         # Their ImageNet weights come from TensorFlow and take another range, to which these networks can turn.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from overpaint.core.errors import OverpaintError
 
 FLOATS = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
-COLOURS = (1, 3)
+COLOURS = (1, 3, 4)
 """Channels by which an axis is known to be that of the channels."""
 
 

@@ -10,7 +10,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory, module_file
 from overpaint.core.resize import as_size
 
-Kind = Literal["checkpoint", "torchvision", "factory", "torchscript", "exported", "onnx"]
+Kind = Literal["checkpoint", "torchvision", "timm", "hf", "factory", "torchscript", "exported", "onnx"]
 
 SUFFIXES: dict[str, Kind] = {
     ".onnx": "onnx",
@@ -22,13 +22,18 @@ SUFFIXES: dict[str, Kind] = {
 }
 """The kind of a file by its ending; any other ending is a checkpoint of this project."""
 
+HUBS: tuple[Kind, ...] = ("torchvision", "timm", "hf")
+"""Sources that are named ``HUB:NAME``."""
+
 MEANINGLESS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "checkpoint": (
         "by its name a checkpoint of this project, which says it itself; other sources are torchvision:NAME, "
-        "package.module:factory, and .pt, .pt2 and .onnx files",
+        "timm:NAME, hf:NAME, package.module:factory, and .pt, .pt2 and .onnx files",
         ("weights", "class_names", "image_size", "channels", "mean", "std", "output", "output_name", "allow_random"),
     ),
     "torchvision": ("a network of torchvision, which takes three", ("channels",)),
+    "timm": ("", ()),
+    "hf": ("a model of Hugging Face, which holds its weights", ("weights",)),
     "factory": ("", ()),
     "torchscript": ("a TorchScript file, which holds its weights", ("weights",)),
     "exported": ("an exported program, which holds its weights", ("weights",)),
@@ -42,7 +47,8 @@ class ClassifierOptions:
     """What a user says of a classifier; None is for what the source itself says.
 
     Attributes:
-        source: A checkpoint of this project, ``torchvision:NAME``, ``package.module:factory``, or a TorchScript
+        source: A checkpoint of this project, ``torchvision:NAME``, ``timm:NAME_OR_FOLDER``, ``hf:NAME_OR_FOLDER``,
+            ``package.module:factory``, or a TorchScript
             (``.pt``, ``.pth``, ``.ts``, ``.torchscript``), torch.export (``.pt2``) or ONNX (``.onnx``) file. A factory,
             a TorchScript file and an exported program may run any code.
         weights: For ``torchvision:`` and factories: a state-dict file; ``DEFAULT`` takes torchvision's own weights.
@@ -93,8 +99,9 @@ class ClassifierOptions:
 
 def kind_of(source: str) -> Kind:
     """Returns which kind of classifier a user's word names."""
-    if source.startswith("torchvision:"):
-        return "torchvision"
+    for hub in HUBS:
+        if source.startswith(f"{hub}:"):
+            return hub
     if is_factory(source):
         return "factory"
     return SUFFIXES.get(Path(source).suffix.lower(), "checkpoint")
@@ -113,5 +120,7 @@ def content_of(options: ClassifierOptions) -> Iterator[bytes]:
         source = Path(options.source)
         beside = [p for p in sorted(source.parent.iterdir()) if p.name.startswith(source.name) and p != source]
         yield from (path.read_bytes() for path in beside if path.is_file())
+    if kind_of(options.source) in ("timm", "hf") and (folder := Path(options.source.partition(":")[2])).is_dir():
+        yield from (path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file())
     if kind_of(options.source) == "factory" and (file := module_file(options.source)) is not None:
         yield file.read_bytes()

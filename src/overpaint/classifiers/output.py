@@ -133,10 +133,10 @@ def output_kind(
     """Finds the kind of a classifier's output, or checks the kind that is given; a warning says what was assumed.
 
     Args:
-        given: ``logits`` is believed, ``probabilities`` is checked. ``sigmoid`` takes numbers in ``[0, 1]`` as
-            probabilities of each class on its own, others as their logits. ``auto`` is decided by the outputs for
-            `probe_images`: probabilities if all rows are; of each class on its own if all numbers lie in ``[0, 1]``;
-            else logits of a softmax. Logits of a multi-label network can't be told from those.
+        given: ``logits`` are those of a softmax, ``sigmoid`` those of each class on its own; both are believed.
+            ``probabilities`` is checked: where all lie in ``[0, 1]`` and do not sum to 1, each class has its own.
+            ``auto`` is decided by the outputs for `probe_images`: probabilities of either kind, else logits of a
+            softmax. Logits of a multi-label network can't be told from those.
         ask: Returns the classifier's own output for images in ``[0, 1]``.
         channels: The channels of its images.
         input_size: Their size along each spatial dimension.
@@ -155,14 +155,15 @@ def output_kind(
 
 def _kind(given: OutputOption | Output, answer: Float[Tensor, "batch column"]) -> Output:
     numbers, unit = answer.float(), in_unit_range(answer)
-    if given == "probabilities":
-        return "probabilities"
-    if answer.shape[1] == 1:
-        return "probabilities" if unit else "logits"
     if given == "sigmoid":
         if unit:
-            _assumed("its outputs lie in [0, 1] and are taken as each class's own probability, not as logits")
-        return "multilabel_probabilities" if unit else "sigmoid"
+            _assumed(
+                "its outputs lie in [0, 1], and classifier.output=sigmoid takes them as logits; if they are "
+                "probabilities already, say classifier.output=probabilities"
+            )
+        return "logits" if answer.shape[1] == 1 else "sigmoid"
+    if answer.shape[1] == 1:
+        return "probabilities" if unit or given == "probabilities" else "logits"
     if are_probabilities(numbers, sum_tolerance(answer.dtype)):
         return "probabilities"
     if unit:
@@ -171,7 +172,7 @@ def _kind(given: OutputOption | Output, answer: Float[Tensor, "batch column"]) -
             "probability of its own (classifier.output=logits takes them as logits of a softmax)"
         )
         return "multilabel_probabilities"
-    return "logits"
+    return "probabilities" if given == "probabilities" else "logits"
 
 
 def _assumed(what: str) -> None:

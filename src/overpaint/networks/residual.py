@@ -1,5 +1,7 @@
 """Classifier networks: a small residual network, or any architecture of torchvision by its name."""
 
+from typing import Any
+
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
@@ -72,7 +74,18 @@ class RepeatGrey(nn.Module):
         return logits
 
 
-def build_classifier_network(architecture: str, channels: int, num_classes: int) -> nn.Module:
+def size_option(architecture: str, image_size: int | None) -> dict[str, Any]:
+    """Returns the argument by which torchvision makes an architecture for a size of image; none where it has none."""
+    if image_size is None:
+        return {}
+    if architecture.startswith("vit_"):
+        return {"image_size": image_size}
+    return {"input_size": (image_size, image_size)} if architecture.startswith("maxvit") else {}
+
+
+def build_classifier_network(
+    architecture: str, channels: int, num_classes: int, image_size: int | None = None
+) -> nn.Module:
     """Makes an untrained classifier network.
 
     Args:
@@ -80,9 +93,11 @@ def build_classifier_network(architecture: str, channels: int, num_classes: int)
             classification model such as ``resnet18``.
         channels: 1 or 3.
         num_classes: Number of classes.
+        image_size: The side of the images, for architectures that are made for one size, as vision transformers are;
+            None: torchvision's own. Others take any size.
 
     Raises:
-        OverpaintError: If there is no such architecture.
+        OverpaintError: If there is no such architecture, or it can't be made for that size.
     """
     if architecture == "residual":
         return ResidualNetwork(channels, num_classes)
@@ -93,6 +108,16 @@ def build_classifier_network(architecture: str, channels: int, num_classes: int)
             f"it has {', '.join(known[:3])} ... {', '.join(known[-2:])} ({len(known)} in all)"
         )
     # GoogLeNet and Inception return auxiliary outputs beside the logits unless they are switched off.
-    options = {"aux_logits": False, "init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
-    network: nn.Module = torchvision.models.get_model(architecture, weights=None, num_classes=num_classes, **options)
+    options: dict[str, Any] = (
+        {"aux_logits": False, "init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
+    )
+    options |= size_option(architecture, image_size)
+    try:
+        network: nn.Module = torchvision.models.get_model(
+            architecture, weights=None, num_classes=num_classes, **options
+        )
+    except (ValueError, RuntimeError, AssertionError) as error:  # a side that its patches do not divide
+        raise OverpaintError(
+            f"torchvision's {architecture} can't be made for image_size={image_size}: {error}"
+        ) from error
     return RepeatGrey(network) if channels == 1 else network
