@@ -16,8 +16,7 @@ from torch import nn
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.resize import as_size, format_size
-from overpaint.networks.checkpoint import load_tensors
-from overpaint.networks.weights import count_classes, read_state_dict
+from overpaint.networks.weights import count_classes, read_weights
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,15 @@ def open_timm(options: ClassifierOptions) -> HubNetwork:
     if options.image_size is not None and _fixed_size(timm, name, folder):
         told["img_size"] = tuple(as_size(options.image_size, 2, "classifier.image_size"))
     own_file = None if folder or options.weights == "DEFAULT" else str(options.weights)
-    tensors = None if own_file is None else read_state_dict(Path(own_file), "classifier")
+    file = None if own_file is None else read_weights(Path(own_file), "classifier.weights")
     word = f"local-dir:{name}" if folder else name
     with _loading(options.source):
-        if tensors is not None:
-            told["num_classes"] = count_classes(timm.create_model(word, **told, num_classes=2), tensors)
+        if file is not None:
+            probe = timm.create_model(word, **told, num_classes=2)
+            told["num_classes"] = count_classes(probe, file.matched(probe.state_dict()))
         network: Any = timm.create_model(word, pretrained=own_file is None, **told)
-    if tensors is not None:
-        load_tensors(network, tensors, Path(str(own_file)))
+    if file is not None:
+        file.load(network)
     data, about = hub.resolve_model_data_config(network), network.pretrained_cfg
     channels, *size = data["input_size"]
     tested = (about.get("test_input_size") or (channels, *size))[1:]

@@ -1,7 +1,7 @@
 """Networks by their name: torchvision's, and what any importable factory makes."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,8 @@ from torch import nn
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import current_folder, import_attribute
-from overpaint.networks.checkpoint import load_tensors
 from overpaint.networks.residual import build_classifier_network
-from overpaint.networks.weights import count_classes, read_state_dict
-
-AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-"""Parts of GoogLeNet and Inception that serve their training alone."""
+from overpaint.networks.weights import WeightsFile, count_classes, read_weights
 
 
 def torchvision_network(name: str, weights: str | None, image_size: int | None = None) -> nn.Module:
@@ -49,15 +45,15 @@ def torchvision_network(name: str, weights: str | None, image_size: int | None =
                 "elsewhere and set classifier.weights to the file"
             ) from error
         return ready.eval().requires_grad_(False)
-    tensors = read_state_dict(Path(weights), "classifier")
+    file = read_weights(Path(weights), "classifier.weights")
     with torch.device("meta"):  # shapes alone, without memory
-        classes = count_classes(build_classifier_network(name, 3, 2, image_size), tensors)
+        probe = build_classifier_network(name, 3, 2, image_size)
+        classes = count_classes(probe, file.matched(probe.state_dict()))
     network: Any = build_classifier_network(name, 3, classes, image_size)
     if name in ("googlenet", "inception_v3"):
-        tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(AUXILIARY)}
         # Their ImageNet weights come from TensorFlow and take another range, to which these networks can turn.
         network.transform_input = classes == len(default.meta["categories"])
-    load_tensors(network, tensors, Path(weights))
+    file.load(network)
     trained: nn.Module = network
     return trained
 
@@ -65,8 +61,9 @@ def torchvision_network(name: str, weights: str | None, image_size: int | None =
 def imported_network(source: str, weights: str | None, classes: int | None) -> nn.Module | Callable[..., Any]:
     """Calls the factory that ``package.module:factory`` names; the current folder can be imported from.
 
-    The factory is called with ``num_classes`` if it takes that and the number is known, from the state dict (for which
-    it is called once more) or the class names; otherwise without arguments.
+    The factory is called with the hyperparameters that Lightning saved in the weights file, those that it takes; and
+    with ``num_classes`` if it takes that and the number is known, from the state dict (for which it is called once
+    more) or the class names.
 
     Args:
         source: The module and the factory: a function or class.
@@ -81,11 +78,8 @@ def imported_network(source: str, weights: str | None, classes: int | None) -> n
     """
     factory = import_attribute(source, "classifier")
     with current_folder():  # it may import more when it is called
-        tensors = None if weights is None else read_state_dict(Path(weights), "classifier")
-        takes_classes = callable(factory) and "num_classes" in inspect.signature(factory).parameters
-        if takes_classes and tensors is not None:
-            classes = count_classes(_called(source, factory, 2), tensors)
-        made = _called(source, factory, classes if takes_classes else None)
+        file = None if weights is None else read_weights(Path(weights), "classifier.weights")
+        made = _called(source, factory, _arguments(source, factory, file, classes))
     if not isinstance(made, nn.Module):
         if weights is not None:
             raise OverpaintError(
@@ -93,16 +87,31 @@ def imported_network(source: str, weights: str | None, classes: int | None) -> n
             )
         function: Callable[..., Any] = made
         return function
-    if weights is not None and tensors is not None:
-        load_tensors(made, tensors, Path(weights))
+    if file is not None:
+        file.load(made)
     return made.eval().requires_grad_(False)
 
 
-def _called(source: str, factory: Any, classes: int | None) -> Any:
+def _arguments(source: str, factory: Any, file: WeightsFile | None, classes: int | None) -> dict[str, Any]:
+    """Returns the arguments of a factory: those that Lightning saved, and the number of classes."""
+    if not callable(factory):
+        return {}
+    takes = inspect.signature(factory).parameters
+    saved = {} if file is None else {name: value for name, value in file.hyperparameters.items() if name in takes}
+    if "num_classes" not in takes or "num_classes" in saved:
+        return saved
+    if file is not None:
+        probe = _called(source, factory, saved | {"num_classes": 2})
+        if isinstance(probe, nn.Module):
+            classes = count_classes(probe, file.matched(probe.state_dict()))
+    return saved if classes is None else saved | {"num_classes": classes}
+
+
+def _called(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
     try:
-        made = factory() if classes is None else factory(num_classes=classes)
+        made = factory(**arguments)
     except Exception as error:  # someone else's code
-        how = "" if classes is None else f"num_classes={classes}"
+        how = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise OverpaintError(f"classifier={source} failed when called with ({how}): {error!r}") from error
     if not callable(made):
         raise OverpaintError(

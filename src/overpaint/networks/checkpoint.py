@@ -1,8 +1,6 @@
 """Reads checkpoints of training: tensors and plain values alone, so that loading a file runs no code of its own."""
 
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.encoder import Encoder
 from overpaint.networks.gan import Gan
+from overpaint.networks.safe_loading import read_plain
 
 FORMAT_KEY = "overpaint"
 """The entry of a checkpoint that says what it holds: ``{"kind": ..., "settings": {...}}``.
@@ -49,33 +48,6 @@ def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, to
     if not isinstance(settings, dict) or not isinstance(tensors, dict):
         raise _incomplete(path, kind, "it has no settings or no state_dict")
     return settings, tensors
-
-
-def read_plain(path: Path, advice: str) -> Any:
-    """Reads what ``torch.save`` wrote, if that is tensors and plain values.
-
-    Args:
-        path: The file.
-        advice: The end of the error's sentence: what to do instead.
-
-    Raises:
-        OverpaintError: If the file can't be read, or holds more than that.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols that torch.save does not write
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's reader lets nearly any kind of error through from a damaged file
-        raise OverpaintError(
-            f"{path} can't be loaded: it is damaged or no checkpoint, or it holds more than tensors and plain values"
-            f"{_foreign_name(error)}, which is refused since it could run code; {advice}"
-        ) from error
-
-
-def _foreign_name(error: Exception) -> str:
-    """Returns, in brackets, the name of what weights-only loading refused, where torch says it."""
-    said = re.search(r"GLOBAL ([\w.]+)", str(error))
-    return f" ({said[1]})" if said else ""
 
 
 def _incomplete(path: Path, kind: str, why: str) -> OverpaintError:
@@ -127,7 +99,7 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor], path: 
         if name in tensors and tensors[name].shape != own[name].shape
     ]
     faults = {"are missing": missing, "belong to no layer": extra, "have another shape": differing}
-    said = [f"{len(names)} tensors {fault} ({_few(names)})" for fault, names in faults.items() if names]
+    said = [f"{len(names)} tensors {fault} ({few(names)})" for fault, names in faults.items() if names]
     if said:
         raise OverpaintError(f"the tensors of {path} are not those of the network: {'; '.join(said)}")
     own.update(tensors)  # it carries the layers' versions, which a file without them would lack
@@ -135,7 +107,8 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor], path: 
     network.eval().requires_grad_(False)
 
 
-def _few(names: list[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """Returns the first few of many names."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 

@@ -10,9 +10,9 @@ from torch import nn
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import current_folder, import_attribute, is_factory, module_file
 from overpaint.core.types import LatentDistribution
-from overpaint.networks.checkpoint import load_generator, load_tensors
+from overpaint.networks.checkpoint import load_generator
 from overpaint.networks.gan import Gan, Range, as_generator
-from overpaint.networks.weights import read_state_dict
+from overpaint.networks.weights import read_weights
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,14 @@ def open_generator(options: GeneratorOptions) -> Gan:
     assert options.latent_dim is not None
     discriminator = None
     if options.discriminator is not None:
-        discriminator = _made(options.discriminator, options.discriminator_weights, "generator.discriminator")
+        discriminator = _made(
+            options.discriminator,
+            options.discriminator_weights,
+            "generator.discriminator",
+            "generator.discriminator_weights",
+        )
     return as_generator(
-        _made(options.source, options.weights, "generator"),
+        _made(options.source, options.weights, "generator", "generator.weights"),
         options.latent_dim,
         options.range,
         options.latent_distribution,
@@ -76,7 +81,7 @@ def open_generator(options: GeneratorOptions) -> Gan:
     )
 
 
-def _made(source: str, weights: str | None, key: str) -> nn.Module:
+def _made(source: str, weights: str | None, key: str, weights_key: str) -> nn.Module:
     """Calls a factory and loads its network's weights."""
     factory = import_attribute(source, key)
     with current_folder():
@@ -87,7 +92,7 @@ def _made(source: str, weights: str | None, key: str) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise OverpaintError(f"{key}={source} returned a {type(network).__name__}; it must return a network of torch")
     if weights is not None:
-        load_tensors(network, read_state_dict(Path(weights), key), Path(weights))
+        read_weights(Path(weights), weights_key).load(network)
     return network.eval().requires_grad_(False)
 
 
