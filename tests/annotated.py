@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from overpaint.core.choices import ResizeMode
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
-from overpaint.data.reading import Box, ResizeMode, Size
+from overpaint.data.reading import Box, Size
 
 TURNED = {
     3: Image.Transpose.ROTATE_180,

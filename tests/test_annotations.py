@@ -12,12 +12,13 @@ from annotated import FORMATS, NAMES, coco, read, write, write_image
 from PIL import Image
 from torch import Tensor
 
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import GroundTruthObjects
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
 from overpaint.data.folder import FolderData, read_files
-from overpaint.data.reading import Box, ResizeMode, Size, find_images, read_image
+from overpaint.data.reading import Box, Size, find_images, read_image
 
 
 @pytest.mark.parametrize("size", [(24, 24), (24, 48)])

@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.names import row_folder
 from overpaint.data import reading
 from overpaint.data.folder import FolderData, read_files
-from overpaint.data.reading import Box, ResizeMode, Size, read_image, resize_box
+from overpaint.data.reading import Box, Size, read_image, resize_box
 from overpaint.data.split import UNLABELLED, ImageSplit
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)

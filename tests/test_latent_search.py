@@ -8,12 +8,13 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor, nn
 
+from overpaint.core.choices import LatentDistribution
 from overpaint.core.errors import OverpaintError
 from overpaint.core.rng import image_rng
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.objective import Objective
 from overpaint.inpainting.search_recipes import RECIPES
-from overpaint.networks.dcgan import Discriminator, Generator, LatentDistribution
+from overpaint.networks.dcgan import Discriminator, Generator
 
 SIDE, LATENTS = 5, 4
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from overpaint.core.errors import OverpaintError
-from overpaint.core.resize import as_size, format_size, plain_size, resize
+from overpaint.core.resize import resize
+from overpaint.core.sizes import as_size, format_size, plain_size
 
 
 def _literal(series: list[float], length: int) -> list[float]:

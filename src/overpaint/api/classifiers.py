@@ -10,10 +10,10 @@ from torch import nn
 
 from overpaint.classifiers.loading import open_classifier, wrap_function, wrap_network
 from overpaint.classifiers.options import ClassifierOptions
-from overpaint.classifiers.output import OutputOption
+from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
-from overpaint.core.resize import as_size
+from overpaint.core.sizes import as_size
 
 
 @runtime_checkable

@@ -15,11 +15,11 @@ from overpaint.api.images import GivenImages, Pictures, as_images
 from overpaint.classifiers.targets import choose_targets
 from overpaint.configuration.named import named_parts
 from overpaint.configuration.parts import check_channels, check_oracle, with_discriminator
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.types import Images, TargetSets
-from overpaint.data.reading import ResizeMode
 from overpaint.inpainting.blending import Blend
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch

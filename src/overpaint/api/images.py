@@ -13,10 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from overpaint.core.checks import check_images
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
-from overpaint.core.resize import format_size
+from overpaint.core.sizes import format_size
 from overpaint.core.types import Images
-from overpaint.data.reading import ResizeMode, convert_picture, read_image, upright_size
+from overpaint.data.reading import convert_picture, read_image, upright_size
 
 Picture = Tensor | NDArray[Any] | Image.Image | str | Path
 """One image, or, where it is a tensor or an array, a batch of them."""

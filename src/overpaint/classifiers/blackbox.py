@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overpaint.classifiers.answers import AnswerForm
-from overpaint.classifiers.output import Output, OutputOption, as_scores, decision_of, output_kind, resize_to_input
+from overpaint.classifiers.output import Output, as_scores, decision_of, output_kind, resize_to_input
+from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
-from overpaint.core.resize import as_size
+from overpaint.core.sizes import as_size
 from overpaint.core.types import Images, Scores
 
 ScoreFunction = Callable[[NDArray[np.float32]], Any]

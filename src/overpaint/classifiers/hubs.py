@@ -15,7 +15,7 @@ from torch import nn
 
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.core.errors import OverpaintError, OverpaintWarning
-from overpaint.core.resize import as_size, format_size
+from overpaint.core.sizes import as_size, format_size
 from overpaint.networks.weights import count_classes, read_weights
 
 

@@ -25,7 +25,7 @@ from overpaint.classifiers.trial import Trial, Tried, try_classifier
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode, floats_like
 from overpaint.core.protocols import Classifier
-from overpaint.core.resize import as_size, format_size
+from overpaint.core.sizes import as_size, format_size
 
 
 def open_classifier(options: ClassifierOptions) -> Classifier:

@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from overpaint.classifiers.answers import AnswerForm
 from overpaint.classifiers.output import (
     Output,
-    OutputOption,
     as_logits,
     as_scores,
     decision_of,
     output_kind,
     resize_to_input,
 )
+from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import floats_like
-from overpaint.core.resize import as_size
+from overpaint.core.sizes import as_size
 from overpaint.core.types import Images, Scores
 from overpaint.networks.checkpoint import checked_settings, load_part, read_checkpoint
 from overpaint.networks.residual import build_classifier_network

@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from overpaint.classifiers.output import OutputOption
+from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory, module_file
-from overpaint.core.resize import as_size
+from overpaint.core.sizes import as_size
 
 Kind = Literal["checkpoint", "torchvision", "timm", "hf", "factory", "torchscript", "exported", "onnx"]
 

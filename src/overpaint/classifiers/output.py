@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from overpaint.core.choices import OutputOption
 from overpaint.core.decision import Decision
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.resize import resize
@@ -16,9 +17,6 @@ from overpaint.core.types import Images, Scores
 Output = Literal["logits", "probabilities", "sigmoid", "multilabel_probabilities"]
 """The kind of a classifier's output: logits of a softmax; probabilities that sum to 1; logits of a sigmoid for each
 class; probabilities of each class on its own."""
-
-OutputOption = Literal["auto", "logits", "probabilities", "sigmoid"]
-"""The kind as a user says it; ``auto`` finds it with `output_kind`."""
 
 MULTI_LABEL = ("sigmoid", "multilabel_probabilities")
 """The kinds in which each class is a question of its own."""

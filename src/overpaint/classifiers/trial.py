@@ -11,7 +11,7 @@ from torch import Tensor
 from overpaint.classifiers.answers import AnswerForm, as_matrix, as_numbers, find_output, picked
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.core.errors import OverpaintError, OverpaintWarning
-from overpaint.core.resize import format_size
+from overpaint.core.sizes import format_size
 
 FIXED_ROWS = (*range(2, 17), 32, 64)
 """Sizes of a batch that are tried for classifiers that take neither one image nor any number."""

@@ -20,6 +20,7 @@ from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.configuration.fingerprints import artifact_keys, image_keys
 from overpaint.configuration.parts import Listeners, check_checkpoints, classifier_options, make_runner
 from overpaint.configuration.settings import Settings, load_settings, save_settings
+from overpaint.core.choices import ResizeMode
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types, instantiate
@@ -27,7 +28,7 @@ from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
 from overpaint.data.folder import read_files
 from overpaint.data.module import ImageData, PredictDataModule
-from overpaint.data.reading import ResizeMode, as_image_size
+from overpaint.data.reading import as_image_size
 from overpaint.data.split import ImageSplit, Skipped
 from overpaint.pipeline.cache import Cache, Wanted
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter

@@ -13,7 +13,7 @@ from overpaint.cli.trainer import trainer_options
 from overpaint.configuration.settings import Settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types, instantiate
-from overpaint.core.resize import as_size, plain_size
+from overpaint.core.sizes import as_size, plain_size
 from overpaint.data.module import ImageData
 from overpaint.data.split import UNLABELLED, channel_statistics
 

@@ -13,7 +13,7 @@ from overpaint.classifiers.options import content_of
 from overpaint.configuration.parts import baseline_file, classifier_options, generator_options
 from overpaint.configuration.settings import Settings
 from overpaint.metrics.base import MapMetric, MethodMetric, SaliencyMetric
-from overpaint.networks.opening import content_of_generator
+from overpaint.networks.options import content_of_generator
 from overpaint.perturbation.method import UsesDiscriminator
 from overpaint.pipeline.artifacts import BASE, PICTURES, VARIANTS, map_artifact, metric_artifact, probe_artifact
 from overpaint.pipeline.runner import Runner

@@ -13,14 +13,15 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier, SaliencyMethod
-from overpaint.core.resize import format_size
+from overpaint.core.sizes import format_size
 from overpaint.data.folder import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.networks.gan import Gan
-from overpaint.networks.opening import GeneratorOptions, open_generator
+from overpaint.networks.opening import open_generator
+from overpaint.networks.options import GeneratorOptions
 from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import UsesDiscriminator

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from overpaint.core.choices import LatentDistribution
 from overpaint.core.decision import Decision
 from overpaint.core.results import SaliencyMaps
-from overpaint.core.types import Images, LatentDistribution, Latents, Regions, Scores, TargetSets
+from overpaint.core.types import Images, Latents, Regions, Scores, TargetSets
 
 Requirement = Literal["scores", "gradients", "relus", "layers"]
 """What a method needs of a classifier: its scores alone; gradients; gradients that ReLUs pass; layers of a network."""

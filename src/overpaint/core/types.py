@@ -10,7 +10,7 @@ Ranges and polarity, everywhere outside a network:
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -26,8 +26,6 @@ Latents = Float[Tensor, "batch latent"]
 
 ImageSets = Float[Tensor, "batch variant channel *space"]  # several images for each image of a batch: its variants
 PerVariant = Float[Tensor, "batch variant"]
-
-LatentDistribution = Literal["normal", "uniform"]
 
 
 class Batch(NamedTuple):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import torch
 from rich.progress import track
 
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.data.module import ImageData
-from overpaint.data.reading import SUFFIXES, ResizeMode, Size, find_images, read_images
+from overpaint.data.reading import SUFFIXES, Size, find_images, read_images
 from overpaint.data.split import UNLABELLED, ImageSplit, Skipped, UnreadSplit
 
 SPLITS = ("train", "val", "test")

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,16 +11,14 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
-from overpaint.core.resize import as_size
+from overpaint.core.choices import ResizeMode
+from overpaint.core.sizes import as_size
 from overpaint.data.split import Skipped
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 
 Size = tuple[int, int]
 """Height and width in pixels."""
-
-ResizeMode = Literal["crop", "stretch"]
-"""What of a picture of another aspect ratio is resized: its middle, or all of it, stretched."""
 
 Box = tuple[float, float, float, float]
 """The edges of a box: left, top, right, bottom. Pixel ``i`` of a row reaches from ``i`` to ``i + 1``."""

@@ -16,9 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from overpaint.core.choices import LatentDistribution
 from overpaint.core.errors import OverpaintError
-from overpaint.core.resize import as_size, plain_size
-from overpaint.core.types import Images, LatentDistribution, Latents
+from overpaint.core.sizes import as_size, plain_size
+from overpaint.core.types import Images, Latents
 from overpaint.networks.gan import sample_latents
 
 Normalisation = Literal["none", "batch", "spectral"]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from overpaint.core.resize import as_size, plain_size
+from overpaint.core.sizes import as_size, plain_size
 from overpaint.core.types import Images, Latents, Regions
 from overpaint.networks.dcgan import start_and_doublings
 

@@ -8,12 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from overpaint.core.choices import LatentDistribution, Range
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Discriminator, Encoder, Generator
-from overpaint.core.types import Images, LatentDistribution, Latents
-
-Range = Literal["tanh", "unit"]
-"""The range of a network's images: ``tanh``: ``[-1, 1]``; ``unit``: ``[0, 1]``."""
+from overpaint.core.types import Images, Latents
 
 SLACK = 1e-3
 """By which a painted value may lie outside of the range."""

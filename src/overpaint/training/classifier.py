@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from overpaint.classifiers.network import classifier_from_settings
 from overpaint.core.errors import OverpaintError
-from overpaint.core.resize import as_size, format_size, plain_size
+from overpaint.core.sizes import as_size, format_size, plain_size
 from overpaint.core.types import Batch, Images
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.training.optimisers import make_optimizer, make_scheduler

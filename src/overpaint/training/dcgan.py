@@ -12,7 +12,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.errors import OverpaintError
-from overpaint.core.resize import as_size, resize
+from overpaint.core.resize import resize
+from overpaint.core.sizes import as_size
 from overpaint.core.types import Batch, Images, Latents
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal

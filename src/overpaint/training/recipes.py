@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from overpaint.core.types import LatentDistribution
+from overpaint.core.choices import LatentDistribution
 from overpaint.networks.dcgan import Normalisation, start_and_doublings
 from overpaint.training.gan_losses import (
     Logits,

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
-from overpaint.data.reading import Box, ResizeMode, Size, resize_box, upright_size
+from overpaint.data.reading import Box, Size, resize_box, upright_size
 
 OVERHANG = 1.0
 """Pixels by which a box may reach beyond the border: annotators round, and some formats count from 1."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import GroundTruthObjects
 from overpaint.data.annotations.classes import ClassFinder, Unknown
@@ -15,7 +16,7 @@ from overpaint.data.annotations.pictures import read_pictures
 from overpaint.data.annotations.table import read_table
 from overpaint.data.annotations.voc import read_voc
 from overpaint.data.annotations.yolo import NAME_FILES, read_yolo
-from overpaint.data.reading import SUFFIXES, Box, ResizeMode, Size, find_files
+from overpaint.data.reading import SUFFIXES, Box, Size, find_files
 
 FORMATS = "a .json file of COCO, a .csv file, or a folder of .xml (Pascal VOC), .txt (YOLO) or mask pictures"
 

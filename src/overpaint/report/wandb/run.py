@@ -12,16 +12,15 @@ import wandb
 from rich.console import Console
 from torchmetrics import MeanMetric
 
+from overpaint.core.choices import WandbMode
 from overpaint.pipeline.writer import ExplainedBatch
-
-Mode = Literal["offline", "online", "none"]
 
 CONNECT_SECONDS = 20.0
 """How long an online run may take to connect before it is kept offline."""
 
 
 def start_run(
-    mode: Mode, folder: Path, project: str, job_type: str, settings: Mapping[str, Any], console: Console
+    mode: WandbMode, folder: Path, project: str, job_type: str, settings: Mapping[str, Any], console: Console
 ) -> Any | None:
     """Starts a W&B run.
 

@@ -1,0 +1,18 @@
+"""Choices that settings offer and the code knows."""
+
+from typing import Literal
+
+LatentDistribution = Literal["normal", "uniform"]
+"""The distribution of a generator's latents: N(0, 1), or U(-1, 1)."""
+
+Range = Literal["tanh", "unit"]
+"""The range of a generator's images: ``[-1, 1]``, or ``[0, 1]``."""
+
+OutputOption = Literal["auto", "logits", "probabilities", "sigmoid"]
+"""The kind of a classifier's output as a user says it; ``auto`` finds it."""
+
+ResizeMode = Literal["crop", "stretch"]
+"""What of a picture of another aspect ratio is resized: its middle, or all of it, stretched."""
+
+WandbMode = Literal["offline", "online", "none"]
+"""Where a W&B run goes: to disk, to the server, nowhere."""
