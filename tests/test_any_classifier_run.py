@@ -18,7 +18,7 @@ from overpaint.classifiers.options import ClassifierOptions
 from overpaint.cli.explain import explain
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_arrays
-from overpaint.data.folder import read_files
+from overpaint.data.pattern import read_files
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 QUICK = [

@@ -26,6 +26,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.core.instantiate import checked_types
 from overpaint.data.module import ImageData
+from overpaint.data.split import skipped_note
 from overpaint.report.csv_logger import CsvLogger
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
 from overpaint.report.sample_grid import SAMPLES, SampleGrid
@@ -49,7 +50,7 @@ def train(configs: Path, overrides: Sequence[str]) -> None:
     for model in models:  # a wrong setting must show before anything of an earlier run is replaced
         model_trainer_options(model, settings)
         make_module(model, settings, data)
-    run = _begin(settings, data, models) if FIRST_PROCESS else None
+    run, said = _begin(settings, data, models) if FIRST_PROCESS else None, len(data.notes)
     wandb = WandbLogger(experiment=run) if run is not None else None
     try:
         for model in models:
@@ -59,6 +60,8 @@ def train(configs: Path, overrides: Sequence[str]) -> None:
             run.finish()
     if FIRST_PROCESS:  # again: the test split has been read since
         write_skipped(Path(settings["output"]) / "skipped.csv", data.skipped)
+        for note in data.notes[said:]:
+            console.print(note, markup=False)
     _report(Path(settings["output"]))
 
 
@@ -94,7 +97,9 @@ def _begin(settings: Settings, data: ImageData, models: Sequence[str]) -> Any | 
     save_settings(settings, output / "config.yaml")
     write_skipped(output / "skipped.csv", data.skipped)
     if data.skipped:
-        console.print(f"{len(data.skipped)} files could not be read and were left out; {output}/skipped.csv lists them")
+        console.print(f"{skipped_note(data.skipped)}; {output}/skipped.csv lists them", markup=False)
+    for note in data.notes:
+        console.print(note, markup=False)
     if not settings["resume"]:
         outdated = ["metrics.csv", *(f"last-{model}.ckpt" for model in models)]
         for file in [*outdated, *([INTERPOLATION, NEIGHBOURS] if "dcgan" in models else [])]:

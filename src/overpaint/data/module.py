@@ -35,7 +35,7 @@ class ImageData(L.LightningDataModule, ABC):
 
     Args:
         image_size: Height and width of the images in pixels, or the side of square ones.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB), or how many bands the images have.
         batch_size: Images in a batch.
         seed: Seed of splits, order and whatever else is random.
 
@@ -43,6 +43,7 @@ class ImageData(L.LightningDataModule, ABC):
         input_size: Height and width of the images.
         class_names: The name of each class, once a split is open.
         skipped: Files that could not be read, of the splits that were.
+        notes: What a user should know of the images that were read, each in one sentence.
 
     Raises:
         OverpaintError: If the images can't be of that size or those channels.
@@ -50,12 +51,13 @@ class ImageData(L.LightningDataModule, ABC):
 
     def __init__(self, image_size: int | Sequence[int], channels: int, batch_size: int, seed: int) -> None:
         super().__init__()
-        if channels not in (1, 3):
-            raise OverpaintError(f"data.channels={channels} must be 1 (grey) or 3 (RGB)")
+        if channels < 1:
+            raise OverpaintError(f"data.channels={channels} must be 1 (grey), 3 (RGB), or the images' number of bands")
         self.input_size = as_image_size(image_size, "data.image_size")
         self.channels, self.batch_size, self.seed = channels, batch_size, seed
         self.class_names: list[str] = []
         self.skipped: list[Skipped] = []
+        self.notes: list[str] = []
         self._splits: dict[str, ImageSplit] = {}
         self.allow_zero_length_dataloader_with_multiple_devices = True
 
