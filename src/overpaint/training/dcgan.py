@@ -1,5 +1,6 @@
 """Trains a DCGAN on the target domain."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -11,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.resize import as_size, resize
 from overpaint.core.types import Batch, Images, Latents
 from overpaint.networks.checkpoint import FORMAT_KEY
@@ -20,7 +21,7 @@ from overpaint.networks.encoder import Encoder
 from overpaint.training.ema import ExponentialMovingAverage
 from overpaint.training.encoder_loss import ENCODER_OPTIMIZER, encoder_loss
 from overpaint.training.gan_losses import gradient_penalties
-from overpaint.training.generation_metrics import generation_metrics
+from overpaint.training.generation_metrics import generation_metrics, unmeasured
 from overpaint.training.optimisers import make_optimizer
 from overpaint.training.recipes import RECIPES
 
@@ -40,7 +41,7 @@ class DCGANModule(L.LightningModule):
         recipe: ``stable`` or ``radford``.
         image_size: Height and width of the images, or the side of a square: 32, 64, 128, 224, [96, 160], see
             `start_and_doublings`.
-        channels: 1 or 3.
+        channels: Of the images: 1, 3, or how many bands they have.
         latent_dim: Length of a latent.
         base_channels: Channels of the generator's last and the discriminator's first hidden layer.
         generator_optimizer: Replaces settings of the recipe's, see `GanRecipe.optimizer`.
@@ -73,10 +74,10 @@ class DCGANModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["evaluator"], logger=False)
-        if min(latent_dim, base_channels) < 1 or channels not in (1, 3) or not 0 <= ema_decay < 1:
+        if min(latent_dim, base_channels, channels) < 1 or not 0 <= ema_decay < 1:
             raise OverpaintError(
-                f"model.dcgan: latent_dim={latent_dim} and base_channels={base_channels} must be positive, "
-                f"channels={channels} 1 or 3, ema_decay={ema_decay} in [0, 1)"
+                f"model.dcgan: latent_dim={latent_dim}, base_channels={base_channels} and channels={channels} must be "
+                f"positive, ema_decay={ema_decay} in [0, 1)"
             )
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
@@ -100,6 +101,7 @@ class DCGANModule(L.LightningModule):
         self.rng = self._encoder_rng = torch.Generator()
         self._evaluator = [evaluator] if evaluator else []  # in a list, so that it is no part of this module's state
         self._real: list[Images] = []
+        self._has_warned = False
         self._step = 0  # of the whole run; the buffer keeps it in checkpoints, and asking that would wait for a GPU
         self._totals: dict[str, tuple[Tensor, int]] = {}
 
@@ -222,10 +224,20 @@ class DCGANModule(L.LightningModule):
         gathered = self.all_gather(torch.cat(self._real))
         assert isinstance(gathered, Tensor)
         real, self._real = gathered.reshape(-1, *gathered.shape[-3:])[:EVALUATED_SAMPLES], []
+        self._say_what_is_missing(len(real))
         for evaluator in self._evaluator:
             evaluator.to(self.device)
             metrics = generation_metrics(real, self.sample(EVALUATED_SAMPLES, stream=1), evaluator)
             self.log_dict({f"samples/{name}": value for name, value in metrics.items()}, sync_dist=True)
+
+    def _say_what_is_missing(self, count: int) -> None:
+        """Warns once of the measures that so few real images do not have."""
+        missing = unmeasured(count) if self._evaluator and self.global_rank == 0 else []
+        if missing and not self._has_warned:
+            self._has_warned = True
+            named = ", ".join(f"samples/{name}" for name in missing)
+            text = f"{named} are left out: they take more real images than the {count} of the validation split"
+            warnings.warn(text, OverpaintWarning, stacklevel=2)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         """Returns an optimiser and a schedule for each network: generator, discriminator, encoder if there is one."""
