@@ -127,8 +127,9 @@ class Explainer:
         Raises:
             OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
         """
-        dimensions = len(self.classifier.input_size) if isinstance(self.classifier, Classifier) else 2
-        given = as_images(images, dimensions, resize_mode, PictureOptions.of(range, max_megapixels, ""))
+        known = self.classifier if isinstance(self.classifier, Classifier) else None
+        dimensions, own_channels = (2, None) if known is None else (len(known.input_size), known.channels)
+        given = as_images(images, dimensions, resize_mode, PictureOptions.of(range, max_megapixels, ""), own_channels)
         size, channels = _common_size(given, self.classifier), max(given.channels)
         classifier = _sized(self.classifier, size, channels)
         with ExitStack() as stack:

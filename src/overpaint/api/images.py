@@ -51,7 +51,11 @@ class GivenImages:
 
 
 def as_images(
-    images: Pictures, dimensions: int = 2, resize_mode: ResizeMode = "crop", options: PictureOptions = DEFAULT
+    images: Pictures,
+    dimensions: int = 2,
+    resize_mode: ResizeMode = "crop",
+    options: PictureOptions = DEFAULT,
+    channels: int | None = None,
 ) -> GivenImages:
     """Takes images of any of the kinds.
 
@@ -62,6 +66,7 @@ def as_images(
         resize_mode: What of a picture or file of another aspect ratio is shown to the classifier: ``crop`` its middle,
             ``stretch`` all of it. Tensors and arrays keep their size.
         options: Which values of pictures and files are black and white.
+        channels: How many the classifier takes, where it says so: it decides which axis of an array has them.
 
     Raises:
         OverpaintError: If one of them is none of these, can't be read, or does not lie in ``[0, 1]``.
@@ -69,26 +74,28 @@ def as_images(
     given = list(images) if isinstance(images, list | tuple) else [images]
     if not given:
         raise OverpaintError("images is an empty list; there is nothing to explain")
-    parts = [_taken(each, dimensions, resize_mode, options, len(given) > 1) for each in given]
+    parts = [_taken(each, dimensions, resize_mode, options, channels, len(given) > 1) for each in given]
     sizes = [size for part in parts for size in part.sizes]
-    channels = [count for part in parts for count in part.channels]
+    counts = [count for part in parts for count in part.channels]
 
     def load(size: tuple[int, ...], count: int) -> Images:
         return torch.cat([part.load(size, count) for part in parts])
 
     fixed = [size for part in parts for size in part.fixed]
-    return GivenImages(sizes, channels, _unique([name for part in parts for name in part.names]), fixed, load)
+    return GivenImages(sizes, counts, _unique([name for part in parts for name in part.names]), fixed, load)
 
 
-def _taken(image: Any, dimensions: int, resize_mode: ResizeMode, options: PictureOptions, listed: bool) -> GivenImages:
+def _taken(
+    image: Any, dimensions: int, resize_mode: ResizeMode, options: PictureOptions, channels: int | None, listed: bool
+) -> GivenImages:
     if isinstance(image, str | Path):
-        return _of_file(Path(image).expanduser(), resize_mode, options)
+        return _of_file(Path(image).expanduser(), resize_mode, options, channels or 3)
     if isinstance(image, Image.Image):
         return _of_picture(image, resize_mode, options)
     if isinstance(image, np.ndarray):
         image = torch.from_numpy(np.ascontiguousarray(image))
     if isinstance(image, Tensor):
-        return _of_tensor(image, dimensions, listed)
+        return _of_tensor(image, dimensions, channels, listed)
     raise OverpaintError(
         f"images holds a {type(image).__name__}; it takes tensors, arrays, PIL images, paths, and lists of these"
     )
@@ -107,9 +114,9 @@ def _of_picture(image: Image.Image, resize_mode: ResizeMode, options: PictureOpt
     return GivenImages([(image.height, image.width)], [channels], ["image"], [], load)
 
 
-def _of_file(path: Path, resize_mode: ResizeMode, options: PictureOptions) -> GivenImages:
+def _of_file(path: Path, resize_mode: ResizeMode, options: PictureOptions, wanted: int) -> GivenImages:
     try:
-        width, height, channels = picture_shape(path)
+        width, height, channels = picture_shape(path, wanted)
     except OSError as error:
         raise _as_ours(f"the image {path}", error) from error
 
@@ -129,7 +136,7 @@ def _as_ours(what: str, error: BaseException) -> OverpaintError:
     return error if isinstance(error, OverpaintError) else OverpaintError(f"{what} can't be read: {error}")
 
 
-def _of_tensor(values: Tensor, dimensions: int, listed: bool) -> GivenImages:
+def _of_tensor(values: Tensor, dimensions: int, channels: int | None, listed: bool) -> GivenImages:
     """Takes one image or a batch; channels may be last, as NumPy's images have them."""
     shape = tuple(values.shape)
     if values.ndim == dimensions:
@@ -140,7 +147,8 @@ def _of_tensor(values: Tensor, dimensions: int, listed: bool) -> GivenImages:
         raise OverpaintError(
             f"images has shape {shape}; an image has {dimensions + 1} axes (channel first), a batch of them one more"
         )
-    if values.shape[1] not in GREY_OR_RGB and values.shape[-1] in GREY_OR_RGB:
+    usual = GREY_OR_RGB if channels is None else (*GREY_OR_RGB, channels)
+    if values.shape[1] not in usual and values.shape[-1] in usual:
         values = values.movedim(-1, 1)
     values = values.float() / 255 if values.dtype == torch.uint8 else values
     check_images(values)

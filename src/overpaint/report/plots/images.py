@@ -20,10 +20,19 @@ REGION_COLOUR = "#ffb000"
 """Amber from IBM's colour-blind safe palette."""
 
 
+def shown_bands(channels: int) -> tuple[int, int, int]:
+    """Returns which channels are drawn as red, green and blue: the first three; of fewer, the first as grey.
+
+    Args:
+        channels: How many it has.
+    """
+    return (0, 1, 2) if channels >= 3 else (0, 0, 0)
+
+
 def to_picture(image: NDArray[np.floating[Any]]) -> Picture:
-    """Turns channel x height x width in ``[0, 1]`` into a picture; grey becomes three equal channels."""
-    bytes_ = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return np.repeat(bytes_, 3, axis=0).transpose(1, 2, 0) if len(bytes_) == 1 else bytes_.transpose(1, 2, 0)
+    """Turns channel x height x width in ``[0, 1]`` into a picture of the channels that `shown_bands` chooses."""
+    chosen = image[list(shown_bands(len(image)))]
+    return np.rint(np.clip(chosen, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def enlarge(picture: Picture, least: int = 128) -> Picture:
