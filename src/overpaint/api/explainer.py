@@ -17,6 +17,7 @@ from overpaint.configuration.named import named_parts
 from overpaint.configuration.parts import check_channels, check_oracle, with_discriminator
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode
+from overpaint.core.names import distinct_names
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.types import Images, TargetSets
 from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions
@@ -141,10 +142,10 @@ class Explainer:
             runner = self._runner(classifier, oracle, batch)
             chosen = _chosen_targets(targets, classifier, batch)
             found = runner.run(batch, chosen, ground_truth)
-        each = chosen.shape[1]
+        each, called = chosen.shape[1], distinct_names(classifier.class_names)
         rows = ExplainedBatch(
             images=[each_time for name in given.names for each_time in [name] * each],
-            classes=[classifier.class_names[t] if each > 1 else None for t in chosen.flatten().tolist()],
+            classes=[called[t] if each > 1 else None for t in chosen.flatten().tolist()],
             labels=[-1] * len(chosen.flatten()),
             explanation=found,
         )

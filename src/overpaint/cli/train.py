@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
+from rich.markup import escape
 from rich.table import Table
 
 from overpaint.classifiers.network import NetworkClassifier
@@ -161,7 +162,7 @@ def _report(output: Path) -> None:
         last |= {name: value for name, value in row.items() if value and name not in ("model", "epoch")}
     table = Table("measure", "last value")
     for name, value in last.items():
-        table.add_row(name, f"{float(value):.4g}")
+        table.add_row(escape(name), f"{float(value):.4g}")
     console.print(table)
     console.print(f"checkpoints, metrics and samples are in {output}; {_next_step(output)}", markup=False)
 

@@ -90,4 +90,4 @@ def print_report(report: RunReport, console: Console) -> None:
     if board.scores:
         console.print(terminal.leaderboard_table(board.standings, board.labels, console.width))
     if board.unmeasured:
-        console.print(board.unmeasured)
+        console.print(board.unmeasured, markup=False)

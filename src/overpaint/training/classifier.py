@@ -152,7 +152,7 @@ class ClassifierModule(L.LightningModule):
         """Logs the share of each class's images that were given it; a class without images has none."""
         counts = answers.compute()  # of each class: true and false positives, true and false negatives, images
         for name, right, images in zip(
-            distinct_names(self.settings["class_names"]), counts[:, 0], counts[:, 4], strict=True
+            distinct_names(self.classifier.class_names), counts[:, 0], counts[:, 4], strict=True
         ):
             if int(images):
                 self.log(f"classifier/{what}_of_{name}", right.float() / images)

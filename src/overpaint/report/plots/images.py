@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.utils import make_grid
 
+from overpaint.report.plots.letters import fit_letters
+
 Picture = NDArray[np.uint8]
 """Height x width x 3, 0 to 255."""
 
@@ -32,7 +34,8 @@ def shown_bands(channels: int) -> tuple[int, int, int]:
 def to_picture(image: NDArray[np.floating[Any]]) -> Picture:
     """Turns channel x height x width in ``[0, 1]`` into a picture of the channels that `shown_bands` chooses."""
     chosen = image[list(shown_bands(len(image)))]
-    return np.rint(np.clip(chosen, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    picture: Picture = np.rint(np.clip(chosen, 0, 1) * 255).astype(np.uint8)
+    return picture.transpose(1, 2, 0)
 
 
 def enlarge(picture: Picture, least: int = 128) -> Picture:
@@ -72,6 +75,7 @@ def png(picture: Picture) -> bytes:
 def figure_png(figure: Figure) -> bytes:
     """Encodes a figure of photographs, whose many colours `overpaint.report.plots.style.encode` would thin out."""
     buffer = io.BytesIO()
+    fit_letters(figure)
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
