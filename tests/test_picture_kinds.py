@@ -13,11 +13,12 @@ from PIL import Image, features
 import overpaint as op
 from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.pictures import _read_mask
+from overpaint.data.files.decoding import upright_size
 from overpaint.data.files.kinds import find_images, is_picture, register_heif
 from overpaint.data.files.values import PictureOptions
 from overpaint.data.folder import FolderData
 from overpaint.data.pattern import match_files, read_files
-from overpaint.data.reading import read_image, upright_size
+from overpaint.data.reading import read_image
 from overpaint.report.plots.images import picture_grid, to_picture
 
 GREYS = np.arange(0, 250, 50, dtype=np.uint8)

@@ -13,11 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import overpaint as op
+from overpaint.classifiers.network import load_classifier
+from overpaint.cli.explain import _read_data
+from overpaint.cli.train import train
+from overpaint.configuration.settings import load_settings
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.data.files.values import PictureOptions
 from overpaint.data.folder import FolderData
 from overpaint.data.pattern import read_files
 from overpaint.data.reading import convert_picture, read_image
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 TWELVE_BITS = PictureOptions((0.0, 4095.0))
 FILM = np.linspace(0, 4095, 256).round().reshape(16, 16)
@@ -178,3 +184,24 @@ def test_large_pictures_are_read_by_a_setting(tmp_path: Path, monkeypatch: pytes
     assert Image.MAX_IMAGE_PIXELS == 1000
     with pytest.raises(OverpaintError, match=r"it has 3\.0 million pixels, more than max_megapixels=2\.9 allows"):
         read_files(str(tmp_path), (8, 8), 1, "crop", 0, PictureOptions("auto", 2.9))
+
+
+def test_what_is_explained_is_read_as_what_was_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        _films(tmp_path / "photos" / name)
+    words = ["data=folder", f"data.root={tmp_path}/photos", "data.channels=1", "data.image_size=16", "model=classifier"]
+    words += ["data.range=[0,4095]", f"output={tmp_path}/out", "logger.mode=none", "trainer.enable_progress_bar=false"]
+    train(CONFIGS, [*words, "trainer.max_epochs=1", "trainer.accelerator=cpu"])
+    assert "under a tenth" not in capsys.readouterr().out
+    classifier = load_classifier(tmp_path / "out" / "classifier.ckpt")
+    images = [f"output={tmp_path}/out", f"images={tmp_path}/photos/a"]
+    expected = torch.arange(256).reshape(16, 16).byte()
+    for more in ([], ["range=[0,4095]"]):
+        data = _read_data(load_settings(CONFIGS, "explain", [*images, *more]), classifier)
+        assert torch.equal(data.split.images[0, 0], expected)
+    with pytest.warns(OverpaintWarning, match="under a tenth"):
+        data = _read_data(load_settings(CONFIGS, "explain", [*images, "range=auto"]), classifier)
+    assert data.split.images.max() == 16
+    with pytest.raises(OverpaintError, match=r"^range=\[9\] must be auto, or two numbers"):
+        _read_data(load_settings(CONFIGS, "explain", [*images, "range=[9]"]), classifier)

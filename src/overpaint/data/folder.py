@@ -65,6 +65,8 @@ class FolderData(ImageData):
         OverpaintError: If a setting is wrong, the folder does not exist, or it holds no readable image.
     """
 
+    takes_bands = True
+
     def __init__(
         self,
         root: str,

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from overpaint.core.resize import as_size
-from overpaint.data.files.decoding import as_os_errors, decode, picture_shape, reading_files, upright
+from overpaint.data.files.decoding import as_os_errors, decode, reading_files, upright
 from overpaint.data.files.values import Extent, PictureOptions, Raster, map_bytes
 from overpaint.data.split import Skipped
 
@@ -63,16 +63,6 @@ def resize_box(width: int, height: int, size: Size, resize_mode: ResizeMode) -> 
         box_height = width * new_height / new_width
     left, top = (width - box_width) / 2, (height - box_height) / 2
     return left, top, left + box_width, top + box_height
-
-
-def upright_size(path: Path) -> tuple[int, int]:
-    """Returns the width and height of an image file, EXIF rotation applied.
-
-    Raises:
-        OSError: If the file can't be read.
-    """
-    width, height, _ = picture_shape(path)
-    return width, height
 
 
 def resize_image(

@@ -1,6 +1,5 @@
 """Trains a DCGAN on the target domain."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -12,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.errors import OverpaintError, OverpaintWarning
+from overpaint.core.errors import OverpaintError
 from overpaint.core.resize import as_size, resize
 from overpaint.core.types import Batch, Images, Latents
 from overpaint.networks.checkpoint import FORMAT_KEY
@@ -21,7 +20,7 @@ from overpaint.networks.encoder import Encoder
 from overpaint.training.ema import ExponentialMovingAverage
 from overpaint.training.encoder_loss import ENCODER_OPTIMIZER, encoder_loss
 from overpaint.training.gan_losses import gradient_penalties
-from overpaint.training.generation_metrics import generation_metrics, unmeasured
+from overpaint.training.generation_metrics import generation_metrics, warn_of_unmeasured
 from overpaint.training.optimisers import make_optimizer
 from overpaint.training.recipes import RECIPES
 
@@ -224,20 +223,12 @@ class DCGANModule(L.LightningModule):
         gathered = self.all_gather(torch.cat(self._real))
         assert isinstance(gathered, Tensor)
         real, self._real = gathered.reshape(-1, *gathered.shape[-3:])[:EVALUATED_SAMPLES], []
-        self._say_what_is_missing(len(real))
+        if self._evaluator and self.global_rank == 0 and not self._has_warned:
+            self._has_warned = warn_of_unmeasured(len(real))
         for evaluator in self._evaluator:
             evaluator.to(self.device)
             metrics = generation_metrics(real, self.sample(EVALUATED_SAMPLES, stream=1), evaluator)
             self.log_dict({f"samples/{name}": value for name, value in metrics.items()}, sync_dist=True)
-
-    def _say_what_is_missing(self, count: int) -> None:
-        """Warns once of the measures that so few real images do not have."""
-        missing = unmeasured(count) if self._evaluator and self.global_rank == 0 else []
-        if missing and not self._has_warned:
-            self._has_warned = True
-            named = ", ".join(f"samples/{name}" for name in missing)
-            text = f"{named} are left out: they take more real images than the {count} of the validation split"
-            warnings.warn(text, OverpaintWarning, stacklevel=2)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         """Returns an optimiser and a schedule for each network: generator, discriminator, encoder if there is one."""

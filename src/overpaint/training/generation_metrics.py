@@ -10,6 +10,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.errors import OverpaintWarning
 from overpaint.core.names import distinct_names
 from overpaint.core.types import Images, Scores
 from overpaint.training.precision_recall import covered, precision_and_recall
@@ -23,6 +24,15 @@ FEWEST_REAL = {"kid": 2, "fid_like": 2, "precision": 4, "recall": 4, "coverage":
 def unmeasured(count: int) -> list[str]:
     """Returns which measures of samples can't be had of so few real images."""
     return [name for name, fewest in FEWEST_REAL.items() if count < fewest]
+
+
+def warn_of_unmeasured(count: int) -> bool:
+    """Warns of the measures that can't be had of so few real images, and returns whether there are such."""
+    missing = ", ".join(f"samples/{name}" for name in unmeasured(count))
+    if missing:
+        text = f"{missing} are left out: they take more real images than the {count} of the validation split"
+        warnings.warn(text, OverpaintWarning, stacklevel=2)
+    return bool(missing)
 
 
 class ClassifierFeatures(nn.Module):

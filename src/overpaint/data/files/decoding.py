@@ -99,6 +99,16 @@ def picture_shape(path: Path, channels: int = 3) -> tuple[int, int, int]:
             return width, height, 1 if is_deep(opened) or opened.mode in ("1", "L", "LA") else 3
 
 
+def upright_size(path: Path) -> tuple[int, int]:
+    """Returns the width and height of an image file, EXIF rotation applied.
+
+    Raises:
+        OSError: If the file can't be read.
+    """
+    width, height, _ = picture_shape(path)
+    return width, height
+
+
 def decode(path: Path, channels: int, draft: int, options: PictureOptions) -> Image.Image | Raster:
     """Decodes a file as it is, EXIF rotation applied; of several frames the first.
 
