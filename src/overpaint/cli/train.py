@@ -34,6 +34,9 @@ from overpaint.report.sample_grid import SAMPLES, SampleGrid
 from overpaint.report.tables.summary import write_skipped
 from overpaint.report.wandb.run import start_run
 
+OF_CLASS, MOST_SHOWN = "_of_", 60
+"""What the names of measures of one class have; of more measures the terminal shows none."""
+
 
 def train(configs: Path, overrides: Sequence[str]) -> None:
     """Trains what ``model`` names.
@@ -160,6 +163,9 @@ def _report(output: Path) -> None:
     last: dict[str, str] = {}
     for row in read_csv(output / "metrics.csv"):
         last |= {name: value for name, value in row.items() if value and name not in ("model", "epoch")}
+    if sum(OF_CLASS in name for name in last) > MOST_SHOWN:
+        last = {name: value for name, value in last.items() if OF_CLASS not in name}
+        console.print(f"what was measured of each class is in {output / 'metrics.csv'}", markup=False)
     table = Table("measure", "last value")
     for name, value in last.items():
         table.add_row(escape(name), f"{float(value):.4g}")

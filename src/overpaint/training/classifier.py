@@ -155,7 +155,7 @@ class ClassifierModule(L.LightningModule):
             distinct_names(self.classifier.class_names), counts[:, 0], counts[:, 4], strict=True
         ):
             if int(images):
-                self.log(f"classifier/{what}_of_{name}", right.float() / images)
+                self.log(f"classifier/{what}_of_{name}", right.float() / images, sync_dist=True)
         answers.reset()
 
     def configure_optimizers(self) -> Any:

@@ -14,8 +14,8 @@ from PIL import ExifTags, Image, ImageOps
 from torchvision.io import ImageReadMode, decode_image
 
 from overpaint.data.files.dicom import dicom_shape, read_dicom
-from overpaint.data.files.kinds import HEIF_SUFFIXES, is_dicom, is_numpy, register_heif
-from overpaint.data.files.tiff import BITS, MOST_BANDS, is_deep, is_tiff, pillow_keeps, read_tiff
+from overpaint.data.files.kinds import HEIF_SUFFIXES, Signature, register_heif, signature
+from overpaint.data.files.tiff import BITS, MOST_BANDS, is_deep, pillow_keeps, read_tiff
 from overpaint.data.files.turning import turned
 from overpaint.data.files.values import PictureOptions, Raster, array_raster, stated_range
 
@@ -84,12 +84,13 @@ def picture_shape(path: Path, channels: int = 3) -> tuple[int, int, int]:
         OSError: If the file can't be read.
     """
     with reading_files(), as_os_errors(path):
-        if is_dicom(path):
+        kind = signature(path)
+        if kind == "dicom":
             return dicom_shape(path)
-        if is_numpy(path):
+        if kind == "numpy":
             height, width, bands = _bands_last(np.load(path, mmap_mode="r", allow_pickle=False), channels).shape
             return width, height, bands
-        opened = _open(path, channels)
+        opened = _open(path, kind, channels)
         if opened is None:
             raster = read_tiff(path, channels, PictureOptions(max_megapixels=float("inf")))
             return raster.values.shape[1], raster.values.shape[0], raster.bands - raster.has_alpha
@@ -121,13 +122,14 @@ def decode(path: Path, channels: int, draft: int, options: PictureOptions) -> Im
     Raises:
         OSError: If it can't be read; the libraries raise other errors as well, see `as_os_errors`.
     """
-    if is_dicom(path):
+    kind = signature(path)
+    if kind == "dicom":
         return read_dicom(path, options)
-    if is_numpy(path):
+    if kind == "numpy":
         array = _bands_last(np.load(path, mmap_mode="r", allow_pickle=False), channels)
         options.check_pixels(array.shape[1], array.shape[0])
         return array_raster(array)
-    opened = _open(path, channels)
+    opened = _open(path, kind, channels)
     if opened is None:
         return read_tiff(path, channels, options)
     with opened:
@@ -161,21 +163,20 @@ def _stated_bits(image: Image.Image) -> int | None:
     return bits if 0 < bits <= 16 else None
 
 
-def _open(path: Path, channels: int) -> Any | None:
+def _open(path: Path, kind: Signature | None, channels: int) -> Any | None:
     """Opens a file by Pillow, unread; None for a TIFF file whose values Pillow would not keep.
 
     Raises:
         OSError: If Pillow does not know it.
     """
     register_heif()
-    tiff = is_tiff(path)
     try:
         opened = Image.open(path)
     except OSError:
-        if tiff:
+        if kind == "tiff":
             return None
         raise
-    if tiff and not pillow_keeps(opened, channels):
+    if kind == "tiff" and not pillow_keeps(opened, channels):
         opened.close()
         return None
     return opened

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 
@@ -13,6 +14,11 @@ DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 
 NUMPY_SUFFIX = ".npy"
+
+Signature = Literal["dicom", "numpy", "tiff"]
+
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How TIFF and BigTIFF files begin."""
 
 NO_PICTURES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 """What Pillow recognises and can't draw, or draws by another program."""
@@ -44,24 +50,21 @@ def picture_suffixes() -> frozenset[str]:
     return frozenset(readable) | DICOM_SUFFIXES | HEIF_SUFFIXES | {NUMPY_SUFFIX, ".avif"}
 
 
-def is_dicom(path: Path) -> bool:
-    """Tells whether a file is DICOM: by its signature, or by its suffix, since older files have no signature.
+def signature(path: Path) -> Signature | None:
+    """Returns which kind of file it is of those that Pillow does not read, or not always as they are.
+
+    DICOM is recognised by its suffix, too, since older files have no signature.
 
     Raises:
         OSError: If the file can't be opened.
     """
     with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM" or path.suffix.lower() in DICOM_SUFFIXES
-
-
-def is_numpy(path: Path) -> bool:
-    """Tells whether a file is an array of NumPy, by its signature.
-
-    Raises:
-        OSError: If the file can't be opened.
-    """
-    with path.open("rb") as file:
-        return file.read(6) == b"\x93NUMPY"
+        start = file.read(132)
+    if start[128:] == b"DICM" or path.suffix.lower() in DICOM_SUFFIXES:
+        return "dicom"
+    if start.startswith(b"\x93NUMPY"):
+        return "numpy"
+    return "tiff" if start.startswith(TIFF_STARTS) else None
 
 
 def is_picture(path: Path) -> bool:
@@ -72,7 +75,7 @@ def is_picture(path: Path) -> bool:
     if path.suffix.lower() in picture_suffixes():
         return True
     try:
-        if is_dicom(path) or is_numpy(path):
+        if signature(path) is not None:
             return True
         with Image.open(path, formats=[kind for kind in BY_CONTENT if kind in Image.OPEN]):
             return True

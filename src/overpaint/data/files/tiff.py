@@ -11,9 +11,6 @@ from PIL import Image
 from overpaint.data.files.turning import turned
 from overpaint.data.files.values import PictureOptions, Raster, array_raster
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""How TIFF and BigTIFF files begin."""
-
 MOST_BANDS = 64
 """The shorter end of an array's shape is the number of its bands, which is no more than this."""
 
@@ -25,16 +22,6 @@ BITS, FORMAT = 258, 339
 
 TRANSPARENCY = (1, 2)
 """What TIFF calls extra samples that are transparency, multiplied into the colours or not."""
-
-
-def is_tiff(path: Path) -> bool:
-    """Tells whether a file is TIFF, by its signature.
-
-    Raises:
-        OSError: If it can't be opened.
-    """
-    with path.open("rb") as file:
-        return file.read(4) in SIGNATURES
 
 
 def is_deep(image: Image.Image) -> bool:
