@@ -1,5 +1,7 @@
 """Classifier networks: a small residual network, or any architecture of torchvision by its name."""
 
+from typing import cast
+
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
@@ -78,7 +80,8 @@ def build_classifier_network(architecture: str, channels: int, num_classes: int)
     Args:
         architecture: ``residual`` for the small network of this module, or the name of a torchvision
             classification model such as ``resnet18``.
-        channels: 1 or 3.
+        channels: Of the images; torchvision's networks, made for 3, see grey three times, and others by a first
+            convolution of that many channels.
         num_classes: Number of classes.
 
     Raises:
@@ -95,4 +98,21 @@ def build_classifier_network(architecture: str, channels: int, num_classes: int)
     # GoogLeNet and Inception return auxiliary outputs beside the logits unless they are switched off.
     options = {"aux_logits": False, "init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
     network: nn.Module = torchvision.models.get_model(architecture, weights=None, num_classes=num_classes, **options)
+    if channels not in (1, 3):
+        _take_channels(network, channels)
     return RepeatGrey(network) if channels == 1 else network
+
+
+def _take_channels(network: nn.Module, channels: int) -> None:
+    """Replaces a network's first convolution by one of another number of input channels."""
+    name, first = next((name, m) for name, m in network.named_modules() if isinstance(m, nn.Conv2d))
+    replaced = nn.Conv2d(
+        channels,
+        first.out_channels,
+        cast(tuple[int, int], first.kernel_size),
+        cast(tuple[int, int], first.stride),
+        first.padding if isinstance(first.padding, str) else cast(tuple[int, int], first.padding),
+        bias=first.bias is not None,
+    )
+    parent, _, own = name.rpartition(".")
+    setattr(network.get_submodule(parent), own, replaced)
