@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from conftest import FunctionClassifier
+from conftest import FunctionClassifier, pixels_of
 from PIL import Image, features
 
 import overpaint as op
+from overpaint.cli.explain import explain
+from overpaint.cli.train import train
 from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.pictures import _read_mask
 from overpaint.data.files.decoding import upright_size
@@ -20,6 +22,8 @@ from overpaint.data.folder import FolderData
 from overpaint.data.pattern import match_files, read_files
 from overpaint.data.reading import read_image
 from overpaint.report.plots.images import picture_grid, to_picture
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 GREYS = np.arange(0, 250, 50, dtype=np.uint8)
 BANDS = np.broadcast_to(GREYS, (20, 30, 5)).copy()
@@ -232,3 +236,25 @@ def test_class_folders_of_bands_are_a_data_set(tmp_path: Path) -> None:
     assert data.class_names == ["a", "b"]
     assert len(data.train) + len(data.val) + len(data.test) == 12
     assert not data.skipped
+
+
+@pytest.mark.filterwarnings("ignore:samples/.* are left out")  # the validation split is tiny
+def test_images_of_four_bands_are_trained_on_explained_and_drawn(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(4):
+            np.save(tmp_path / "photos" / name / f"{index}.npy", rng.integers(0, 65536, (32, 32, 4), dtype=np.uint16))
+    output = tmp_path / "out"
+    quiet = [f"output={output}", "logger.mode=none", "trainer.enable_progress_bar=false", "trainer.accelerator=cpu"]
+    words = ["data=folder", f"data.root={tmp_path}/photos", "data.channels=4", "data.image_size=32"]
+    train(CONFIGS, [*words, *quiet, "trainer.max_epochs=1", "model.dcgan.base_channels=2"])
+    of_search = ["search.num_variants=2", "search.steps=2", "variants.blend=poisson"]
+    explain(CONFIGS, [*quiet, *of_search, "limit=1", "methods=[gradient,lime]", "saliency.lime.queries=64"])
+    folder = next(output.glob("explain/*/result.json")).parent
+    with np.load(folder / "saliency.npz") as arrays:
+        assert arrays["image"].shape == (4, 32, 32)
+    assert pixels_of((folder / "overview.png").read_bytes()).ndim == 3
+    page = (output / "explain" / "report.html").read_text()
+    assert "The images have 4 channels; the pictures show the first three as red, green and blue." in page
+    assert (output / "samples.png").is_file()
