@@ -293,6 +293,8 @@ def test_only_what_is_needed_is_opened(tmp_path: Path, monkeypatch: pytest.Monke
             {"range": [4095, 0]},
             r"data\.range=\[4095, 0\] must be auto, or two numbers \[black,white\], the lower one first",
         ),
+        ({"range": 4095.0}, r"data\.range=4095\.0 must be auto, or two numbers"),
+        ({"range": "12 bits"}, r"data\.range=12 bits must be auto, or two numbers"),
         ({"range": [1, 2, 3]}, r"data\.range=\[1, 2, 3\] must be auto, or two numbers"),
         ({"range": [0, float("nan")]}, r"data\.range=\[0, nan\] must be auto, or two numbers"),
         ({"max_megapixels": 0}, r"data\.max_megapixels=0 must be more than 0"),

@@ -53,7 +53,7 @@ class CsvLogger(Logger):
         named = [name for name in metrics if "/" in name]
         if all(name.endswith("_step") for name in named):
             return
-        found = {name.removesuffix("_epoch"): f"{metrics[name]:.6g}" for name in named}
+        found = {_without_epoch(name): f"{metrics[name]:.6g}" for name in named}
         own = {"model": self.model, "epoch": self._label or str(int(metrics["epoch"]))}
         logged_before = self._row if own.items() <= self._row.items() else own
         self._row = {**logged_before, **found}
@@ -65,6 +65,11 @@ class CsvLogger(Logger):
     @rank_zero_only
     def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
         """Leaves them out: the run's folder has its configuration."""
+
+
+def _without_epoch(name: str) -> str:
+    """Takes away what Lightning adds to the mean over an epoch, but nothing of the name of a class."""
+    return name if "_of_" in name else name.removesuffix("_epoch")
 
 
 def _is_before(other: str, epoch: str) -> bool:

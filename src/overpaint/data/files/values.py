@@ -16,8 +16,8 @@ from overpaint.core.errors import OverpaintError
 Range = tuple[float, float]
 """The value that is black and the one that is white."""
 
-GivenRange = Literal["auto"] | Sequence[int | float]
-"""``auto``, or the values that are black and white."""
+GivenRange = Sequence[int | float] | str | float
+"""``auto``, or the values that are black and white; anything else is refused in a sentence."""
 
 EIGHT_BITS: Range = (0.0, 255.0)
 
@@ -45,7 +45,7 @@ class PictureOptions:
     prefix: str = ""
 
     @classmethod
-    def of(cls, given: GivenRange | Any, max_megapixels: int | float, prefix: str) -> "PictureOptions":
+    def of(cls, given: Any, max_megapixels: int | float, prefix: str) -> "PictureOptions":
         """Checks the settings.
 
         Args:
@@ -60,7 +60,10 @@ class PictureOptions:
             raise OverpaintError(f"{prefix}max_megapixels={max_megapixels:g} must be more than 0")
         if given == "auto":
             return cls("auto", float(max_megapixels), prefix)
-        values = [] if isinstance(given, str) else [float(value) for value in given]
+        try:
+            values = [float(value) for value in given]
+        except (TypeError, ValueError):
+            values = []
         if len(values) != 2 or not all(map(math.isfinite, values)) or values[0] >= values[1]:
             raise OverpaintError(
                 f"{prefix}range={given} must be auto, or two numbers [black,white], the lower one first"

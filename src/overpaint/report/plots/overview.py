@@ -20,6 +20,7 @@ from overpaint.report.plots.images import (
     show_as_picture,
     to_picture,
 )
+from overpaint.report.plots.letters import fit_letters
 from overpaint.report.plots.style import short, wrapped
 
 SHOWN = 16
@@ -82,6 +83,7 @@ def overview_figure(
         else:
             axes.axis("off")
         row += 1
+    fit_letters(figure)
     return figure
 
 
