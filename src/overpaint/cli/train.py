@@ -28,14 +28,14 @@ from overpaint.core.files import read_csv
 from overpaint.core.instantiate import checked_types
 from overpaint.data.module import ImageData
 from overpaint.data.split import skipped_note
-from overpaint.report.csv_logger import CsvLogger
+from overpaint.report.csv_logger import OF_CLASS, CsvLogger
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
 from overpaint.report.sample_grid import SAMPLES, SampleGrid
 from overpaint.report.tables.summary import write_skipped
 from overpaint.report.wandb.run import start_run
 
-OF_CLASS, MOST_SHOWN = "_of_", 60
-"""What the names of measures of one class have; of more measures the terminal shows none."""
+MOST_SHOWN = 60
+"""Of more measures of single classes the terminal shows none."""
 
 
 def train(configs: Path, overrides: Sequence[str]) -> None:
@@ -163,8 +163,8 @@ def _report(output: Path) -> None:
     last: dict[str, str] = {}
     for row in read_csv(output / "metrics.csv"):
         last |= {name: value for name, value in row.items() if value and name not in ("model", "epoch")}
-    if sum(OF_CLASS in name for name in last) > MOST_SHOWN:
-        last = {name: value for name, value in last.items() if OF_CLASS not in name}
+    if sum(bool(OF_CLASS.search(name)) for name in last) > MOST_SHOWN:
+        last = {name: value for name, value in last.items() if not OF_CLASS.search(name)}
         console.print(f"what was measured of each class is in {output / 'metrics.csv'}", markup=False)
     table = Table("measure", "last value")
     for name, value in last.items():

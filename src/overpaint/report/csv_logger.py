@@ -1,5 +1,6 @@
 """A logger that keeps the metrics of a run's epochs in one CSV file."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,9 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from overpaint.core.files import read_csv, write_csv
+
+OF_CLASS = re.compile(r"(accuracy|share|coverage)_of_")
+"""What is before a class in the name of its measure."""
 
 
 class CsvLogger(Logger):
@@ -69,7 +73,7 @@ class CsvLogger(Logger):
 
 def _without_epoch(name: str) -> str:
     """Takes away what Lightning adds to the mean over an epoch, but nothing of the name of a class."""
-    return name if "_of_" in name else name.removesuffix("_epoch")
+    return name if OF_CLASS.search(name) else name.removesuffix("_epoch")
 
 
 def _is_before(other: str, epoch: str) -> bool:
