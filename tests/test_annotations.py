@@ -17,8 +17,10 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.types import GroundTruthObjects
 from overpaint.data.annotations.objects import BoxObjects, MaskObjects
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
-from overpaint.data.folder import FolderData, read_files
-from overpaint.data.reading import Box, Size, find_images, read_image
+from overpaint.data.files.kinds import find_images
+from overpaint.data.folder import FolderData
+from overpaint.data.pattern import read_files
+from overpaint.data.reading import Box, Size, read_image
 
 
 @pytest.mark.parametrize("size", [(24, 24), (24, 48)])

@@ -18,7 +18,7 @@ from overpaint.classifiers.options import ClassifierOptions
 from overpaint.cli.explain import explain
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_arrays
-from overpaint.data.folder import read_files
+from overpaint.data.pattern import read_files
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 QUICK = [
@@ -87,7 +87,7 @@ def test_a_list_of_targets_explains_each(photos: Path, factories: str) -> None:
     assert list(rows) == ["a@dog", "a@cat", "b@dog", "b@cat"]
     with pytest.raises(OverpaintError, match=r"target=\['dog', 'pig'\]: pig is neither an index below 4 nor a class"):
         _explain(photos, *words, "target=[dog,pig]")
-    with pytest.raises(OverpaintError, match=r"target=\[1\.5\] is not of the right type"):
+    with pytest.raises(OverpaintError, match=r"target=\['1\.5'\]: 1\.5 is neither an index below"):
         _explain(photos, *words, "target=[1.5]")
 
 

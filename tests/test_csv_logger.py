@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from overpaint.core.files import read_csv
 from overpaint.report.csv_logger import CsvLogger
 
 
@@ -52,3 +53,10 @@ def test_a_resumed_run_keeps_the_epochs_before_and_the_other_models(tmp_path: Pa
         ["classifier", "test"],
     ]
     assert _lines(path)[-1] == "classifier,test,,0.75,,"
+
+
+def test_the_name_of_a_class_keeps_its_end(tmp_path: Path) -> None:
+    table = CsvLogger(tmp_path / "metrics.csv", "classifier")
+    table.log_metrics({"classifier/val_accuracy_of_last_epoch": 0.5, "dcgan/score_of_real_epoch": 1.0, "epoch": 0})
+    row = read_csv(tmp_path / "metrics.csv")[0]
+    assert (row["classifier/val_accuracy_of_last_epoch"], row["dcgan/score_of_real"]) == ("0.5", "1")

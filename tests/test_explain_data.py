@@ -1,6 +1,7 @@
 """The images that ``explain.py`` reads: as many as it explains, of a folder or of files."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,13 +20,13 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The image files that have been opened."""
     paths: list[Path] = []
-    read = reading.read_image
+    read = reading.read_with_extent
 
-    def note(path: Path, size: reading.Size, channels: int, resize_mode: reading.ResizeMode) -> torch.Tensor:
+    def note(path: Path, *how: Any) -> Any:
         paths.append(path)
-        return read(path, size, channels, resize_mode)
+        return read(path, *how)
 
-    monkeypatch.setattr(reading, "read_image", note)
+    monkeypatch.setattr(reading, "read_with_extent", note)
     return paths
 
 

@@ -13,7 +13,9 @@ from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.names import row_folder
 from overpaint.data import reading
-from overpaint.data.folder import FolderData, read_files
+from overpaint.data.files.values import Extent
+from overpaint.data.folder import FolderData
+from overpaint.data.pattern import read_files
 from overpaint.data.reading import Box, Size, read_image, resize_box
 from overpaint.data.split import UNLABELLED, ImageSplit
 
@@ -258,11 +260,11 @@ def test_only_what_is_needed_is_opened(tmp_path: Path, monkeypatch: pytest.Monke
         (folder / f"{index}.png").touch()
     opened: list[Path] = []
 
-    def note(path: Path, size: tuple[int, int], channels: int, resize_mode: ResizeMode) -> torch.Tensor:
+    def note(path: Path, size: Size, channels: int, *_: Any) -> tuple[torch.Tensor, Extent]:
         opened.append(path)
-        return torch.zeros(channels, *size, dtype=torch.uint8)
+        return torch.zeros(channels, *size, dtype=torch.uint8), Extent(0.0, 255.0, 0.0, 255.0)
 
-    monkeypatch.setattr(reading, "read_image", note)
+    monkeypatch.setattr(reading, "read_with_extent", note)
     data = FolderData(str(tmp_path), image_size=8)
     data.setup("predict")
     test = data.open_split("test")
@@ -287,7 +289,16 @@ def test_only_what_is_needed_is_opened(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"channels": 2}, r"data\.channels=2 must be 1 \(grey\) or 3 \(RGB\)"),
+        ({"channels": 0}, r"data\.channels=0 must be 1 \(grey\), 3 \(RGB\), or the images' number of bands"),
+        (
+            {"range": [4095, 0]},
+            r"data\.range=\[4095, 0\] must be auto, or two numbers \[black,white\], the lower one first",
+        ),
+        ({"range": 4095.0}, r"data\.range=4095\.0 must be auto, or two numbers"),
+        ({"range": "12 bits"}, r"data\.range=12 bits must be auto, or two numbers"),
+        ({"range": [1, 2, 3]}, r"data\.range=\[1, 2, 3\] must be auto, or two numbers"),
+        ({"range": [0, float("nan")]}, r"data\.range=\[0, nan\] must be auto, or two numbers"),
+        ({"max_megapixels": 0}, r"data\.max_megapixels=0 must be more than 0"),
         ({"image_size": -16}, r"data\.image_size=-16 must be at least 1"),
         ({"image_size": [16, 0]}, r"data\.image_size=\[16, 0\] must be at least 1"),
         ({"image_size": [16, 16, 16]}, r"data\.image_size=\[16, 16, 16\] must be one number, or 2 of them"),

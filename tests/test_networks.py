@@ -28,7 +28,7 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("size", [32, 64, 128, 224])
 @torch.no_grad()
 def test_generator_and_discriminator_fit_each_other(size: int, channels: int) -> None:
@@ -237,7 +237,7 @@ def test_a_residual_block_without_its_branch_is_its_shortcut() -> None:
 
 
 @pytest.mark.parametrize("architecture", ["residual", "resnet18", "squeezenet1_1", "googlenet"])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 5])
 @torch.no_grad()
 def test_architectures_by_name(architecture: str, channels: int) -> None:
     network = build_classifier_network(architecture, channels, 5).eval()

@@ -18,8 +18,10 @@ from overpaint.configuration.parts import check_channels, check_oracle, with_dis
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode
+from overpaint.core.names import distinct_names
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.types import Images, TargetSets
+from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions
 from overpaint.inpainting.blending import Blend
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
@@ -41,6 +43,9 @@ else is refused in a sentence."""
 
 Model = Classifier | UnsizedClassifier | nn.Module | Callable[..., Any] | str | Path
 Targets = str | int | Sequence[str | int] | Tensor
+
+OF_CALL = ("ground_truth", "resize_mode", "range", "max_megapixels")
+"""Arguments of `explain` that are those of `Explainer.explain`, beside images and targets."""
 
 
 class Explainer:
@@ -103,6 +108,8 @@ class Explainer:
         targets: Targets | None = None,
         ground_truth: Bool[Tensor, "row *space"] | None = None,
         resize_mode: ResizeMode = "crop",
+        range: GivenRange | Any = "auto",  # noqa: A002  # the name that the setting has everywhere
+        max_megapixels: int | float = PILLOW_MEGAPIXELS,
     ) -> Explanation:
         """Explains images.
 
@@ -115,12 +122,16 @@ class Explainer:
                 image and target.
             resize_mode: What of a file or PIL image of another aspect ratio is shown: ``crop`` its middle, ``stretch``
                 all of it.
+            range: Which values of files and PIL images are black and white: ``auto`` by their bit depth, or two
+                numbers, such as ``(0, 4095)``.
+            max_megapixels: Larger files are refused.
 
         Raises:
             OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
         """
-        dimensions = len(self.classifier.input_size) if isinstance(self.classifier, Classifier) else 2
-        given = as_images(images, dimensions, resize_mode)
+        known = self.classifier if isinstance(self.classifier, Classifier) else None
+        dimensions, own_channels = (2, None) if known is None else (len(known.input_size), known.channels)
+        given = as_images(images, dimensions, resize_mode, PictureOptions.of(range, max_megapixels, ""), own_channels)
         size, channels = _common_size(given, self.classifier), max(given.channels)
         classifier = _sized(self.classifier, size, channels)
         with ExitStack() as stack:
@@ -132,10 +143,10 @@ class Explainer:
             runner = self._runner(classifier, oracle, batch)
             chosen = _chosen_targets(targets, classifier, batch)
             found = runner.run(batch, chosen, ground_truth)
-        each = chosen.shape[1]
+        each, called = chosen.shape[1], distinct_names(classifier.class_names)
         rows = ExplainedBatch(
-            images=[name for name in given.names for _ in range(each)],
-            classes=[classifier.class_names[t] if each > 1 else None for t in chosen.flatten().tolist()],
+            images=[each_time for name in given.names for each_time in [name] * each],
+            classes=[called[t] if each > 1 else None for t in chosen.flatten().tolist()],
             labels=[-1] * len(chosen.flatten()),
             explanation=found,
         )
@@ -186,12 +197,13 @@ def explain(
         methods: See `Explainer`.
         generator: See `Explainer`.
         metrics: See `Explainer`.
-        settings: Further arguments of `Explainer`, and ``ground_truth`` and ``resize_mode`` of `Explainer.explain`.
+        settings: Further arguments of `Explainer`, and ``ground_truth``, ``resize_mode``, ``range`` and
+            ``max_megapixels`` of `Explainer.explain`.
 
     Raises:
         OverpaintError: As these.
     """
-    of_call = {name: settings.pop(name) for name in ("ground_truth", "resize_mode") if name in settings}
+    of_call = {name: settings.pop(name) for name in OF_CALL if name in settings}
     return Explainer(classifier, methods, generator, metrics, **settings).explain(images, targets, **of_call)
 
 

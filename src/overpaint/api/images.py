@@ -1,5 +1,6 @@
 """Images as a user has them: tensors, arrays, pictures, paths, or lists of these."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from torch import Tensor
 
 from overpaint.core.checks import check_images
 from overpaint.core.choices import ResizeMode
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.sizes import format_size
 from overpaint.core.types import Images
-from overpaint.data.reading import convert_picture, read_image, upright_size
+from overpaint.data.files.decoding import DECODING_ERRORS, picture_shape, reading_files
+from overpaint.data.files.tiff import is_deep
+from overpaint.data.files.values import Extent, PictureOptions, remarks
+from overpaint.data.reading import DEFAULT, convert_picture, read_with_extent
 
 Picture = Tensor | NDArray[Any] | Image.Image | str | Path
 """One image, or, where it is a tensor or an array, a batch of them."""
@@ -47,7 +51,13 @@ class GivenImages:
     load: Callable[[tuple[int, ...], int], Images]
 
 
-def as_images(images: Pictures, dimensions: int = 2, resize_mode: ResizeMode = "crop") -> GivenImages:
+def as_images(
+    images: Pictures,
+    dimensions: int = 2,
+    resize_mode: ResizeMode = "crop",
+    options: PictureOptions = DEFAULT,
+    channels: int | None = None,
+) -> GivenImages:
     """Takes images of any of the kinds.
 
     Args:
@@ -56,6 +66,8 @@ def as_images(images: Pictures, dimensions: int = 2, resize_mode: ResizeMode = "
         dimensions: Spatial dimensions of an image.
         resize_mode: What of a picture or file of another aspect ratio is shown to the classifier: ``crop`` its middle,
             ``stretch`` all of it. Tensors and arrays keep their size.
+        options: Which values of pictures and files are black and white.
+        channels: How many the classifier takes, where it says so: it decides which axis of an array has them.
 
     Raises:
         OverpaintError: If one of them is none of these, can't be read, or does not lie in ``[0, 1]``.
@@ -63,59 +75,69 @@ def as_images(images: Pictures, dimensions: int = 2, resize_mode: ResizeMode = "
     given = list(images) if isinstance(images, list | tuple) else [images]
     if not given:
         raise OverpaintError("images is an empty list; there is nothing to explain")
-    parts = [_taken(each, dimensions, resize_mode, len(given) > 1) for each in given]
+    parts = [_taken(each, dimensions, resize_mode, options, channels, len(given) > 1) for each in given]
     sizes = [size for part in parts for size in part.sizes]
-    channels = [count for part in parts for count in part.channels]
+    counts = [count for part in parts for count in part.channels]
 
     def load(size: tuple[int, ...], count: int) -> Images:
         return torch.cat([part.load(size, count) for part in parts])
 
     fixed = [size for part in parts for size in part.fixed]
-    return GivenImages(sizes, channels, _unique([name for part in parts for name in part.names]), fixed, load)
+    return GivenImages(sizes, counts, _unique([name for part in parts for name in part.names]), fixed, load)
 
 
-def _taken(image: Any, dimensions: int, resize_mode: ResizeMode, listed: bool) -> GivenImages:
+def _taken(
+    image: Any, dimensions: int, resize_mode: ResizeMode, options: PictureOptions, channels: int | None, listed: bool
+) -> GivenImages:
     if isinstance(image, str | Path):
-        return _of_file(Path(image).expanduser(), resize_mode)
+        return _of_file(Path(image).expanduser(), resize_mode, options, channels or 3)
     if isinstance(image, Image.Image):
-        return _of_picture(image, resize_mode)
+        return _of_picture(image, resize_mode, options)
     if isinstance(image, np.ndarray):
         image = torch.from_numpy(np.ascontiguousarray(image))
     if isinstance(image, Tensor):
-        return _of_tensor(image, dimensions, listed)
+        return _of_tensor(image, dimensions, channels, listed)
     raise OverpaintError(
         f"images holds a {type(image).__name__}; it takes tensors, arrays, PIL images, paths, and lists of these"
     )
 
 
-def _of_picture(image: Image.Image, resize_mode: ResizeMode) -> GivenImages:
-    grey = image.mode in ("1", "L", "I", "I;16", "F")
-
+def _of_picture(image: Image.Image, resize_mode: ResizeMode, options: PictureOptions) -> GivenImages:
     def load(size: tuple[int, ...], count: int) -> Images:
         try:
-            return _from_bytes(convert_picture(image, _pair(size), count, resize_mode))
-        except (OSError, ValueError) as error:
-            raise OverpaintError(f"a PIL image of mode {image.mode} can't be read: {error}") from error
+            with reading_files():
+                values, extent = convert_picture(image, _pair(size), count, resize_mode, options)
+        except (OSError, *DECODING_ERRORS) as error:
+            raise _as_ours(f"a PIL image of mode {image.mode}", error) from error
+        return _from_bytes(values, Path("a PIL image"), extent, options)
 
-    return GivenImages([(image.height, image.width)], [1 if grey else 3], ["image"], [], load)
+    channels = 1 if is_deep(image) or image.mode in ("1", "L") else 3
+    return GivenImages([(image.height, image.width)], [channels], ["image"], [], load)
 
 
-def _of_file(path: Path, resize_mode: ResizeMode) -> GivenImages:
+def _of_file(path: Path, resize_mode: ResizeMode, options: PictureOptions, wanted: int) -> GivenImages:
     try:
-        width, height = upright_size(path)
+        width, height, channels = picture_shape(path, wanted)
     except OSError as error:
-        raise OverpaintError(f"the image {path} can't be read: {error}") from error
+        raise _as_ours(f"the image {path}", error) from error
 
     def load(size: tuple[int, ...], count: int) -> Images:
         try:
-            return _from_bytes(read_image(path, _pair(size), count, resize_mode))
+            with reading_files():
+                values, extent = read_with_extent(path, _pair(size), count, resize_mode, options)
         except OSError as error:
-            raise OverpaintError(f"the image {path} can't be read: {error}") from error
+            raise _as_ours(f"the image {path}", error) from error
+        return _from_bytes(values, path, extent, options)
 
-    return GivenImages([(height, width)], [3], [path.stem], [], load)
+    return GivenImages([(height, width)], [channels if channels > 3 else 3], [path.stem], [], load)
 
 
-def _of_tensor(values: Tensor, dimensions: int, listed: bool) -> GivenImages:
+def _as_ours(what: str, error: BaseException) -> OverpaintError:
+    """Returns the error that a user reads; ours stay as they are."""
+    return error if isinstance(error, OverpaintError) else OverpaintError(f"{what} can't be read: {error}")
+
+
+def _of_tensor(values: Tensor, dimensions: int, channels: int | None, listed: bool) -> GivenImages:
     """Takes one image or a batch; channels may be last, as NumPy's images have them."""
     shape = tuple(values.shape)
     if values.ndim == dimensions:
@@ -126,7 +148,8 @@ def _of_tensor(values: Tensor, dimensions: int, listed: bool) -> GivenImages:
         raise OverpaintError(
             f"images has shape {shape}; an image has {dimensions + 1} axes (channel first), a batch of them one more"
         )
-    if values.shape[1] not in GREY_OR_RGB and values.shape[-1] in GREY_OR_RGB:
+    usual = GREY_OR_RGB if channels is None else (*GREY_OR_RGB, channels)
+    if values.shape[1] not in usual and values.shape[-1] in usual:
         values = values.movedim(-1, 1)
     values = values.float() / 255 if values.dtype == torch.uint8 else values
     check_images(values)
@@ -164,7 +187,9 @@ def _pair(size: tuple[int, ...]) -> tuple[int, int]:
     return size[0], size[1]
 
 
-def _from_bytes(image: Tensor) -> Images:
+def _from_bytes(image: Tensor, path: Path, extent: Extent, options: PictureOptions) -> Images:
+    for said in remarks([(path, extent)], options.prefix):
+        warnings.warn(said, OverpaintWarning, stacklevel=2)
     return image[None].float() / 255
 
 

@@ -18,7 +18,13 @@ from overpaint.cli.layers import layer_table
 from overpaint.cli.progress import QueryProgress
 from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.configuration.fingerprints import artifact_keys, image_keys
-from overpaint.configuration.parts import Listeners, check_checkpoints, classifier_options, make_runner
+from overpaint.configuration.parts import (
+    Listeners,
+    check_checkpoints,
+    classifier_options,
+    make_runner,
+    picture_options,
+)
 from overpaint.configuration.settings import Settings, load_settings, save_settings
 from overpaint.core.choices import ResizeMode
 from overpaint.core.commands import command
@@ -26,10 +32,11 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
-from overpaint.data.folder import read_files
+from overpaint.data.files.values import GivenRange
 from overpaint.data.module import ImageData, PredictDataModule
+from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
-from overpaint.data.split import ImageSplit, Skipped
+from overpaint.data.split import ImageSplit, Skipped, skipped_note
 from overpaint.pipeline.cache import Cache, Wanted
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
 from overpaint.pipeline.runner import Runner
@@ -43,6 +50,8 @@ from overpaint.report.wandb.tables import log_report
 TYPES: dict[str, Any] = {
     "images": str | None,
     "resize_mode": ResizeMode,
+    "range": GivenRange | None,
+    "max_megapixels": float | None,
     "limit": int,
     "seeds": int,
     "output": str,
@@ -91,7 +100,7 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
     _say([f"Note: {note}" for note in notes])
     data = _read_data(settings, classifier)
     if data.skipped:
-        _say([f"{len(data.skipped)} files could not be read and were left out; skipped.csv lists them"])
+        _say([f"{skipped_note(data.skipped)}; skipped.csv lists them"])
     runner = replace(runner, other_images=data.split.images)
     cache = _open_cache(settings, runner, data.split)
     with _wandb_run(settings) as run:
@@ -128,6 +137,7 @@ def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
     data.prepare_data()
     unread = data.open_split("test")
     split, skipped = unread.read(range(min(limit or len(unread), len(unread))))
+    _say(data.notes)
     if data.class_names and data.class_names != classifier.class_names:
         _say(["The data's classes are not the classifier's; labels are left out"])
     return ExplainData(split, lambda: unread.read(range(min(COMPARED, len(unread))))[0].images, skipped)
@@ -136,7 +146,9 @@ def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
 def _read_image_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
     size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
     mode = settings["resize_mode"]
-    split, skipped = read_files(str(settings["images"]), size, channels, mode, settings["limit"])
+    split, skipped = read_files(
+        str(settings["images"]), size, channels, mode, settings["limit"], picture_options(settings)
+    )
     if annotations.source is not None:
         assert split.paths is not None
         objects = read_annotations(annotations, classifier.class_names, split.paths, size, mode)

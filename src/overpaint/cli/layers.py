@@ -1,6 +1,7 @@
 """The table of layers that ``python explain.py list_layers=true`` prints."""
 
 import torch
+from rich.markup import escape
 from rich.table import Table
 
 from overpaint.attribution.layers import choose_layer, spatial_layers
@@ -22,5 +23,5 @@ def layer_table(classifier: Classifier) -> Table:
     for layer in spatial_layers(classifier, image):
         cells = "x".join(map(str, layer.layout.grid))
         mark = "auto" if layer.name == last else ""
-        table.add_row(layer.name, str(layer.channels), cells, str(layer.layout.extra or "-"), mark)
+        table.add_row(escape(layer.name), str(layer.channels), cells, str(layer.layout.extra or "-"), mark)
     return table

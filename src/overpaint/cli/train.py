@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
+from rich.markup import escape
 from rich.table import Table
 
 from overpaint.classifiers.network import NetworkClassifier
@@ -26,11 +27,15 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.core.instantiate import checked_types
 from overpaint.data.module import ImageData
-from overpaint.report.csv_logger import CsvLogger
+from overpaint.data.split import skipped_note
+from overpaint.report.csv_logger import OF_CLASS, CsvLogger
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
 from overpaint.report.sample_grid import SAMPLES, SampleGrid
 from overpaint.report.tables.summary import write_skipped
 from overpaint.report.wandb.run import start_run
+
+MOST_SHOWN = 60
+"""Of more measures of single classes the terminal shows none."""
 
 
 def train(configs: Path, overrides: Sequence[str]) -> None:
@@ -49,7 +54,7 @@ def train(configs: Path, overrides: Sequence[str]) -> None:
     for model in models:  # a wrong setting must show before anything of an earlier run is replaced
         model_trainer_options(model, settings)
         make_module(model, settings, data)
-    run = _begin(settings, data, models) if FIRST_PROCESS else None
+    run, said = _begin(settings, data, models) if FIRST_PROCESS else None, len(data.notes)
     wandb = WandbLogger(experiment=run) if run is not None else None
     try:
         for model in models:
@@ -59,6 +64,8 @@ def train(configs: Path, overrides: Sequence[str]) -> None:
             run.finish()
     if FIRST_PROCESS:  # again: the test split has been read since
         write_skipped(Path(settings["output"]) / "skipped.csv", data.skipped)
+        for note in data.notes[said:]:
+            console.print(note, markup=False)
     _report(Path(settings["output"]))
 
 
@@ -94,7 +101,9 @@ def _begin(settings: Settings, data: ImageData, models: Sequence[str]) -> Any | 
     save_settings(settings, output / "config.yaml")
     write_skipped(output / "skipped.csv", data.skipped)
     if data.skipped:
-        console.print(f"{len(data.skipped)} files could not be read and were left out; {output}/skipped.csv lists them")
+        console.print(f"{skipped_note(data.skipped)}; {output}/skipped.csv lists them", markup=False)
+    for note in data.notes:
+        console.print(note, markup=False)
     if not settings["resume"]:
         outdated = ["metrics.csv", *(f"last-{model}.ckpt" for model in models)]
         for file in [*outdated, *([INTERPOLATION, NEIGHBOURS] if "dcgan" in models else [])]:
@@ -154,9 +163,12 @@ def _report(output: Path) -> None:
     last: dict[str, str] = {}
     for row in read_csv(output / "metrics.csv"):
         last |= {name: value for name, value in row.items() if value and name not in ("model", "epoch")}
+    if sum(bool(OF_CLASS.search(name)) for name in last) > MOST_SHOWN:
+        last = {name: value for name, value in last.items() if not OF_CLASS.search(name)}
+        console.print(f"what was measured of each class is in {output / 'metrics.csv'}", markup=False)
     table = Table("measure", "last value")
     for name, value in last.items():
-        table.add_row(name, f"{float(value):.4g}")
+        table.add_row(escape(name), f"{float(value):.4g}")
     console.print(table)
     console.print(f"checkpoints, metrics and samples are in {output}; {_next_step(output)}", markup=False)
 

@@ -85,7 +85,9 @@ def find_evaluator(path: Path, data: ImageData) -> NetworkClassifier | None:
         return None
     evaluator = load_classifier(path)
     if evaluator.class_names != data.class_names or evaluator.channels != data.channels:
-        console.print(f"{path} knows other classes than the data, so the generator's samples are not evaluated")
+        console.print(
+            f"{path} knows other classes than the data, so the generator's samples are not evaluated", markup=False
+        )
         return None
     return evaluator
 

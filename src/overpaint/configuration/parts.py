@@ -14,7 +14,8 @@ from overpaint.core.importing import is_factory
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.sizes import format_size
-from overpaint.data.folder import read_files
+from overpaint.data.files.values import PictureOptions
+from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
@@ -64,6 +65,21 @@ def check_checkpoints(settings: Settings) -> None:
             f"there is no checkpoint {' and no '.join(missing)}; '{command('train')} "
             f"output={settings['output']}' makes them, classifier= and generator= name others{without}"
         )
+
+
+def picture_options(settings: Settings) -> PictureOptions:
+    """Reads how the values of picture files are read: as said, else as in the data that the run was trained with.
+
+    Raises:
+        OverpaintError: If a setting is wrong.
+    """
+    own = PictureOptions()
+    defaults = {"range": own.value_range, "max_megapixels": own.max_megapixels}
+    chosen = {
+        name: settings["data"].get(name, default) if settings[name] is None else settings[name]
+        for name, default in defaults.items()
+    }
+    return PictureOptions.of(chosen["range"], chosen["max_megapixels"], "")
 
 
 def classifier_options(settings: Settings, which: str = "classifier") -> ClassifierOptions:
@@ -226,7 +242,7 @@ def _with_baseline(section: Settings, where: str, settings: Settings, classifier
     if not Path(path).is_file():
         raise OverpaintError(f"{where}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
     size = as_image_size(classifier.input_size, "classifier.image_size")
-    part, _ = read_files(path, size, classifier.channels, settings["resize_mode"], 1)
+    part, _ = read_files(path, size, classifier.channels, settings["resize_mode"], 1, picture_options(settings))
     return instantiate(section, where, baseline=part.images[0].float() / 255)
 
 

@@ -8,10 +8,12 @@ keys and values changes these of a section, or, with a ``target``, replaces it.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,6 +21,9 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import suggestion
 
 Settings = dict[str, Any]
+
+OF_CLASSES = ("class_names", "target", "into")
+"""The last word of settings that take names of classes, which are no values of YAML."""
 
 
 def load_settings(configs: Path, entry: str, words: Sequence[str]) -> Settings:
@@ -66,13 +71,29 @@ def _parse(words: Sequence[str]) -> Settings:
         if not equals or not key:
             raise OverpaintError(f"'{word}' is no setting; write key=value, such as limit=4")
         try:
-            if "#" in text:
-                raise ValueError("YAML would take what follows for a comment")
-            value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)["value"]  # type: ignore[index,call-overload]
+            value = _parse_names(key, text) if key.split(".")[-1] in OF_CLASSES else _parse_value(text)
         except Exception:  # PyYAML's and OmegaConf's parsers raise errors without a common base class
             value = text
         parsed[key] = value
     return parsed
+
+
+def _parse_value(text: str) -> Any:
+    if "#" in text:
+        raise ValueError("YAML would take what follows for a comment")
+    return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)["value"]  # type: ignore[index,call-overload]
+
+
+def _parse_names(key: str, text: str) -> Any:
+    """Reads names of classes: ``no``, ``on``, ``null`` and ``1.0`` are texts; whole numbers are indices."""
+    if not text.startswith("["):
+        return None if text == "null" and key.endswith("class_names") else _as_index(text)
+    names = yaml.load(text, Loader=yaml.BaseLoader)
+    return [_as_index(name) if isinstance(name, str) else name for name in names]
+
+
+def _as_index(name: str) -> str | int:
+    return int(name) if re.fullmatch(r"0|-?[1-9]\d*", name) else name
 
 
 def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictConfig:

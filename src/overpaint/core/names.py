@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 LONGEST = 80
@@ -30,6 +32,16 @@ def safe_file_name(name: str) -> str:
         return name
     digits = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
     return f"{readable.encode()[: 2 * LONGEST].decode(errors='ignore')}-{digits}"
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Returns names that are told apart: those that come more than once are followed by their number, from 0.
+
+    Args:
+        names: Names of classes, perhaps the same twice, as two of ImageNet's are.
+    """
+    several = {name for name, count in Counter(names).items() if count > 1}
+    return [f"{name} ({index})" if name in several else name for index, name in enumerate(names)]
 
 
 def row_name(image: str, class_name: str | None) -> str:

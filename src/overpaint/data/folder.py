@@ -1,22 +1,29 @@
 """Images from files: a folder of class folders, a flat folder without labels, or a pattern."""
 
-import glob
-import os
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from rich.markup import escape
 from rich.progress import track
 
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
+from overpaint.data.files.kinds import find_images
+from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions, remarks
 from overpaint.data.module import ImageData
-from overpaint.data.reading import SUFFIXES, Size, find_images, read_images
+from overpaint.data.reading import read_images
 from overpaint.data.split import UNLABELLED, ImageSplit, Skipped, UnreadSplit
+from overpaint.data.stratified import stratified_parts
 
 SPLITS = ("train", "val", "test")
+
+FEW = 10
+"""A class of fewer pictures is said: too few to learn it, and to know how well it was learnt."""
 
 
 class ListedFile(NamedTuple):
@@ -38,7 +45,8 @@ class FolderData(ImageData):
 
     Class subfolders give the labels, in alphabetical order; a folder without subfolders gives none. Where ``train``,
     ``val`` and ``test`` subfolders exist they are the splits (a missing or empty ``val`` or ``test`` is taken from
-    ``train``); otherwise the images are split at random by ``seed``: 80, 10 and 10 %.
+    ``train``); otherwise the images are split at random by ``seed``: 80, 10 and 10 % of each class, see
+    `overpaint.data.stratified.stratified_parts`.
 
     The files are split before any is opened, so that only those that are needed are: a file that can't be read is left
     out when its split is read, and listed in ``skipped``.
@@ -48,13 +56,17 @@ class FolderData(ImageData):
         resize_mode: What of a picture of another aspect ratio is resized: its middle (``crop``), or all of it
             (``stretch``).
         image_size: Height and width of the images, or the side of square ones; None: 64.
-        channels: 3 (RGB) or 1 (grey).
+        channels: 3 (RGB), 1 (grey), or how many bands each picture has.
         batch_size: Images in a batch.
         seed: Seed of the split and the order.
+        range: Which values are black and white, the same for all files, see `PictureOptions`.
+        max_megapixels: Larger pictures are left out.
 
     Raises:
-        OverpaintError: If the folder does not exist, or holds no readable image.
+        OverpaintError: If a setting is wrong, the folder does not exist, or it holds no readable image.
     """
+
+    takes_bands = True
 
     def __init__(
         self,
@@ -64,9 +76,19 @@ class FolderData(ImageData):
         channels: int = 3,
         batch_size: int = 64,
         seed: int = 0,
+        range: GivenRange = "auto",  # noqa: A002  # the setting's name
+        max_megapixels: int | float = PILLOW_MEGAPIXELS,
     ) -> None:
         super().__init__(64 if image_size is None else image_size, channels, batch_size, seed)
         self.root, self.resize_mode = Path(root).expanduser(), resize_mode
+        self.options = PictureOptions.of(range, max_megapixels, "data.")
+
+    def setup(self, stage: str | None = None) -> None:
+        """See `ImageData.setup`; what is to be said of the classes is said once the training images are read."""
+        known = "train" in self._splits
+        super().setup(stage)
+        if "train" in self._splits and not known:
+            self.notes += self._class_notes()
 
     @cached_property
     def _listed(self) -> dict[str, list[ListedFile]]:
@@ -86,17 +108,28 @@ class FolderData(ImageData):
         """Takes validation and test files out of the training files where they have no folder of their own."""
         missing = [name for name in ("val", "test") if name not in listed]
         pool = listed["train"]
-        order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(self.seed)).tolist()
-        tenth = max(1, len(pool) // 10)
         if len(pool) < len(missing) + 1:
             self._read(pool, "train")  # where none of them can be read, that is what is to be said
             raise OverpaintError(
                 f"data.root={self.root} holds {len(pool)} images; training, validation and test need one each"
             )
-        for name in missing:
-            taken, order = order[:tenth], order[tenth:]
-            listed[name] = [pool[i] for i in taken]
-        return listed | {"train": [pool[i] for i in order]}
+        parts = stratified_parts([file.class_name for file in pool], missing, "train", self.seed)
+        return listed | {name: [pool[i] for i in indices] for name, indices in parts.items()}
+
+    def _class_notes(self) -> list[str]:
+        """Says which class folders hold no readable picture, and which hold few."""
+        files = [file for split in self._listed.values() for file in split]
+        unread = {one.path for one in self.skipped}
+        counts = Counter(file.class_name for file in files if str(file.path) not in unread)
+        given = [self.root / name for name in SPLITS if (self.root / name).is_dir()]
+        within = given if self.root / "train" in given else [self.root]
+        folders = {each.name for folder in within for each in folder.iterdir() if each.is_dir()}
+        empty = sorted(name for name in folders - set(counts) if not name.startswith("."))
+        notes = [f"the class folder '{name}' in data.root={self.root} holds no readable picture" for name in empty]
+        few = [f"{name} ({counts[name]})" for name in self.class_names if 0 < counts[name] < FEW]
+        if few:
+            notes.append(f"classes with fewer than {FEW} pictures, too few to learn them well: {', '.join(few)}")
+        return notes
 
     def open_split(self, name: str) -> UnreadSplit:
         """See `ImageData.open_split`."""
@@ -104,13 +137,17 @@ class FolderData(ImageData):
         return UnreadSplit(len(files), lambda indices: self._read([files[i] for i in indices], name))
 
     def _read(self, files: Sequence[ListedFile], split: str) -> tuple[ImageSplit, list[Skipped]]:
-        images, kept, skipped = read_images(
+        images, kept, skipped, extents = read_images(
             [file.path for file in files],
             self.input_size,
             self.channels,
             self.resize_mode,
-            lambda p: track(p, f"Reading the {split} images of {self.root}", transient=True),
+            lambda p: track(p, f"Reading the {split} images of {escape(str(self.root))}", transient=True),
+            self.options,
         )
+        self.notes += [f"{split}: {said}" for said in remarks(extents, "data.")]
+        class_of = {str(file.path): file.class_name for file in files}
+        skipped = [replace(one, class_name=class_of[one.path]) for one in skipped]
         if skipped and not kept:
             raise OverpaintError(
                 f"data.root={self.root} holds no readable image for its {split} split: {len(skipped)} files there "
@@ -129,47 +166,3 @@ def _list_files(folder: Path) -> list[ListedFile]:
         below = path.relative_to(folder)
         files.append(ListedFile(path, below.as_posix(), below.parts[0] if len(below.parts) > 1 else None))
     return files
-
-
-def read_files(
-    pattern: str, size: Size, channels: int, resize_mode: ResizeMode, limit: int
-) -> tuple[ImageSplit, list[Skipped]]:
-    """Reads the files that a pattern such as ``photos/*.jpg`` names, a folder, or one file.
-
-    Args:
-        pattern: The pattern; ``**`` goes through subfolders.
-        size: Height and width of the images.
-        channels: 1 or 3.
-        resize_mode: ``crop`` or ``stretch``.
-        limit: How many files at most; 0 for all.
-
-    Raises:
-        OverpaintError: If nothing matches, or nothing that matches can be read.
-    """
-    path = Path(pattern).expanduser()
-    if path.is_dir():
-        paths = find_images(path)
-    elif path.is_file():
-        paths = [path]
-    else:
-        paths = sorted(Path(p) for p in glob.glob(str(path), recursive=True))
-        paths = [p for p in paths if p.is_file() and p.suffix.lower() in SUFFIXES]
-    if not paths:
-        raise OverpaintError(f"images={pattern} matches no image file")
-    paths = paths[: limit or None]
-    images, kept, skipped = read_images(
-        paths, size, channels, resize_mode, lambda p: track(p, "Reading", transient=True)
-    )
-    if not kept:
-        raise OverpaintError(f"images={pattern}: none of {len(paths)} files can be read ({skipped[0].reason})")
-    labels = torch.full((len(kept),), UNLABELLED)
-    files = [paths[i] for i in kept]
-    return ImageSplit(images, labels, _short_names(files), paths=files), skipped
-
-
-def _short_names(paths: list[Path]) -> list[str]:
-    """Names files by their paths below the folder that they share, without suffixes where names still differ."""
-    common = Path(os.path.commonpath([path.parent for path in paths]))
-    within = [path.relative_to(common) for path in paths]
-    short = [path.with_suffix("").as_posix() for path in within]
-    return short if len(set(short)) == len(short) else [path.as_posix() for path in within]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
@@ -35,27 +35,33 @@ class ImageData(L.LightningDataModule, ABC):
 
     Args:
         image_size: Height and width of the images in pixels, or the side of square ones.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey) or 3 (RGB), or how many bands the images have where ``takes_bands``.
         batch_size: Images in a batch.
         seed: Seed of splits, order and whatever else is random.
 
     Attributes:
+        takes_bands: Whether images may have another number of channels than 1 or 3.
         input_size: Height and width of the images.
         class_names: The name of each class, once a split is open.
         skipped: Files that could not be read, of the splits that were.
+        notes: What a user should know of the images that were read, each in one sentence.
 
     Raises:
         OverpaintError: If the images can't be of that size or those channels.
     """
 
+    takes_bands: ClassVar[bool] = False
+
     def __init__(self, image_size: int | Sequence[int], channels: int, batch_size: int, seed: int) -> None:
         super().__init__()
-        if channels not in (1, 3):
-            raise OverpaintError(f"data.channels={channels} must be 1 (grey) or 3 (RGB)")
+        if channels < 1 or (channels not in (1, 3) and not self.takes_bands):
+            known = "1 (grey), 3 (RGB), or the images' number of bands" if self.takes_bands else "1 (grey) or 3 (RGB)"
+            raise OverpaintError(f"data.channels={channels} must be {known}")
         self.input_size = as_image_size(image_size, "data.image_size")
         self.channels, self.batch_size, self.seed = channels, batch_size, seed
         self.class_names: list[str] = []
         self.skipped: list[Skipped] = []
+        self.notes: list[str] = []
         self._splits: dict[str, ImageSplit] = {}
         self.allow_zero_length_dataloader_with_multiple_devices = True
 

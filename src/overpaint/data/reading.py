@@ -1,21 +1,25 @@
-"""Image files of any common kind, read as bytes of one size."""
+"""Pictures of any kind, as bytes of one size and one number of channels."""
 
-import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageOps
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from overpaint.core.choices import ResizeMode
 from overpaint.core.sizes import as_size
+from overpaint.data.files.decoding import as_os_errors, decode, reading_files, upright
+from overpaint.data.files.values import Extent, PictureOptions, Raster, map_bytes
 from overpaint.data.split import Skipped
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+DEFAULT = PictureOptions()
+"""How values are read where nothing is said: by the bit depth."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -59,31 +63,6 @@ def resize_box(width: int, height: int, size: Size, resize_mode: ResizeMode) -> 
     return left, top, left + box_width, top + box_height
 
 
-def upright_size(path: Path) -> tuple[int, int]:
-    """Returns the width and height of an image file, EXIF rotation applied.
-
-    Raises:
-        OSError: If the file can't be read.
-    """
-    try:
-        with Image.open(path) as opened:
-            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            return ImageOps.exif_transpose(opened).size if turned else opened.size
-    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise OSError(str(error)) from error
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Brings 16-bit, integer and float pictures to 0..255; Pillow's own conversion would cut them off at 255."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image).astype(np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("it holds values that are not finite")
-        highest = 65535 if image.mode != "F" else max(float(values.max()), 1.0)
-        return Image.fromarray((values.clip(0, highest) * (255 / highest)).round().astype(np.uint8))
-    return image
-
-
 def resize_image(
     image: Image.Image, size: Size, channels: int, resize_mode: ResizeMode
 ) -> UInt8[Tensor, "channel height width"]:
@@ -101,68 +80,121 @@ def resize_image(
     return values[None] if channels == 1 else values.permute(2, 0, 1)
 
 
-def convert_picture(
-    image: Image.Image, size: Size, channels: int, resize_mode: ResizeMode
+def resize_bands(
+    bands: NDArray[np.uint8], size: Size, resize_mode: ResizeMode
 ) -> UInt8[Tensor, "channel height width"]:
-    """Turns a picture of any kind into bytes of one size.
+    """Resizes a picture of any number of bands, each by itself as `resize_image` does it.
 
-    EXIF rotation is applied, transparency is laid over white, 16 bits are scaled to 8, the first frame is taken.
+    Args:
+        bands: Height x width x band.
+        size: Height and width of the result.
+        resize_mode: ``crop`` or ``stretch``.
+    """
+    greys = [Image.fromarray(np.ascontiguousarray(bands[..., i])) for i in range(bands.shape[2])]
+    return torch.cat([resize_image(grey, size, 1, resize_mode) for grey in greys])
+
+
+def _to_pillow(bands: NDArray[np.uint8]) -> Image.Image:
+    """Returns grey or RGB bytes, with or without transparency, as an image of Pillow's."""
+    return Image.fromarray(np.ascontiguousarray(bands[..., 0] if bands.shape[2] == 1 else bands))
+
+
+def _plain(image: Image.Image, channels: int, options: PictureOptions) -> Image.Image:
+    """Turns palettes, and what can't be mapped, into grey or colours with or without transparency."""
+    if image.mode in ("P", "PA") or (channels in (1, 3) and "transparency" in image.info):
+        return image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    mapped = channels in (1, 3) and options.value_range != "auto"
+    return image.convert("RGB") if mapped and image.mode not in ("L", "LA", "RGB", "RGBA") else image
+
+
+def _mapped(picture: Image.Image | Raster, channels: int, options: PictureOptions) -> tuple[Any, Extent]:
+    """Maps a picture's values to bytes; returns an image of Pillow's, or an array of bands as they are wanted.
+
+    Raises:
+        ValueError: If it has other bands than are wanted.
+    """
+    if isinstance(picture, Image.Image):
+        image, extent = map_bytes(_plain(picture, channels, options), options)
+        if channels in (1, 3):
+            return image, extent
+        bands = np.asarray(image).reshape(image.height, image.width, -1)
+    else:
+        bands, extent = picture.to_bytes(options)
+        own = bands.shape[2] - picture.has_alpha
+        if channels in (1, 3) and own in (1, 3):
+            return _to_pillow(bands), extent
+        bands = bands if bands.shape[2] == channels else bands[..., :own]
+    if bands.shape[2] != channels:
+        raise ValueError(f"it has {bands.shape[2]} bands, and channels={channels} are wanted")
+    return bands, extent
+
+
+def convert_picture(
+    image: Image.Image | Raster, size: Size, channels: int, resize_mode: ResizeMode, options: PictureOptions = DEFAULT
+) -> tuple[UInt8[Tensor, "channel height width"], Extent]:
+    """Turns a picture of any kind into bytes of one size and one number of channels.
+
+    EXIF rotation is applied, transparency is laid over white, values are mapped from black to white onto 0 to 255.
+    Where 1 or 3 channels are wanted, colours become grey and grey becomes three equal channels; where another number
+    is, the picture must have that many bands, transparency among them.
 
     Args:
         image: The picture.
         size: Height and width of the result.
-        channels: 1 or 3.
+        channels: How many.
         resize_mode: ``crop`` or ``stretch``.
+        options: Which values are black and white.
+
+    Returns:
+        The bytes, and which values the picture has.
 
     Raises:
-        OSError: If it can't be decoded (Pillow raises other errors too).
+        ValueError: If it can't be decoded, has other bands than are wanted, or no range (Pillow raises other errors).
     """
-    image = _to_eight_bits(ImageOps.exif_transpose(image))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return resize_image(image, size, channels, resize_mode)
+    if isinstance(image, Image.Image):
+        options.check_pixels(*image.size)
+        image = upright(image)
+    mapped, extent = _mapped(image, channels, options)
+    if not isinstance(mapped, Image.Image):
+        return resize_bands(mapped, size, resize_mode), extent
+    if mapped.mode in ("RGBA", "LA"):
+        mapped = mapped.convert("RGBA")
+        mapped = Image.alpha_composite(Image.new("RGBA", mapped.size, "white"), mapped)
+    return resize_image(mapped, size, channels, resize_mode), extent
 
 
-def read_image(path: Path, size: Size, channels: int, resize_mode: ResizeMode) -> UInt8[Tensor, "channel height width"]:
+def read_image(
+    path: Path, size: Size, channels: int, resize_mode: ResizeMode, options: PictureOptions = DEFAULT
+) -> UInt8[Tensor, "channel height width"]:
     """Reads an image file, see `convert_picture`.
 
     Args:
         path: The file.
         size: Height and width of the result.
-        channels: 1 or 3.
+        channels: How many.
         resize_mode: ``crop`` or ``stretch``.
+        options: Which values are black and white, and how large a file may be.
 
     Raises:
-        OSError: If the file can't be read (Pillow's other errors are turned into this one).
+        OSError: If the file can't be read (the libraries' other errors are turned into this one).
     """
+    with reading_files():
+        return read_with_extent(path, size, channels, resize_mode, options)[0]
+
+
+def read_with_extent(
+    path: Path, size: Size, channels: int, resize_mode: ResizeMode, options: PictureOptions
+) -> tuple[UInt8[Tensor, "channel height width"], Extent]:
+    """Reads an image file inside of `reading_files`, see `read_image`; returns the values that it has, too."""
+    with as_os_errors(path):
+        enough = 2 * max(size)  # whichever side EXIF makes the longer one
+        picture = decode(path, channels, enough, options)
     try:
-        with Image.open(path) as opened:
-            enough = 2 * max(size)  # whichever side EXIF makes the longer one
-            opened.draft("RGB" if channels == 3 else "L", (enough, enough))
-            return convert_picture(opened, size, channels, resize_mode)
-    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        return convert_picture(picture, size, channels, resize_mode, options)
+    except ValueError as error:
         raise OSError(str(error)) from error
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Lists the image files below a folder."""
-    return find_files(folder, SUFFIXES)
-
-
-def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Lists files below a folder by their suffix, sorted; hidden ones are left out, links are followed."""
-    found: list[Path] = []
-    seen: set[Path] = set()
-    for current, subfolders, files in os.walk(folder, followlinks=True):
-        real = Path(current).resolve()
-        # A link to a folder above would otherwise be walked for ever.
-        subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
-        if real not in seen:
-            paths = [Path(current) / name for name in files if not name.startswith(".")]
-            found += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
-        seen.add(real)
-    return sorted(found)
 
 
 def read_images(
@@ -171,34 +203,39 @@ def read_images(
     channels: int,
     resize_mode: ResizeMode,
     progress: Callable[[Iterable[Path]], Iterable[Path]],
-) -> tuple[UInt8[Tensor, "count channel height width"], list[int], list[Skipped]]:
+    options: PictureOptions = DEFAULT,
+) -> tuple[UInt8[Tensor, "count channel height width"], list[int], list[Skipped], list[tuple[Path, Extent]]]:
     """Reads many files, several at a time.
 
     Args:
         paths: The files.
         size: Height and width of the images.
-        channels: 1 or 3.
+        channels: How many.
         resize_mode: ``crop`` or ``stretch``.
         progress: Wraps the iteration, to show a progress bar.
+        options: Which values are black and white, and how large a file may be.
 
     Returns:
-        The images that could be read, the index of the path of each, and the files that could not be read.
+        The images that could be read, the index of the path of each, the files that could not be read, and the values
+        of those that could.
     """
 
-    def read(path: Path) -> Tensor | Skipped:
+    def read(path: Path) -> tuple[Tensor, Extent] | Skipped:
         try:
-            return read_image(path, size, channels, resize_mode)
+            return read_with_extent(path, size, channels, resize_mode, options)
         except OSError as error:
             return Skipped(str(path), str(error) or type(error).__name__)
 
     images = torch.empty(len(paths), channels, *size, dtype=torch.uint8)
     kept: list[int] = []
     skipped: list[Skipped] = []
-    with ThreadPoolExecutor() as pool:
+    extents: list[tuple[Path, Extent]] = []
+    with reading_files(), ThreadPoolExecutor() as pool:
         for index, (result, _) in enumerate(zip(pool.map(read, paths), progress(paths), strict=True)):
             if isinstance(result, Skipped):
                 skipped.append(result)
             else:
-                images[len(kept)] = result
+                images[len(kept)], extent = result
                 kept.append(index)
-    return images[: len(kept)], kept, skipped
+                extents.append((paths[index], extent))
+    return images[: len(kept)], kept, skipped, extents

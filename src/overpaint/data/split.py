@@ -1,5 +1,6 @@
 """Splits of a data set: in memory, or not read yet."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ class ImageSplit(Dataset[Batch]):
     """A split of a data set, in memory as bytes.
 
     Attributes:
-        images: Grey or RGB, 0 to 255.
+        images: Of one number of channels, 0 to 255.
         labels: Class indices, or -1.
         names: A name for each image, unique in the split.
         ground_truth: The annotated objects of each image, in data sets that know them.
@@ -49,10 +50,25 @@ class ImageSplit(Dataset[Batch]):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that could not be read, and why."""
+    """A file that could not be read.
+
+    Attributes:
+        path: Where it is.
+        reason: Why it could not be read.
+        class_name: The class folder that it lies in; None where it lies in none.
+    """
 
     path: str
     reason: str
+    class_name: str | None = None
+
+
+def skipped_note(skipped: Sequence[Skipped]) -> str:
+    """Counts the files that could not be read, also by class where they have one, as the start of a sentence."""
+    by_class = Counter(one.class_name for one in skipped if one.class_name is not None)
+    counts = ", ".join(f"{count} of {name}" for name, count in sorted(by_class.items()))
+    said = f"{len(skipped)} files could not be read and were left out"
+    return f"{said} ({counts})" if counts else said
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Classifier networks: a small residual network, or any architecture of torchvision by its name."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch.nn.functional as F
 import torchvision
@@ -91,7 +91,8 @@ def build_classifier_network(
     Args:
         architecture: ``residual`` for the small network of this module, or the name of a torchvision
             classification model such as ``resnet18``.
-        channels: 1 or 3.
+        channels: Of the images; torchvision's networks, made for 3, see grey three times, and others by a first
+            convolution of that many channels.
         num_classes: Number of classes.
         image_size: The side of the images, for architectures that are made for one size, as vision transformers are;
             None: torchvision's own. Others take any size.
@@ -120,4 +121,21 @@ def build_classifier_network(
         raise OverpaintError(
             f"torchvision's {architecture} can't be made for image_size={image_size}: {error}"
         ) from error
+    if channels not in (1, 3):
+        _take_channels(network, channels)
     return RepeatGrey(network) if channels == 1 else network
+
+
+def _take_channels(network: nn.Module, channels: int) -> None:
+    """Replaces a network's first convolution by one of another number of input channels."""
+    name, first = next((name, m) for name, m in network.named_modules() if isinstance(m, nn.Conv2d))
+    replaced = nn.Conv2d(
+        channels,
+        first.out_channels,
+        cast(tuple[int, int], first.kernel_size),
+        cast(tuple[int, int], first.stride),
+        first.padding if isinstance(first.padding, str) else cast(tuple[int, int], first.padding),
+        bias=first.bias is not None,
+    )
+    parent, _, own = name.rpartition(".")
+    setattr(network.get_submodule(parent), own, replaced)

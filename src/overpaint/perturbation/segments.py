@@ -23,25 +23,28 @@ def segments_of(image: Float[Tensor, "channel *space"], kind: Literal["slic", "g
     Args:
         image: The image.
         kind: ``slic``: pixels that are near in place and colour (Achanta et al., 2012; compactness 10 in Lab, grey
-            as RGB); ``grid``: equal boxes.
+            as RGB; images of other channels by their values from 0 to 100, the range of Lab's lightness); ``grid``:
+            equal boxes.
         count: Segments.
 
     Returns:
         The segment of each pixel, counted from 0, on the image's device.
 
     Raises:
-        OverpaintError: If an image that is not two-dimensional, grey or RGB is to be cut by SLIC.
+        OverpaintError: If an image that is not two-dimensional is to be cut by SLIC.
     """
     size = image.shape[1:]
     fitting = max(1, min(count, math.prod(size) // SMALLEST ** len(size)))
     if kind == "grid":
         return _grid(size, fitting).to(image.device)
-    if len(size) != 2 or len(image) not in (1, 3):
+    if len(size) != 2:
         raise OverpaintError(
-            f"segments=slic is for grey or RGB images of two dimensions, not {tuple(image.shape)}; take segments=grid"
+            f"segments=slic is for images of two dimensions, not {tuple(image.shape)}; take segments=grid"
         )
-    rgb = image.expand(3, *size).movedim(0, -1).double().cpu().numpy()
-    labels = slic(rgb, n_segments=fitting, compactness=10, start_label=0, channel_axis=-1)
+    is_colour = len(image) in (1, 3)
+    bands = image.expand(3, *size) if is_colour else 100 * image
+    values = bands.movedim(0, -1).double().cpu().numpy()
+    labels = slic(values, n_segments=fitting, compactness=10, start_label=0, channel_axis=-1, convert2lab=is_colour)
     _, dense = np.unique(labels, return_inverse=True)
     return torch.from_numpy(dense.reshape(size)).to(image.device)
 

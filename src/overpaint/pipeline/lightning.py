@@ -10,6 +10,7 @@ from torch import nn
 
 from overpaint.classifiers.targets import choose_targets
 from overpaint.core.errors import OverpaintError
+from overpaint.core.names import distinct_names
 from overpaint.core.types import Batch, GroundTruthObjects, Regions, TargetSets
 from overpaint.pipeline.cache import Cache
 from overpaint.pipeline.runner import Runner
@@ -53,7 +54,8 @@ class ExplainerModule(L.LightningModule):
         chosen = choose_targets(self.target, self.runner.classifier.scores(batch.images), names)
         each = chosen.shape[1]
         images = [name for name in batch.names for _ in range(each)]
-        classes = [names[target] if each > 1 else None for target in chosen.flatten().tolist()]
+        called = distinct_names(names)
+        classes = [called[target] if each > 1 else None for target in chosen.flatten().tolist()]
         cached = None
         if self.cache is not None:
             cached = [self.cache.read(image, name) for image, name in zip(images, classes, strict=True)]

@@ -1,5 +1,6 @@
 """A logger that keeps the metrics of a run's epochs in one CSV file."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,9 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from overpaint.core.files import read_csv, write_csv
+
+OF_CLASS = re.compile(r"(accuracy|share|coverage)_of_")
+"""What is before a class in the name of its measure."""
 
 
 class CsvLogger(Logger):
@@ -53,7 +57,7 @@ class CsvLogger(Logger):
         named = [name for name in metrics if "/" in name]
         if all(name.endswith("_step") for name in named):
             return
-        found = {name.removesuffix("_epoch"): f"{metrics[name]:.6g}" for name in named}
+        found = {_without_epoch(name): f"{metrics[name]:.6g}" for name in named}
         own = {"model": self.model, "epoch": self._label or str(int(metrics["epoch"]))}
         logged_before = self._row if own.items() <= self._row.items() else own
         self._row = {**logged_before, **found}
@@ -65,6 +69,11 @@ class CsvLogger(Logger):
     @rank_zero_only
     def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
         """Leaves them out: the run's folder has its configuration."""
+
+
+def _without_epoch(name: str) -> str:
+    """Takes away what Lightning adds to the mean over an epoch, but nothing of the name of a class."""
+    return name if OF_CLASS.search(name) else name.removesuffix("_epoch")
 
 
 def _is_before(other: str, epoch: str) -> bool:

@@ -73,10 +73,14 @@ def write_report(
 
 
 def _notes(runner: Runner) -> list[str]:
-    """Says what numbers are missing for want of a part."""
-    if runner.inpainter is None or runner.inpainter.discriminator is not None:
-        return []
-    return ["The generator has no discriminator: the search had no prior loss, and the variants have no realism."]
+    """Says what numbers are missing for want of a part, and how images of other channels than grey or RGB are drawn."""
+    notes = []
+    if runner.inpainter is not None and runner.inpainter.discriminator is None:
+        notes.append("The generator has no discriminator: the search had no prior loss, and the variants no realism.")
+    if (channels := runner.classifier.channels) not in (1, 3):
+        how = "first three as red, green and blue" if channels > 3 else "first as grey"
+        notes.append(f"The images have {channels} channels; the pictures show the {how}.")
+    return notes
 
 
 def print_report(report: RunReport, console: Console) -> None:
@@ -86,4 +90,4 @@ def print_report(report: RunReport, console: Console) -> None:
     if board.scores:
         console.print(terminal.leaderboard_table(board.standings, board.labels, console.width))
     if board.unmeasured:
-        console.print(board.unmeasured)
+        console.print(board.unmeasured, markup=False)

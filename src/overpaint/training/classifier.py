@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.classification import MulticlassAccuracy, MulticlassStatScores
 
 from overpaint.classifiers.network import classifier_from_settings
 from overpaint.core.errors import OverpaintError
+from overpaint.core.names import distinct_names
 from overpaint.core.sizes import as_size, format_size, plain_size
 from overpaint.core.types import Batch, Images
 from overpaint.networks.checkpoint import FORMAT_KEY
@@ -74,6 +75,8 @@ class ClassifierModule(L.LightningModule):
         self.learning_rate = self._schedule(1000)[0].defaults["lr"]  # a wrong setting must show before training
         self.val_accuracy = MulticlassAccuracy(len(class_names), average="micro")
         self.test_accuracy = MulticlassAccuracy(len(class_names), average="micro")
+        self.val_answers = MulticlassStatScores(len(class_names), average=None)
+        self.test_answers = MulticlassStatScores(len(class_names), average=None)
         self.rng = torch.Generator()
 
     def _check_size(self) -> None:
@@ -109,8 +112,11 @@ class ClassifierModule(L.LightningModule):
         Raises:
             OverpaintError: If it is not finite.
         """
-        images = self._distort(batch.images) if self.distortion else batch.images
-        loss = F.cross_entropy(self.classifier.logits(images), batch.labels)
+        images, labels = batch.images, batch.labels
+        if len(images) == 1:  # one image has no spread, by which batch normalisation divides; distorted twice it has
+            images, labels = images.repeat(2, 1, 1, 1), labels.repeat(2)
+        images = self._distort(images) if self.distortion else images
+        loss = F.cross_entropy(self.classifier.logits(images), labels)
         if not bool(loss.isfinite()):
             raise OverpaintError(
                 f"the classifier's loss is {float(loss.detach())} in epoch {self.current_epoch}; its checkpoints of "
@@ -122,13 +128,35 @@ class ClassifierModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts the right answers."""
-        self.val_accuracy(self.classifier.logits(batch.images), batch.labels)
+        logits = self.classifier.logits(batch.images)
+        self.val_accuracy(logits, batch.labels)
+        self.val_answers.update(logits, batch.labels)
         self.log("classifier/val_accuracy", self.val_accuracy, on_epoch=True, on_step=False)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the accuracy of each class."""
+        self._log_by_class("val_accuracy", self.val_answers)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts the right answers."""
-        self.test_accuracy(self.classifier.logits(batch.images), batch.labels)
+        logits = self.classifier.logits(batch.images)
+        self.test_accuracy(logits, batch.labels)
+        self.test_answers.update(logits, batch.labels)
         self.log("classifier/test_accuracy", self.test_accuracy, on_epoch=True, on_step=False)
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the accuracy of each class."""
+        self._log_by_class("test_accuracy", self.test_answers)
+
+    def _log_by_class(self, what: str, answers: MulticlassStatScores) -> None:
+        """Logs the share of each class's images that were given it; a class without images has none."""
+        counts = answers.compute()  # of each class: true and false positives, true and false negatives, images
+        for name, right, images in zip(
+            distinct_names(self.classifier.class_names), counts[:, 0], counts[:, 4], strict=True
+        ):
+            if int(images):
+                self.log(f"classifier/{what}_of_{name}", right.float() / images, sync_dist=True)
+        answers.reset()
 
     def configure_optimizers(self) -> Any:
         """Returns the optimiser with its schedule over all steps of the run."""

@@ -21,7 +21,7 @@ from overpaint.networks.encoder import Encoder
 from overpaint.training.ema import ExponentialMovingAverage
 from overpaint.training.encoder_loss import ENCODER_OPTIMIZER, encoder_loss
 from overpaint.training.gan_losses import gradient_penalties
-from overpaint.training.generation_metrics import generation_metrics
+from overpaint.training.generation_metrics import generation_metrics, warn_of_unmeasured
 from overpaint.training.optimisers import make_optimizer
 from overpaint.training.recipes import RECIPES
 
@@ -41,7 +41,7 @@ class DCGANModule(L.LightningModule):
         recipe: ``stable`` or ``radford``.
         image_size: Height and width of the images, or the side of a square: 32, 64, 128, 224, [96, 160], see
             `start_and_doublings`.
-        channels: 1 or 3.
+        channels: Of the images: 1, 3, or how many bands they have.
         latent_dim: Length of a latent.
         base_channels: Channels of the generator's last and the discriminator's first hidden layer.
         generator_optimizer: Replaces settings of the recipe's, see `GanRecipe.optimizer`.
@@ -74,10 +74,10 @@ class DCGANModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["evaluator"], logger=False)
-        if min(latent_dim, base_channels) < 1 or channels not in (1, 3) or not 0 <= ema_decay < 1:
+        if min(latent_dim, base_channels, channels) < 1 or not 0 <= ema_decay < 1:
             raise OverpaintError(
-                f"model.dcgan: latent_dim={latent_dim} and base_channels={base_channels} must be positive, "
-                f"channels={channels} 1 or 3, ema_decay={ema_decay} in [0, 1)"
+                f"model.dcgan: latent_dim={latent_dim}, base_channels={base_channels} and channels={channels} must be "
+                f"positive, ema_decay={ema_decay} in [0, 1)"
             )
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
@@ -101,6 +101,7 @@ class DCGANModule(L.LightningModule):
         self.rng = self._encoder_rng = torch.Generator()
         self._evaluator = [evaluator] if evaluator else []  # in a list, so that it is no part of this module's state
         self._real: list[Images] = []
+        self._has_warned = False
         self._step = 0  # of the whole run; the buffer keeps it in checkpoints, and asking that would wait for a GPU
         self._totals: dict[str, tuple[Tensor, int]] = {}
 
@@ -223,6 +224,8 @@ class DCGANModule(L.LightningModule):
         gathered = self.all_gather(torch.cat(self._real))
         assert isinstance(gathered, Tensor)
         real, self._real = gathered.reshape(-1, *gathered.shape[-3:])[:EVALUATED_SAMPLES], []
+        if self._evaluator and self.global_rank == 0 and not self._has_warned:
+            self._has_warned = warn_of_unmeasured(len(real))
         for evaluator in self._evaluator:
             evaluator.to(self.device)
             metrics = generation_metrics(real, self.sample(EVALUATED_SAMPLES, stream=1), evaluator)

@@ -1,18 +1,38 @@
 """Metrics of generated samples: KID, precision, recall and coverage in the features of the domain's classifier."""
 
 import warnings
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.errors import OverpaintWarning
+from overpaint.core.names import distinct_names
 from overpaint.core.types import Images, Scores
 from overpaint.training.precision_recall import covered, precision_and_recall
 
 Features = Float[Tensor, "batch feature"]
+
+FEWEST_REAL = {"kid": 2, "fid_like": 2, "precision": 4, "recall": 4, "coverage": 6}
+"""So many real images each of these takes: two have a spread, and nearest neighbours are counted among the others."""
+
+
+def unmeasured(count: int) -> list[str]:
+    """Returns which measures of samples can't be had of so few real images."""
+    return [name for name, fewest in FEWEST_REAL.items() if count < fewest]
+
+
+def warn_of_unmeasured(count: int) -> bool:
+    """Warns of the measures that can't be had of so few real images, and returns whether there are such."""
+    missing = ", ".join(f"samples/{name}" for name in unmeasured(count))
+    if missing:
+        text = f"{missing} are left out: they take more real images than the {count} of the validation split"
+        warnings.warn(text, OverpaintWarning, stacklevel=2)
+    return bool(missing)
 
 
 class ClassifierFeatures(nn.Module):
@@ -85,19 +105,35 @@ def generation_metrics(
         A real image's class is the one that the classifier sees; its ball is the one among all real images.
 
         All but the first group are measured in this classifier's features, so they compare runs with one classifier
-        and are not comparable with published figures from Inception features.
+        and are not comparable with published figures from Inception features. What `unmeasured` names is left out.
     """
     extractor = ClassifierFeatures(classifier)
     real_features, real_scores = _in_parts(extractor, real)
     sample_features, scores = _in_parts(extractor, samples)
     shares = scores.argmax(1).bincount(minlength=scores.shape[1]).float() / len(scores)
     result = {"confident": float((scores.amax(1) >= confident).float().mean()), "least_fraction": float(shares.min())}
-    result |= {f"share_of_{name}": float(s) for name, s in zip(classifier.class_names, shares, strict=True)}
-    result |= _distances(real_features, sample_features, seed)
-    result["precision"], result["recall"] = precision_and_recall(real_features, sample_features)
-    is_covered, seen = covered(real_features, sample_features), real_scores.argmax(1)
-    result["coverage"] = float(is_covered.double().mean())
-    for index, name in enumerate(classifier.class_names):
+    result |= {
+        f"share_of_{name}": float(s) for name, s in zip(distinct_names(classifier.class_names), shares, strict=True)
+    }
+    missing = unmeasured(len(real))
+    if "fid_like" not in missing:
+        result |= _distances(real_features, sample_features, seed)
+    if "precision" not in missing:
+        result["precision"], result["recall"] = precision_and_recall(real_features, sample_features)
+    if "coverage" not in missing:
+        result |= _coverage(real_features, sample_features, real_scores.argmax(1), classifier.class_names)
+    return result
+
+
+def _coverage(
+    real: Float[Tensor, "real feature"],
+    samples: Float[Tensor, "sample feature"],
+    seen: Int[Tensor, " real"],
+    class_names: Sequence[str],
+) -> dict[str, float]:
+    is_covered = covered(real, samples)
+    result = {"coverage": float(is_covered.double().mean())}
+    for index, name in enumerate(distinct_names(class_names)):
         if bool((seen == index).any()):
             result[f"coverage_of_{name}"] = float(is_covered[seen == index].double().mean())
     return result

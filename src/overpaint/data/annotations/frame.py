@@ -6,7 +6,8 @@ from pathlib import Path
 
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
-from overpaint.data.reading import Box, Size, resize_box, upright_size
+from overpaint.data.files.decoding import upright_size
+from overpaint.data.reading import Box, Size, resize_box
 
 OVERHANG = 1.0
 """Pixels by which a box may reach beyond the border: annotators round, and some formats count from 1."""

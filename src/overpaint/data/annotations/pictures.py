@@ -13,6 +13,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.data.annotations.entry import Entry, entry_name
 from overpaint.data.annotations.frame import Frame
 from overpaint.data.annotations.objects import MaskObjects
+from overpaint.data.files.decoding import reading_files
 
 
 def read_pictures(source: Path, files: list[Path]) -> list[Entry]:
@@ -44,11 +45,11 @@ def _mask(path: Path, frame: Frame) -> MaskObjects:
 
 def _read_mask(path: Path) -> Bool[Tensor, "height width"]:
     try:
-        with Image.open(path) as opened:
+        with reading_files(), Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)
             marked = torch.from_numpy(np.asarray(image).reshape(image.height, image.width, -1) != 0)
             has_alpha = image.getbands()[-1] == "A"
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise OverpaintError(f"the mask picture {path} can't be read ({error})") from error
     if has_alpha:
         marked = marked[..., :-1] & marked[..., -1:]

@@ -16,7 +16,8 @@ from overpaint.data.annotations.pictures import read_pictures
 from overpaint.data.annotations.table import read_table
 from overpaint.data.annotations.voc import read_voc
 from overpaint.data.annotations.yolo import NAME_FILES, read_yolo
-from overpaint.data.reading import SUFFIXES, Box, Size, find_files
+from overpaint.data.files.kinds import find_files, is_picture
+from overpaint.data.reading import Box, Size
 
 FORMATS = "a .json file of COCO, a .csv file, or a folder of .xml (Pascal VOC), .txt (YOLO) or mask pictures"
 
@@ -84,7 +85,7 @@ def _list_entries(given: str, class_names: Sequence[str]) -> list[Entry]:
     tables = _files(source, {".json", ".csv"})
     if tables:
         raise OverpaintError(f"annotations={given} is a folder; name the file in it, such as {tables[0]}")
-    if files := _files(source, SUFFIXES):
+    if files := find_files(source, is_picture) if source.is_dir() else [source] if is_picture(source) else []:
         return read_pictures(source, files)
     what = "is a folder without annotations" if source.is_dir() else "is no file of annotations"
     raise OverpaintError(f"annotations={given} {what}; it takes {FORMATS}")
@@ -92,7 +93,7 @@ def _list_entries(given: str, class_names: Sequence[str]) -> list[Entry]:
 
 def _files(source: Path, suffixes: set[str]) -> list[Path]:
     if source.is_dir():
-        return find_files(source, suffixes)
+        return find_files(source, lambda path: path.suffix.lower() in suffixes)
     return [source] if source.suffix.lower() in suffixes else []
 
 

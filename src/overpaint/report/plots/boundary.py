@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from overpaint.probes.flip_taxonomy import KINDS
 from overpaint.report.plots.images import draw_colour_bar, to_picture
 from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of
-from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, plain, wrapped
+from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, short, wrapped
 
 ROWS = (*KINDS, "pgd")
 """The rows of `flip_picture`, from top to bottom."""
@@ -108,7 +108,7 @@ def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequ
         shown = line[3].imshow(change, cmap="RdBu_r", vmin=-largest, vmax=largest)
         draw_colour_bar(line[3], shown)
         answer = int(arrays[f"predictions_{kind}"][0])
-        said = plain(class_names[answer]) if class_names else f"class {answer}"
+        said = short(class_names[answer], 40) if class_names else f"class {answer}"
         line[0].set_ylabel(_row_label(kind, numbers), fontsize=8)
         line[2].set_xlabel(f"now: {said}", fontsize=8)
         line[3].set_xlabel(f"root mean square {_rms(arrays, kind):.3f}", fontsize=8)

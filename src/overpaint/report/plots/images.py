@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.utils import make_grid
 
+from overpaint.report.plots.letters import fit_letters
+
 Picture = NDArray[np.uint8]
 """Height x width x 3, 0 to 255."""
 
@@ -20,10 +22,20 @@ REGION_COLOUR = "#ffb000"
 """Amber from IBM's colour-blind safe palette."""
 
 
+def shown_bands(channels: int) -> tuple[int, int, int]:
+    """Returns which channels are drawn as red, green and blue: the first three; of fewer, the first as grey.
+
+    Args:
+        channels: How many it has.
+    """
+    return (0, 1, 2) if channels >= 3 else (0, 0, 0)
+
+
 def to_picture(image: NDArray[np.floating[Any]]) -> Picture:
-    """Turns channel x height x width in ``[0, 1]`` into a picture; grey becomes three equal channels."""
-    bytes_ = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return np.repeat(bytes_, 3, axis=0).transpose(1, 2, 0) if len(bytes_) == 1 else bytes_.transpose(1, 2, 0)
+    """Turns channel x height x width in ``[0, 1]`` into a picture of the channels that `shown_bands` chooses."""
+    chosen = image[list(shown_bands(len(image)))]
+    picture: Picture = np.rint(np.clip(chosen, 0, 1) * 255).astype(np.uint8)
+    return picture.transpose(1, 2, 0)
 
 
 def enlarge(picture: Picture, least: int = 128) -> Picture:
@@ -63,6 +75,7 @@ def png(picture: Picture) -> bytes:
 def figure_png(figure: Figure) -> bytes:
     """Encodes a figure of photographs, whose many colours `overpaint.report.plots.style.encode` would thin out."""
     buffer = io.BytesIO()
+    fit_letters(figure)
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 

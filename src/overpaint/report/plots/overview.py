@@ -20,7 +20,8 @@ from overpaint.report.plots.images import (
     show_as_picture,
     to_picture,
 )
-from overpaint.report.plots.style import plain
+from overpaint.report.plots.letters import fit_letters
+from overpaint.report.plots.style import short, wrapped
 
 SHOWN = 16
 """How many accepted, and how many flipped variants are shown."""
@@ -68,7 +69,7 @@ def overview_figure(
     heights += [0.3 + 1.7 * aspect if len(strip.pictures) else 0.3 for strip in strips]
     columns = min(COLUMNS, len(cells))
     figure = Figure(figsize=(2.1 * columns, sum(heights) + 0.4), dpi=110, layout="constrained")
-    figure.suptitle(plain(title), fontsize=10)
+    figure.suptitle(wrapped(title, 20 * columns), fontsize=10)
     grid = GridSpec(len(heights), columns, figure=figure, height_ratios=heights)
     row = 0
     for line in lines:
@@ -82,6 +83,7 @@ def overview_figure(
         else:
             axes.axis("off")
         row += 1
+    fit_letters(figure)
     return figure
 
 
@@ -145,6 +147,6 @@ def _variant_strips(variants: Arrays, class_names: Sequence[str]) -> Iterator[_S
     for word, chosen in (("accepted", variants["accepted"] & counted), ("flipped", ~variants["accepted"] & counted)):
         best = np.flatnonzero(chosen)[np.argsort(-variants["confidences"][chosen], kind="stable")]
         answers = Counter(class_names[i] for i in variants["predictions"][chosen])
-        named = ", ".join(f"{count} as {plain(name)}" for name, count in answers.most_common(5))
+        named = ", ".join(f"{count} as {short(name, 60)}" for name, count in answers.most_common(5))
         title = f"{word}: {chosen.sum()} of {counted.sum()} different variants{named and f' ({named})'}"
         yield _Strip(title, variants["images"][best[:SHOWN]])

@@ -2,9 +2,7 @@
 
 import io
 import textwrap
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from overpaint.report.plots.letters import fit_letters
 
 WIDTH = 9.0
 """Inches; at `DPI` a chart is 1080 pixels wide, about the width of the report's page."""
@@ -100,8 +100,8 @@ def encode(figure: Figure, colours: int | None = 128) -> bytes:
         colours: The palette's size, with which a chart needs a fraction of the bytes; None for photographs.
     """
     canvas = FigureCanvasAgg(figure)
-    with _absent_letters_unsaid():
-        canvas.draw()  # type: ignore[no-untyped-call]  # once; savefig would draw a first time for the layout
+    fit_letters(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]  # once; savefig would draw a first time for the layout
     pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     picture = Image.fromarray(pixels).convert("RGB")
     if colours is not None:
@@ -109,14 +109,6 @@ def encode(figure: Figure, colours: int | None = 128) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
-
-
-@contextmanager
-def _absent_letters_unsaid() -> Iterator[None]:
-    """Hides the warning of a letter that the font lacks: a box stands for it, and names may be in any script."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        yield
 
 
 def finite_range(values: Sequence[Any]) -> tuple[float, float] | None:

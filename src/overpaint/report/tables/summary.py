@@ -105,5 +105,6 @@ def write_tables(folder: Path, board: Scoreboard, summary: Mapping[str, Any], sk
 
 
 def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
-    """Lists the files that could not be read."""
-    write_csv(path, [{"path": s.path, "reason": s.reason} for s in skipped], ["path", "reason"])
+    """Lists the files that could not be read, with the class folder of each."""
+    rows = [{"path": s.path, "class": s.class_name or "", "reason": s.reason} for s in skipped]
+    write_csv(path, rows, ["path", "class", "reason"])

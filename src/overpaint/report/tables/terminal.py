@@ -38,7 +38,7 @@ def images_table(results: Sequence[Mapping[str, Any]], summary: Mapping[str, Any
         footer = "mean" if name == "name" else shown(summary.get(f"mean_{name}", ""), "-")
         table.add_column(heading, footer, justify="left" if name in ("name", "target") else "right", overflow="fold")
     for row in rows:
-        table.add_row(*[shown(row.get(name), "-") for name in headings])
+        table.add_row(*[escape(shown(row.get(name), "-")) for name in headings])
     return table
 
 

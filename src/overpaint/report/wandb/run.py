@@ -57,7 +57,7 @@ def start_run(
                 settings=wandb.Settings(console="off", silent=True, init_timeout=CONNECT_SECONDS, disable_git=True),
             )
         except (wandb.errors.Error, OSError) as error:
-            console.print(f"W&B: no {each} run could be started ({str(error).splitlines()[0]})")
+            console.print(f"W&B: no {each} run could be started ({str(error).splitlines()[0]})", markup=False)
     return None
 
 
