@@ -1,6 +1,6 @@
 """Checkpoints of the right kind that lack something: one sentence that names it."""
 
-import argparse
+import fractions
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,6 @@ def test_an_incomplete_dcgan_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_was_refused_is_named(tmp_path: Path) -> None:
-    torch.save({"options": argparse.Namespace(rate=1)}, tmp_path / "m.ckpt")
-    with pytest.raises(OverpaintError, match=r"more than tensors and plain values \(argparse\.Namespace\), which is"):
+    torch.save({"options": fractions.Fraction(1, 2)}, tmp_path / "m.ckpt")
+    with pytest.raises(OverpaintError, match=r"more than tensors and plain values \(fractions\.Fraction\), which is"):
         load_classifier(tmp_path / "m.ckpt")

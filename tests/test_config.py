@@ -298,7 +298,7 @@ def test_instantiate_calls_the_target_with_the_section() -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("data.train_count=many", r"data\.train_count=many is not of the right type: it takes int"),
+        ("data.train_count=many", r"data\.train_count=many is not of the right type: it takes a number"),
         (
             "data.image_size=1.5",
             r"data\.image_size=1\.5 is not of the right type: it takes int \| Sequence\[int\] \| None$",

@@ -1,17 +1,18 @@
 """Runs an entry point: its errors become one sentence, its interruption a line that says how to go on."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.markup import escape
 
 from overpaint.cli.allocator import keep_freed_memory
+from overpaint.configuration.run_settings import explain_settings, train_settings
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 
 UNNEEDED = (
@@ -24,19 +25,27 @@ UNNEEDED = (
 )
 """Warnings of Lightning that ask nothing of a user here."""
 
-FIRST_PROCESS = getattr(rank_zero_only, "rank", 0) == 0
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+"""Variables of the environment in which a launcher says which process this is, the first that is set."""
+
+FIRST_PROCESS = next((int(os.environ[name]) for name in RANKS if name in os.environ), 0) == 0
 """Whether this is the process that speaks and prepares folders; with several devices there are others."""
 
 console = Console(highlight=False, soft_wrap=True, quiet=not FIRST_PROCESS)
 """Where the entry points speak."""
 
 
-def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, overrides: Sequence[str]) -> None:
-    """Calls an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
+Entry = Literal["train", "explain"]
+
+
+def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
+    """Runs an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
+
+    Torch and Lightning, which take seconds, are imported once the settings are found to be right.
 
     Args:
-        entry: Takes the folder of the configuration files and the ``key=value`` words of the command line.
-        configs: That folder.
+        entry: Its name.
+        configs: The folder of the configuration files.
         overrides: Those words; ``--help`` shows the entry's settings.
     """
     keep_freed_memory()
@@ -46,19 +55,28 @@ def run(entry: Callable[[Path, Sequence[str]], None], configs: Path, overrides: 
     warnings.showwarning = _warning_shower(warnings.showwarning)
     try:
         if {"-h", "--help"} & set(overrides):
-            _print_settings(configs, entry.__name__)
+            _print_settings(configs, entry)
             return
-        entry(configs, overrides)
+        if entry == "train":
+            train_settings(configs, overrides)
+            from overpaint.cli.train import train
+
+            train(configs, overrides)
+        else:
+            explain_settings(configs, overrides)
+            from overpaint.cli.explain import explain
+
+            explain(configs, overrides)
     except OverpaintError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
     except KeyboardInterrupt:
-        how = "resume=true" if entry.__name__ == "train" else "the same command"
+        how = "resume=true" if entry == "train" else "the same command"
         Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
         sys.exit(130)
 
 
-def _print_settings(configs: Path, entry: str) -> None:
+def _print_settings(configs: Path, entry: Entry) -> None:
     """Prints the files that hold an entry point's settings; those of a folder are settings below its name."""
     folders = {"train": ("data", "model"), "explain": ("data", "saliency", "metrics", "probes")}[entry]
     for path in [configs / f"{entry}.yaml", *(p for name in folders for p in sorted((configs / name).glob("*.yaml")))]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import lightning as L
 from jaxtyping import UInt8
@@ -20,19 +20,16 @@ from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.configuration.fingerprints import artifact_keys, image_keys
 from overpaint.configuration.parts import (
     Listeners,
-    check_checkpoints,
-    classifier_options,
     make_runner,
     picture_options,
 )
-from overpaint.configuration.settings import Settings, load_settings, save_settings
-from overpaint.core.choices import ResizeMode
+from overpaint.configuration.run_settings import classifier_options, explain_settings
+from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
-from overpaint.core.instantiate import checked_arguments, checked_types, instantiate
+from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
-from overpaint.data.files.values import GivenRange
 from overpaint.data.module import ImageData, PredictDataModule
 from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
@@ -46,21 +43,6 @@ from overpaint.report.kid import COMPARED
 from overpaint.report.run import print_report, write_report
 from overpaint.report.wandb.run import RunningScores, start_run
 from overpaint.report.wandb.tables import log_report
-
-TYPES: dict[str, Any] = {
-    "images": str | None,
-    "resize_mode": ResizeMode,
-    "range": GivenRange | None,
-    "max_megapixels": float | None,
-    "limit": int,
-    "seeds": int,
-    "output": str,
-    "seed": int,
-    "batch_size": int,
-    "list_layers": bool,
-    "target": str | int | list[str | int],
-}
-"""What the settings outside the sections take."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +70,11 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
     Raises:
         OverpaintError: For anything the user can mend.
     """
-    settings = _read_settings(configs, overrides)
+    settings = explain_settings(configs, overrides)
     L.seed_everything(settings["seed"], verbose=False)
     if settings["list_layers"]:
         console.print(layer_table(open_classifier(classifier_options(settings))))
         return
-    check_checkpoints(settings)
     classifier = open_classifier(classifier_options(settings))
     progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
     runner, notes = make_runner(settings, classifier, progress.listeners if progress else Listeners())
@@ -107,21 +88,6 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
         _predict(settings, runner, data.split, cache, progress, run)
         if FIRST_PROCESS:
             _report(settings, runner, data, cache, f"{command('explain')} {shlex.join(overrides)}".strip(), run)
-
-
-def _read_settings(configs: Path, overrides: Sequence[str]) -> Settings:
-    settings = load_settings(configs, "explain", overrides)
-    checked_types(settings, TYPES)
-    checked_types(settings["logger"], get_type_hints(start_run), "logger.")
-    checked_types(settings["report"], {"self_contained": bool}, "report.")
-    if settings["limit"] < 0 or settings["batch_size"] < 1 or settings["seeds"] < 1:
-        raise OverpaintError(
-            f"limit={settings['limit']} must not be negative, batch_size={settings['batch_size']} and "
-            f"seeds={settings['seeds']} at least 1"
-        )
-    if not settings["methods"]:
-        raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
-    return settings
 
 
 def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:

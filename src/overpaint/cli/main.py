@@ -24,15 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name not in ("train", "explain"):
         sys.stderr.write(f"error: there is no command '{name}'; overpaint knows train and explain\n")
         sys.exit(2)
-    # Imported once it is known what is asked for: torch and Lightning take seconds.
     from overpaint.cli.console import run
     from overpaint.configuration.location import configs_folder
 
-    if name == "train":
-        from overpaint.cli.train import train
-
-        run(train, configs_folder(), overrides)
-    else:
-        from overpaint.cli.explain import explain
-
-        run(explain, configs_folder(), overrides)
+    run("train" if name == "train" else "explain", configs_folder(), overrides)

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -21,11 +21,10 @@ from overpaint.cli.training_parts import (
     model_trainer_options,
     trainable_models,
 )
-from overpaint.configuration.settings import Settings, load_settings, read_settings, save_settings
+from overpaint.configuration.run_settings import train_settings
+from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.commands import command
-from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
-from overpaint.core.instantiate import checked_types
 from overpaint.data.module import ImageData
 from overpaint.data.split import skipped_note
 from overpaint.report.csv_logger import OF_CLASS, CsvLogger
@@ -48,7 +47,7 @@ def train(configs: Path, overrides: Sequence[str]) -> None:
     Raises:
         OverpaintError: For anything the user can mend.
     """
-    settings = _settings(configs, overrides)
+    settings = train_settings(configs, overrides)
     data = make_data(settings)
     models = trainable_models(settings, data)
     for model in models:  # a wrong setting must show before anything of an earlier run is replaced
@@ -67,32 +66,6 @@ def train(configs: Path, overrides: Sequence[str]) -> None:
         for note in data.notes[said:]:
             console.print(note, markup=False)
     _report(Path(settings["output"]))
-
-
-def _settings(configs: Path, overrides: Sequence[str]) -> Settings:
-    """Reads the configuration, and checks what no part checks."""
-    settings = load_settings(configs, "train", overrides)
-    checked_types(settings, {"output": str, "seed": int, "resume": bool})
-    checked_types(settings["logger"], get_type_hints(start_run), "logger.")
-    if not settings["model"]:
-        raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
-    if settings["resume"]:
-        _check_same_settings(settings, Path(settings["output"]) / "config.yaml")
-    return settings
-
-
-def _check_same_settings(settings: Settings, saved: Path) -> None:
-    if not saved.is_file():
-        raise OverpaintError(f"resume=true, but there is no run in {saved.parent}")
-    before = read_settings(saved)
-    differing = [section for section in ("data", "model", "seed") if before.get(section) != settings[section]]
-    if before.get("trainer", {}).get("max_epochs") != settings["trainer"]["max_epochs"]:
-        differing.append("trainer.max_epochs")  # the schedules of the learning rates depend on it
-    if differing:
-        raise OverpaintError(
-            f"resume=true needs the settings of the stopped run, but '{differing[0]}' differs from {saved}; "
-            f"repeat its settings, or start anew with resume=false"
-        )
 
 
 def _begin(settings: Settings, data: ImageData, models: Sequence[str]) -> Any | None:

@@ -10,7 +10,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from overpaint.classifiers.options import content_of
-from overpaint.configuration.parts import baseline_file, classifier_options, generator_options
+from overpaint.configuration.parts import baseline_file
+from overpaint.configuration.run_settings import classifier_options, generator_options
 from overpaint.configuration.settings import Settings
 from overpaint.metrics.base import MapMetric, MethodMetric, SaliencyMetric
 from overpaint.networks.options import content_of_generator

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from overpaint.classifiers.loading import open_classifier
-from overpaint.classifiers.options import ClassifierOptions, kind_of
+from overpaint.configuration.run_settings import classifier_options, generator_options
 from overpaint.configuration.settings import Settings
-from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
-from overpaint.core.importing import is_factory
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.sizes import format_size
@@ -22,7 +20,6 @@ from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.networks.gan import Gan
 from overpaint.networks.opening import open_generator
-from overpaint.networks.options import GeneratorOptions
 from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import UsesDiscriminator
@@ -46,27 +43,6 @@ class Listeners:
     on_step: OnStep | None = None
 
 
-def check_checkpoints(settings: Settings) -> None:
-    """Checks that the checkpoints exist.
-
-    Raises:
-        OverpaintError: If not; it says which command makes them.
-    """
-    source, generator = classifier_options(settings).source, settings["generator"]["source"]
-    wanted = {"classifier": source if kind_of(source) == "checkpoint" else None, "generator": generator}
-    missing = [
-        f"{name}={path}"
-        for name, path in wanted.items()
-        if path is not None and not is_factory(path) and not Path(path).is_file()
-    ]
-    if missing:
-        without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
-        raise OverpaintError(
-            f"there is no checkpoint {' and no '.join(missing)}; '{command('train')} "
-            f"output={settings['output']}' makes them, classifier= and generator= name others{without}"
-        )
-
-
 def picture_options(settings: Settings) -> PictureOptions:
     """Reads how the values of picture files are read: as said, else as in the data that the run was trained with.
 
@@ -80,18 +56,6 @@ def picture_options(settings: Settings) -> PictureOptions:
         for name, default in defaults.items()
     }
     return PictureOptions.of(chosen["range"], chosen["max_megapixels"], "")
-
-
-def classifier_options(settings: Settings, which: str = "classifier") -> ClassifierOptions:
-    """Reads what is said of the classifier, or of the ``oracle``."""
-    return ClassifierOptions(**checked_arguments(ClassifierOptions, settings[which], which))
-
-
-def generator_options(settings: Settings) -> GeneratorOptions | None:
-    """Reads what is said of the generator; None where there is to be none."""
-    if settings["generator"]["source"] is None:
-        return None
-    return GeneratorOptions(**checked_arguments(GeneratorOptions, settings["generator"], "generator"))
 
 
 def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners) -> tuple[Runner, list[str]]:

@@ -165,6 +165,14 @@ def _merge(base: DictConfig, overrides: Settings) -> Settings:
             raise OverpaintError(
                 f"'{key}' is a group of settings; set one of them, such as {_first_below(key, keys)}=..."
             )
+        default = OmegaConf.select(base, key)
+        if (
+            isinstance(default, int | float)
+            and not isinstance(default, bool)
+            and isinstance(value, str)
+            and "${" not in value
+        ):
+            raise OverpaintError(f"{key}={value} is not of the right type: it takes a number")
         try:
             replaces = isinstance(value, dict) and "target" in value
             OmegaConf.update(base, key, value, merge=not replaces)

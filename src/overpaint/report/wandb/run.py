@@ -20,13 +20,14 @@ CONNECT_SECONDS = 20.0
 
 
 def start_run(
-    mode: WandbMode, folder: Path, project: str, job_type: str, settings: Mapping[str, Any], console: Console
+    mode: WandbMode | None, folder: Path, project: str, job_type: str, settings: Mapping[str, Any], console: Console
 ) -> Any | None:
     """Starts a W&B run.
 
     Args:
         mode: ``offline`` writes below ``folder/wandb``, for ``wandb sync`` later; ``online`` needs an account, and
-            falls back to ``offline``, with a line that says so, where there is none or no connection; ``none``.
+            falls back to ``offline``, with a line that says so, where there is none or no connection; ``none``; None
+            takes the environment's ``WANDB_MODE``, else ``offline``. ``WANDB_MODE=disabled`` is obeyed in any case.
         folder: The run's folder.
         project: The W&B project.
         job_type: ``train`` or ``explain``.
@@ -36,8 +37,11 @@ def start_run(
     Returns:
         The run; None for ``none``, or where W&B can't even write a run to disk, which is said too.
     """
-    if mode == "none":
+    of_environment = os.environ.get("WANDB_MODE", "").lower()
+    if mode == "none" or of_environment == "disabled":
         return None
+    if mode is None:
+        mode = "online" if of_environment == "online" else "offline"
     # Where W&B keeps a table's pictures until they are sent: with the run, or moving its folder would lose them.
     os.environ["WANDB_DATA_DIR"] = str(folder.resolve() / "wandb")
     logging.getLogger("wandb").setLevel(logging.ERROR)
