@@ -24,6 +24,7 @@ from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import UsesDiscriminator
 from overpaint.pipeline.runner import Runner
+from overpaint.probes.base import usable_probes
 from overpaint.saliency.requirements import usable_methods
 
 OnBatch = Callable[[int, int], None]
@@ -87,7 +88,7 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
             for name, section in settings["metrics"].items()
         },
         seeds=settings["seeds"],
-        probes=probes,
+        probes=usable_probes(probes, classifier),
         oracle=_oracle(settings, classifier),
     )
     return runner, notes
