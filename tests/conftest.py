@@ -27,7 +27,6 @@ from overpaint.core.results import SaliencyMaps
 from overpaint.networks.residual import ResidualNetwork
 from overpaint.report.plots import style
 
-
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # the workers share the cores
 
