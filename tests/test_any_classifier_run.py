@@ -16,7 +16,7 @@ from PIL import Image
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.cli.explain import explain
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.files import read_arrays
 from overpaint.data.pattern import read_files
 
@@ -79,6 +79,17 @@ def test_a_foreign_classifier_is_explained(photos: Path, factories: str, tmp_pat
     saliency = read_arrays(tmp_path / "out" / "explain" / "a" / "saliency.npz")
     assert saliency["map_rise"].shape == (SIDE, SIDE)
     assert saliency["region"].any()
+
+
+def test_the_default_methods_explain_a_black_box(
+    photos: Path, factories: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"classifier={factories}:scorer", SIZE, "methods=[mask_estimation,rise,grad_cam]", "limit=1"]
+    with pytest.warns(OverpaintWarning, match=r"grad_cam is left out: this classifier has no gradients \(a function\)"):
+        _explain(photos, *words)
+    saliency = read_arrays(tmp_path / "out" / "explain" / "a" / "saliency.npz")
+    assert {"map_mask_estimation", "map_rise"} <= set(saliency)
+    assert "map_grad_cam" not in saliency
 
 
 def test_a_list_of_targets_explains_each(photos: Path, factories: str) -> None:

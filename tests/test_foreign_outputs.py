@@ -240,6 +240,21 @@ def test_a_quantised_network_is_a_black_box(images: Tensor, tmp_path: Path) -> N
         op.explain(classifier, images, methods=Gradient())
 
 
+def test_a_network_quantised_by_fx(images: Tensor) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.ao is deprecated, its networks are not gone
+        from torch.ao.quantization import get_default_qconfig_mapping
+        from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+        mapping = get_default_qconfig_mapping(torch.backends.quantized.engine)
+        observed = prepare_fx(SmallNetwork().eval(), mapping, (images,))
+        observed(images)
+        network = convert_fx(observed)
+        classifier = _wrap(network)
+        torch.testing.assert_close(classifier.scores(images), network(images).softmax(1).detach())
+    assert classifier.network is None
+
+
 def test_a_network_of_four_channels() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(4, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3))
