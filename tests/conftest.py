@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,9 @@ from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.networks.residual import ResidualNetwork
 from overpaint.report.plots import style
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # the workers share the cores
 
 
 class FunctionClassifier:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import foreign
+import numpy as np
 import pytest
 import torch
 from foreign import CLASSES, SIDE, TRANSFORM, reference
@@ -132,3 +133,38 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(OverpaintError, match=r"needs onnxruntime, .*pip install 'overpaint\[onnx\]'"):
         OnnxFunction(path)
+
+
+def _write_labelled(path: Path, names: tuple[str, str] = ("label", "probabilities")) -> Path:
+    """As converters of classifiers write them: the class with the highest score, and the scores."""
+    model = onnx.load(foreign.write_onnx(path, softmax=True))
+    model.graph.node.append(onnx.helper.make_node("ArgMax", ["scores"], [names[0]], axis=1, keepdims=0))
+    model.graph.node.append(onnx.helper.make_node("Identity", ["scores"], [names[1]]))
+    info = onnx.helper.make_tensor_value_info
+    del model.graph.output[:]
+    model.graph.output.append(info(names[0], onnx.TensorProto.INT64, ["n"]))
+    model.graph.output.append(info(names[1], onnx.TensorProto.FLOAT, ["n", CLASSES]))
+    onnx.save(model, path)
+    return path
+
+
+def test_label_and_probabilities(tmp_path: Path) -> None:
+    classifier = _open(_write_labelled(tmp_path / "net.onnx"), **TRANSFORM)
+    torch.testing.assert_close(classifier.scores(IMAGES), reference(IMAGES))
+    named = _open(tmp_path / "net.onnx", output_name="probabilities", **TRANSFORM)
+    torch.testing.assert_close(named.scores(IMAGES), reference(IMAGES))
+    with pytest.raises(OverpaintError, match=r"output_name=logits is none of its outputs: label, probabilities"):
+        _open(tmp_path / "net.onnx", output_name="logits", **TRANSFORM)
+
+
+def test_a_reshape_inside_takes_one_image_at_a_time(tmp_path: Path) -> None:
+    """The file says that it takes any number of images, and a Reshape in it makes one row of them."""
+    model = onnx.load(foreign.write_onnx(tmp_path / "net.onnx"))
+    flatten = next(node for node in model.graph.node if node.op_type == "Flatten")
+    shape = onnx.numpy_helper.from_array(np.array([1, 3], dtype=np.int64), "one_row")
+    model.graph.initializer.append(shape)
+    flatten.CopyFrom(onnx.helper.make_node("Reshape", [flatten.input[0], "one_row"], [flatten.output[0]]))
+    onnx.save(model, tmp_path / "net.onnx")
+    classifier = _open(tmp_path / "net.onnx", **TRANSFORM)
+    assert classifier.form.rows == 1
+    torch.testing.assert_close(classifier.scores(IMAGES), reference(IMAGES))

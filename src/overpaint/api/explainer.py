@@ -32,7 +32,7 @@ from overpaint.networks.gan import Gan
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch
-from overpaint.probes.base import Probe
+from overpaint.probes.base import Probe, usable_probes
 from overpaint.saliency.requirements import usable_methods
 
 Methods = str | SaliencyMethod | Sequence[str | SaliencyMethod] | Mapping[str, str | SaliencyMethod] | Any
@@ -173,7 +173,7 @@ class Explainer:
             inpainter=inpainter,
             metrics=self.metrics,
             seeds=self.seeds,
-            probes=self.probes,
+            probes=usable_probes(self.probes, classifier),
             oracle=oracle,
             other_images=(255 * images).round().to(torch.uint8).cpu(),
         )

@@ -22,6 +22,7 @@ from overpaint.networks.opening import open_generator
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import UsesDiscriminator
 from overpaint.pipeline.runner import Runner
+from overpaint.probes.base import usable_probes
 from overpaint.saliency.requirements import usable_methods
 
 OnBatch = Callable[[int, int], None]
@@ -70,7 +71,7 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
             for name, section in settings["metrics"].items()
         },
         seeds=settings["seeds"],
-        probes=probes,
+        probes=usable_probes(probes, classifier),
         oracle=_oracle(settings, classifier),
     )
     return runner, notes

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
@@ -31,6 +32,8 @@ class GuidedSearch(Probe):
     Raises:
         OverpaintError: If the weight is not above 0; at the call, if the classifier has no gradients.
     """
+
+    needs_gradients: ClassVar[bool] = True
 
     weight: float = 0.05
 

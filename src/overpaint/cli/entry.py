@@ -1,0 +1,86 @@
+"""Runs an entry point: its errors become one sentence, its interruption a line that says how to go on."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+
+from overpaint.cli.allocator import keep_freed_memory
+from overpaint.cli.console import console
+from overpaint.configuration.run_settings import explain_settings, train_settings
+from overpaint.core.errors import OverpaintError, OverpaintWarning
+
+UNNEEDED = (
+    ".*does not have many workers.*",  # the data is in memory
+    ".*smaller than the logging interval.*",
+    ".*`DistributedSampler` with the dataloaders.*",  # the test split is measured to the nearest batch
+    ".*exists and is not empty.*",  # the output folder, by design
+    ".*in eval mode at the start of training.*",  # the averaged generator, by design
+    ".*LeafSpec.*",  # Lightning's own use of torch
+)
+"""Warnings of Lightning that ask nothing of a user here."""
+
+Entry = Literal["train", "explain"]
+
+
+def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
+    """Runs an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
+
+    Torch and Lightning, which take seconds, are imported once the settings are found to be right.
+
+    Args:
+        entry: Its name.
+        configs: The folder of the configuration files.
+        overrides: The ``key=value`` words of the command line; ``--help`` shows the entry's settings.
+    """
+    keep_freed_memory()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for unneeded in UNNEEDED:
+        warnings.filterwarnings("ignore", unneeded)
+    warnings.showwarning = _warning_shower(warnings.showwarning)
+    try:
+        if {"-h", "--help"} & set(overrides):
+            _print_settings(configs, entry)
+            return
+        if entry == "train":
+            train_settings(configs, overrides)
+            from overpaint.cli.train import train
+
+            train(configs, overrides)
+        else:
+            explain_settings(configs, overrides)
+            from overpaint.cli.explain import explain
+
+            explain(configs, overrides)
+    except OverpaintError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        how = "resume=true" if entry == "train" else "the same command"
+        Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
+        sys.exit(130)
+
+
+def _print_settings(configs: Path, entry: Entry) -> None:
+    """Prints the files that hold an entry point's settings; those of a folder are settings below its name."""
+    folders = {"train": ("data", "model"), "explain": ("data", "saliency", "metrics", "probes")}[entry]
+    for path in [configs / f"{entry}.yaml", *(p for name in folders for p in sorted((configs / name).glob("*.yaml")))]:
+        console.print(f"[bold]# configs/{path.relative_to(configs)}[/]")
+        console.print(path.read_text(), markup=False)
+
+
+def _warning_shower(others: Callable[..., None]) -> Callable[..., None]:
+    """Makes a ``warnings.showwarning`` that prints our own warnings as one line and leaves ``others`` as they are."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, OverpaintWarning):
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]warning:[/] {escape(str(message))}")
+        else:
+            others(message, category, *where, **more)
+
+    return show
