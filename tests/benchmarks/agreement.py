@@ -74,9 +74,10 @@ from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.network import load_classifier
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.cli.allocator import keep_freed_memory
+from overpaint.core.choices import BaselineWord
 from overpaint.core.protocols import Classifier
 from overpaint.data.digits import DigitsData
-from overpaint.perturbation.baselines import BaselineWord, baseline_image
+from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.engine import Engine
 from overpaint.saliency.mask_estimation import MaskEstimation
 from overpaint.saliency.rise import Rise

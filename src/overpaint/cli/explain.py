@@ -1,8 +1,7 @@
 """``explain.py``: settings, parts, data, run, report."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,15 +17,10 @@ from overpaint.cli.layers import layer_table
 from overpaint.cli.progress import QueryProgress
 from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.configuration.fingerprints import artifact_keys, image_keys
-from overpaint.configuration.parts import (
-    Listeners,
-    make_runner,
-    picture_options,
-)
-from overpaint.configuration.run_settings import classifier_options, explain_settings
+from overpaint.configuration.parts import Listeners, make_runner
+from overpaint.configuration.run_settings import classifier_options, explain_settings, picture_options
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.commands import command
-from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
@@ -41,8 +35,7 @@ from overpaint.pipeline.writer import RowWriter
 from overpaint.report.image_plots import image_plots
 from overpaint.report.kid import COMPARED
 from overpaint.report.run import print_report, write_report
-from overpaint.report.wandb.run import RunningScores, start_run
-from overpaint.report.wandb.tables import log_report
+from overpaint.report.wandb.run import LateRun, RunningScores, start_run
 
 
 @dataclass(frozen=True)
@@ -84,10 +77,10 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
         _say([f"{skipped_note(data.skipped)}; skipped.csv lists them"])
     runner = replace(runner, other_images=data.split.images)
     cache = _open_cache(settings, runner, data.split)
-    with _wandb_run(settings) as run:
-        _predict(settings, runner, data.split, cache, progress, run)
+    with LateRun(partial(_start_wandb, settings)) as late:
+        _predict(settings, runner, data.split, cache, progress, late)
         if FIRST_PROCESS:
-            _report(settings, runner, data, cache, f"{command('explain')} {shlex.join(overrides)}".strip(), run)
+            _report(settings, runner, data, cache, f"{command('explain')} {shlex.join(overrides)}".strip(), late.run)
 
 
 def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
@@ -95,8 +88,6 @@ def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
     annotations = AnnotationOptions(**checked_arguments(AnnotationOptions, settings["annotations"], "annotations"))
     if settings["images"] is not None:
         return _read_image_files(settings, classifier, annotations)
-    if annotations.source is not None:
-        raise OverpaintError(f"annotations={annotations.source} are of files; name them with images=")
     size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
     limit = settings["limit"]
     data: ImageData = instantiate(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
@@ -140,7 +131,7 @@ def _predict(
     split: ImageSplit,
     cache: Cache,
     progress: QueryProgress | None,
-    run: Any | None,
+    late: LateRun,
 ) -> None:
     """Explains the images that are not complete; each one is written as soon as it is done."""
     missing = [i for i, name in enumerate(split.names) if not cache.complete_folders(name)]
@@ -162,7 +153,7 @@ def _predict(
         default_root_dir=cache.folder,
         enable_checkpointing=False,
         enable_model_summary=False,
-        callbacks=[PredictionWriter(writer), RunningScores(run), *([progress] if progress else [])],
+        callbacks=[PredictionWriter(writer), RunningScores(late), *([progress] if progress else [])],
     )
     data = PredictDataModule(split.subset(missing), settings["batch_size"])
     guarded(trainer, lambda: trainer.predict(module, datamodule=data, return_predictions=False))
@@ -176,23 +167,19 @@ def _report(settings: Settings, runner: Runner, data: ExplainData, cache: Cache,
     folders = [path for name in data.split.names for path in cache.complete_folders(name)]
     report = write_report(folder, folders, runner, data.real, data.skipped, settings, made_by, **settings["report"])
     if run is not None:
+        from overpaint.report.wandb.tables import log_report  # imports W&B, a third of a second
+
         log_report(run, report)
     print_report(report, console)
     _say([f"the report is {folder / 'report.html'}"])
 
 
-@contextmanager
-def _wandb_run(settings: Settings) -> Iterator[Any | None]:
-    """Starts a W&B run in the first process, and finishes it."""
-    run = None
-    if FIRST_PROCESS:
-        about: dict[str, Any] = {"job_type": "explain", "settings": settings, "console": console}
-        run = start_run(**settings["logger"], folder=Path(settings["output"]), **about)
-    try:
-        yield run
-    finally:
-        if run is not None:
-            run.finish()
+def _start_wandb(settings: Settings) -> Any | None:
+    """Starts the W&B run in the first process."""
+    if not FIRST_PROCESS:
+        return None
+    about: dict[str, Any] = {"job_type": "explain", "settings": settings, "console": console}
+    return start_run(**settings["logger"], folder=Path(settings["output"]), **about)
 
 
 def _say(lines: Sequence[str]) -> None:

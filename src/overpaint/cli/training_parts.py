@@ -10,6 +10,7 @@ import lightning as L
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.cli.console import console
 from overpaint.cli.trainer import trainer_options
+from overpaint.configuration.sections import SCHEDULE
 from overpaint.configuration.settings import Settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types, instantiate
@@ -19,9 +20,6 @@ from overpaint.data.split import UNLABELLED, channel_statistics
 
 ORDER = ("classifier", "dcgan")
 """The classifier comes first: it evaluates the generator's samples."""
-
-SCHEDULE = ("max_epochs", "batch_size", "evaluate_every_n_epochs")
-"""Settings of a model that are the Trainer's or the loader's, not the module's."""
 
 
 def make_data(settings: Settings) -> ImageData:
@@ -93,17 +91,13 @@ def find_evaluator(path: Path, data: ImageData) -> NetworkClassifier | None:
 
 
 def model_trainer_options(model: str, settings: Settings) -> dict[str, Any]:
-    """Returns the Trainer's arguments for a model, and checks the model's schedule.
+    """Returns the Trainer's arguments for a model.
 
     Raises:
         OverpaintError: If a setting is wrong.
     """
     own, options = settings["model"][model], dict(settings["trainer"])
     options["max_epochs"] = own["max_epochs"] if options["max_epochs"] is None else options["max_epochs"]
-    counts = {"trainer.max_epochs": options["max_epochs"], **{key: own[key] for key in SCHEDULE if key in own}}
-    for key, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise OverpaintError(f"model.{model}: {key}={value} must be a whole number of at least 1")
     checked = trainer_options(options)
     if model == "dcgan" and checked["strategy"] in ("auto", "ddp") and _num_processes(checked) > 1:
         checked["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone

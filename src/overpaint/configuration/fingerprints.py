@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from overpaint.classifiers.options import content_of
-from overpaint.configuration.parts import baseline_file
+from overpaint.configuration.named_files import baseline_file
 from overpaint.configuration.run_settings import classifier_options, generator_options
 from overpaint.configuration.settings import Settings
 from overpaint.metrics.base import MapMetric, MethodMetric, SaliencyMetric

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from overpaint.classifiers.loading import open_classifier
-from overpaint.configuration.run_settings import classifier_options, generator_options
+from overpaint.configuration.named_files import baseline_file
+from overpaint.configuration.run_settings import classifier_options, generator_options, picture_options
 from overpaint.configuration.settings import Settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.sizes import format_size
-from overpaint.data.files.values import PictureOptions
 from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
@@ -20,7 +19,6 @@ from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.networks.gan import Gan
 from overpaint.networks.opening import open_generator
-from overpaint.perturbation.baselines import BASELINE_WORDS
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import UsesDiscriminator
 from overpaint.pipeline.runner import Runner
@@ -42,21 +40,6 @@ class Listeners:
 
     on_batch: OnBatch | None = None
     on_step: OnStep | None = None
-
-
-def picture_options(settings: Settings) -> PictureOptions:
-    """Reads how the values of picture files are read: as said, else as in the data that the run was trained with.
-
-    Raises:
-        OverpaintError: If a setting is wrong.
-    """
-    own = PictureOptions()
-    defaults = {"range": own.value_range, "max_megapixels": own.max_megapixels}
-    chosen = {
-        name: settings["data"].get(name, default) if settings[name] is None else settings[name]
-        for name, default in defaults.items()
-    }
-    return PictureOptions.of(chosen["range"], chosen["max_megapixels"], "")
 
 
 def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners) -> tuple[Runner, list[str]]:
@@ -204,14 +187,6 @@ def _with_baseline(section: Settings, where: str, settings: Settings, classifier
     """Builds what a section describes; a baseline that is no word is an image file."""
     if (path := baseline_file(section)) is None:
         return instantiate(section, where)
-    if not Path(path).is_file():
-        raise OverpaintError(f"{where}.baseline={path} is none of {', '.join(BASELINE_WORDS)}, nor a file")
     size = as_image_size(classifier.input_size, "classifier.image_size")
     part, _ = read_files(path, size, classifier.channels, settings["resize_mode"], 1, picture_options(settings))
     return instantiate(section, where, baseline=part.images[0].float() / 255)
-
-
-def baseline_file(section: Settings) -> str | None:
-    """Returns what a method's or metric's baseline names if it is none of the words."""
-    baseline = section.get("baseline")
-    return None if baseline is None or baseline in BASELINE_WORDS else str(baseline)

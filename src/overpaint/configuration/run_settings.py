@@ -1,19 +1,26 @@
 """The settings of a run, checked as far as that takes no torch: a wrong word on the command line is said at once."""
 
-import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from overpaint.classifiers.options import ClassifierOptions, kind_of
+from overpaint.classifiers.options import ClassifierOptions
+from overpaint.configuration.named_files import (
+    check_baselines,
+    check_checkpoints,
+    check_classifier_files,
+    check_data,
+    check_generator_files,
+    check_images,
+)
+from overpaint.configuration.sections import check_sections
 from overpaint.configuration.settings import Settings, load_settings, read_settings
-from overpaint.core.choices import ResizeMode, WandbMode
-from overpaint.core.commands import command
+from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
-from overpaint.core.importing import is_factory
 from overpaint.core.instantiate import checked_arguments, checked_types
-from overpaint.data.files.values import GivenRange
+from overpaint.data.files.values import GivenRange, PictureOptions
 from overpaint.networks.options import GeneratorOptions
+from overpaint.report.wandb.mode import wandb_mode
 
 EXPLAIN_TYPES: dict[str, Any] = {
     "images": str | None,
@@ -31,10 +38,6 @@ EXPLAIN_TYPES: dict[str, Any] = {
 """What the settings of explain.py outside the sections take."""
 
 
-LOGGER_TYPES: dict[str, Any] = {"mode": WandbMode | None, "project": str}
-"""What the settings of W&B take."""
-
-
 def train_settings(configs: Path, overrides: Sequence[str]) -> Settings:
     """Reads the settings of ``train.py``.
 
@@ -47,10 +50,10 @@ def train_settings(configs: Path, overrides: Sequence[str]) -> Settings:
     """
     settings = load_settings(configs, "train", overrides)
     checked_types(settings, {"output": str, "seed": int, "resume": bool})
-    checked_types(settings["logger"], LOGGER_TYPES, "logger.")
-    _check_output(settings)
     if not settings["model"]:
         raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
+    _check_common(settings)
+    check_data(settings["data"])
     if settings["resume"]:
         _check_same_settings(settings, Path(settings["output"]) / "config.yaml")
     return settings
@@ -68,9 +71,7 @@ def explain_settings(configs: Path, overrides: Sequence[str]) -> Settings:
     """
     settings = load_settings(configs, "explain", overrides)
     checked_types(settings, EXPLAIN_TYPES)
-    checked_types(settings["logger"], LOGGER_TYPES, "logger.")
-    checked_types(settings["report"], {"self_contained": bool}, "report.")
-    _check_output(settings)
+    _check_common(settings)
     if settings["limit"] < 0 or settings["batch_size"] < 1 or settings["seeds"] < 1:
         raise OverpaintError(
             f"limit={settings['limit']} must not be negative, batch_size={settings['batch_size']} and "
@@ -78,37 +79,29 @@ def explain_settings(configs: Path, overrides: Sequence[str]) -> Settings:
         )
     if not settings["methods"]:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
-    classifier_options(settings)
-    generator_options(settings)
-    if settings["oracle"]["source"] is not None:
-        classifier_options(settings, "oracle")
+    if settings["probes"] and settings["generator"]["source"] is None:
+        raise OverpaintError(f"probes={list(settings['probes'])} ask about variants, but generator=null makes none")
+    picture_options(settings)
+    _check_networks(settings)
     if not settings["list_layers"]:
-        check_checkpoints(settings)
-    images = settings["images"]
-    if images is not None and not _matches(images):
-        raise OverpaintError(f"images={images} matches no image file")
+        check_images(settings)
+        check_baselines(settings)
+        if settings["images"] is None:
+            check_data(settings["data"])
     return settings
 
 
-def check_checkpoints(settings: Settings) -> None:
-    """Checks that the checkpoints exist.
-
-    Raises:
-        OverpaintError: If not; it says which command makes them.
-    """
-    source, generator = classifier_options(settings).source, settings["generator"]["source"]
-    wanted = {"classifier": source if kind_of(source) == "checkpoint" else None, "generator": generator}
-    missing = [
-        f"{name}={path}"
-        for name, path in wanted.items()
-        if path is not None and not is_factory(path) and not Path(path).is_file()
-    ]
-    if missing:
-        without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
-        raise OverpaintError(
-            f"there is no checkpoint {' and no '.join(missing)}; '{command('train')} "
-            f"output={settings['output']}' makes them, classifier= and generator= name others{without}"
-        )
+def _check_networks(settings: Settings) -> None:
+    """Checks what is said of the networks, and that their files exist."""
+    classifier, generator = classifier_options(settings), generator_options(settings)
+    oracle = classifier_options(settings, "oracle") if settings["oracle"]["source"] is not None else None
+    if not settings["list_layers"]:
+        check_checkpoints(settings)
+        if generator is not None:
+            check_generator_files(generator)
+        if oracle is not None:
+            check_classifier_files(oracle, "oracle")
+    check_classifier_files(classifier, "classifier")
 
 
 def classifier_options(settings: Settings, which: str = "classifier") -> ClassifierOptions:
@@ -123,16 +116,32 @@ def generator_options(settings: Settings) -> GeneratorOptions | None:
     return GeneratorOptions(**checked_arguments(GeneratorOptions, settings["generator"], "generator"))
 
 
-def _matches(pattern: str) -> bool:
-    """Returns whether a pattern may name a file; brackets can be a pattern's or a name's, which reading finds out."""
-    path = Path(pattern).expanduser()
-    return "[" in pattern or path.exists() or next(glob.iglob(str(path), recursive=True), None) is not None
+def picture_options(settings: Settings) -> PictureOptions:
+    """Reads how the values of picture files are read: as said, else as in the data that the run was trained with.
+
+    Raises:
+        OverpaintError: If a setting is wrong.
+    """
+    own = PictureOptions()
+    defaults = {"range": own.value_range, "max_megapixels": own.max_megapixels}
+    chosen = {
+        name: settings["data"].get(name, default) if settings[name] is None else settings[name]
+        for name, default in defaults.items()
+    }
+    return PictureOptions.of(chosen["range"], chosen["max_megapixels"], "")
 
 
-def _check_output(settings: Settings) -> None:
+def _check_common(settings: Settings) -> None:
+    """Checks the settings that both entry points have."""
+    check_sections(settings)
+    wandb_mode(settings["logger"]["mode"])
+    if not 0 <= settings["seed"] < 2**32:
+        raise OverpaintError(f"seed={settings['seed']} must lie between 0 and {2**32 - 1}")
     output = Path(settings["output"])
-    if output.exists() and not output.is_dir():
-        raise OverpaintError(f"output={output} is a file; name a folder, which is made where there is none")
+    for each in (output, *output.parents):
+        if each.exists() and not each.is_dir():
+            which = "is a file" if each == output else f"lies in {each}, which is a file"
+            raise OverpaintError(f"output={output} {which}; name a folder, which is made where there is none")
 
 
 def _check_same_settings(settings: Settings, saved: Path) -> None:

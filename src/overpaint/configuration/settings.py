@@ -81,7 +81,10 @@ def _parse(words: Sequence[str]) -> Settings:
 def _parse_value(text: str) -> Any:
     if "#" in text:
         raise ValueError("YAML would take what follows for a comment")
-    return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)["value"]  # type: ignore[index,call-overload]
+    value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)["value"]  # type: ignore[index,call-overload]
+    if isinstance(value, dict) and not text.lstrip().startswith("{"):
+        raise ValueError("a text with a colon, such as 'torchvision:', is no group of settings")
+    return value
 
 
 def _parse_names(key: str, text: str) -> Any:
@@ -198,7 +201,8 @@ def _all_keys(settings: DictConfig, prefix: str = "") -> list[str]:
 
 
 def _first_below(key: str, keys: Sequence[str]) -> str:
-    return next((known for known in keys if known.startswith(f"{key}.")), key)
+    below = [known for known in keys if known.startswith(f"{key}.")]
+    return next((known for known in below if known != f"{key}.target"), key)
 
 
 def read_settings(path: Path) -> Settings:

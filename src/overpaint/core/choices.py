@@ -1,6 +1,6 @@
 """Choices that settings offer and the code knows."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 LatentDistribution = Literal["normal", "uniform"]
 """The distribution of a generator's latents: N(0, 1), or U(-1, 1)."""
@@ -13,6 +13,11 @@ OutputOption = Literal["auto", "logits", "probabilities", "sigmoid"]
 
 ResizeMode = Literal["crop", "stretch"]
 """What of a picture of another aspect ratio is resized: its middle, or all of it, stretched."""
+
+BaselineWord = Literal["mean", "blur", "black", "noise", "rise_blur"]
+"""What stands where an image is masked, see `overpaint.perturbation.baselines.Baseline`."""
+
+BASELINE_WORDS: tuple[str, ...] = get_args(BaselineWord)
 
 WandbMode = Literal["offline", "online", "none"]
 """Where a W&B run goes: to disk, to the server, nowhere."""

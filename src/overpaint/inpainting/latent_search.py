@@ -83,19 +83,16 @@ class LatentSearch:
     on_step: OnStep | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        steps, rate, patience = (self._resolved(name) for name in ("steps", "learning_rate", "patience"))
-        weight, num_candidates = self._resolved("prior_weight"), self._resolved("num_candidates")
-        if self.num_variants < 1 or rate <= 0 or (self.batch_size is not None and self.batch_size < 1):
+        if self.num_variants < 1 or (self.batch_size is not None and self.batch_size < 1):
             raise OverpaintError(
-                f"search: num_variants={self.num_variants} and batch_size={self.batch_size} must be at least 1, "
-                f"learning_rate={rate} above 0"
+                f"search: num_variants={self.num_variants} and batch_size={self.batch_size} must be at least 1"
             )
-        if min(steps, weight, num_candidates, patience, self.diversity) < 0:
-            raise OverpaintError(
-                f"search: steps={steps:g}, prior_weight={weight}, num_candidates={num_candidates:g}, "
-                f"patience={patience:g} and "
-                f"diversity={self.diversity} must not be negative"
-            )
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise OverpaintError(f"search: learning_rate={self.learning_rate} must be above 0")
+        for name in ("steps", "prior_weight", "num_candidates", "patience", "diversity"):
+            value = vars(self)[name]
+            if value is not None and value < 0:
+                raise OverpaintError(f"search: {name}={value} must not be negative")
 
     def _resolved(self, name: str) -> float:
         own = getattr(self, name)

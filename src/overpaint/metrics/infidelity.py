@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from overpaint.core.choices import BaselineWord
 from overpaint.core.errors import OverpaintError
 from overpaint.core.results import MetricResult
 from overpaint.core.rng import image_rng
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
-from overpaint.perturbation.baselines import BaselineWord, baseline_image
+from overpaint.perturbation.baselines import baseline_image
 from overpaint.perturbation.method import WindowMasks
 from overpaint.perturbation.windows import Length, pixels
 

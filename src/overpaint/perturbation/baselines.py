@@ -1,6 +1,6 @@
 """Baselines: the values of masked pixels."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,14 +9,12 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from overpaint.core.choices import BASELINE_WORDS, BaselineWord
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
 from overpaint.core.rng import image_rng
 
 Image = Float[Tensor, "channel *space"]
-
-BaselineWord = Literal["mean", "blur", "black", "noise", "rise_blur"]
-BASELINE_WORDS: tuple[str, ...] = get_args(BaselineWord)
 
 Baseline = BaselineWord | Float[Tensor, "..."]
 """``mean``: the mean colour of the classifier's training images (the 0 of its normalised input, as in RISE's code);

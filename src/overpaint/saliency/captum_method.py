@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from overpaint.attribution.batches import rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import network_of, preserve_state
+from overpaint.core.choices import BASELINE_WORDS
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
 from overpaint.core.types import Images, TargetSets
-from overpaint.perturbation.baselines import BASELINE_WORDS, baseline_image
+from overpaint.perturbation.baselines import baseline_image
 
 OURS = ("self", "forward_func", "model", "inputs", "target", "return_convergence_delta", "show_progress")
 """Arguments of captum that a user does not give."""

@@ -74,11 +74,13 @@ class DCGANModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["evaluator"], logger=False)
-        if min(latent_dim, base_channels, channels) < 1 or not 0 <= ema_decay < 1:
+        if min(latent_dim, base_channels) < 1 or not 0 <= ema_decay < 1:
             raise OverpaintError(
-                f"model.dcgan: latent_dim={latent_dim}, base_channels={base_channels} and channels={channels} must be "
-                f"positive, ema_decay={ema_decay} in [0, 1)"
+                f"model.dcgan: latent_dim={latent_dim} and base_channels={base_channels} must be positive, "
+                f"ema_decay={ema_decay} in [0, 1)"
             )
+        if channels < 1:
+            raise OverpaintError(f"model.dcgan: channels={channels} must be positive")
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
         self.class_names, self.seed = list(class_names), seed

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from skimage.transform import resize_local_mean
-from sklearn.decomposition import PCA
 
 from overpaint.report.plots.images import to_picture
 from overpaint.report.plots.style import COLOURS, chart, encode, wrapped
@@ -38,6 +37,8 @@ def principal_coordinates(values: Float[np.ndarray, "row value"]) -> Float[np.nd
 
     An axis' sign, which is arbitrary, is sklearn's: the axis' largest weight is positive.
     """
+    from sklearn.decomposition import PCA  # half a second, for runs with variants
+
     found = np.zeros((len(values), 2))
     if components := min(2, *values.shape):
         with np.errstate(divide="ignore", invalid="ignore"):  # the explained variance, where there is none

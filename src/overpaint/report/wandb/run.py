@@ -2,18 +2,19 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
 import torch
-import wandb
 from rich.console import Console
 from torchmetrics import MeanMetric
 
 from overpaint.core.choices import WandbMode
 from overpaint.pipeline.writer import ExplainedBatch
+from overpaint.report.wandb.mode import VARIABLE, wandb_mode
 
 CONNECT_SECONDS = 20.0
 """How long an online run may take to connect before it is kept offline."""
@@ -27,7 +28,7 @@ def start_run(
     Args:
         mode: ``offline`` writes below ``folder/wandb``, for ``wandb sync`` later; ``online`` needs an account, and
             falls back to ``offline``, with a line that says so, where there is none or no connection; ``none``; None
-            takes the environment's ``WANDB_MODE``, else ``offline``. ``WANDB_MODE=disabled`` is obeyed in any case.
+            takes the environment's ``WANDB_MODE``, see `wandb_mode`.
         folder: The run's folder.
         project: The W&B project.
         job_type: ``train`` or ``explain``.
@@ -37,11 +38,13 @@ def start_run(
     Returns:
         The run; None for ``none``, or where W&B can't even write a run to disk, which is said too.
     """
-    of_environment = os.environ.get("WANDB_MODE", "").lower()
-    if mode == "none" or of_environment == "disabled":
+    mode = wandb_mode(mode)
+    if mode == "none":
         return None
-    if mode is None:
-        mode = "online" if of_environment == "online" else "offline"
+    import wandb  # a third of a second
+
+    if not os.environ.get(VARIABLE):
+        os.environ.pop(VARIABLE, None)  # W&B refuses an empty one
     # Where W&B keeps a table's pictures until they are sent: with the run, or moving its folder would lose them.
     os.environ["WANDB_DATA_DIR"] = str(folder.resolve() / "wandb")
     logging.getLogger("wandb").setLevel(logging.ERROR)
@@ -60,9 +63,36 @@ def start_run(
                 reinit="finish_previous",
                 settings=wandb.Settings(console="off", silent=True, init_timeout=CONNECT_SECONDS, disable_git=True),
             )
-        except (wandb.errors.Error, OSError) as error:
-            console.print(f"W&B: no {each} run could be started ({str(error).splitlines()[0]})", markup=False)
+        except (wandb.errors.Error, OSError, ValueError) as error:  # the last: a wrong variable of the environment
+            why = " ".join(str(error).split())
+            console.print(f"W&B: no {each} run could be started ({why})", markup=False)
     return None
+
+
+class LateRun:
+    """A W&B run that starts when it is first asked for, and is finished at the end of the block.
+
+    Starting takes seconds, for which the first pictures need not wait.
+
+    Args:
+        start: Starts it; None where nothing is recorded.
+    """
+
+    def __init__(self, start: Callable[[], Any | None]) -> None:
+        self._start, self._is_started = start, False
+
+    @cached_property
+    def run(self) -> Any | None:
+        """The run; None where nothing is recorded."""
+        self._is_started = True
+        return self._start()
+
+    def __enter__(self) -> "LateRun":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_started and self.run is not None:
+            self.run.finish()
 
 
 class RunningScores(L.Callback):
@@ -71,11 +101,11 @@ class RunningScores(L.Callback):
     With several devices it is the mean of the first one's images; the table at the end is of all.
 
     Args:
-        run: The W&B run; None logs nothing.
+        late: The W&B run, which the first batch starts.
     """
 
-    def __init__(self, run: Any | None) -> None:
-        self.run = run
+    def __init__(self, late: LateRun) -> None:
+        self.late = late
         self.means: dict[str, MeanMetric] = {}
         self.rows = 0
 
@@ -83,7 +113,8 @@ class RunningScores(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: ExplainedBatch, *_: Any
     ) -> None:
         """Adds the batch's rows."""
-        if self.run is None:
+        run = self.late.run
+        if run is None:
             return
         for method, own in outputs.explanation.metric_results.items():
             for metric, measured in own.items():
@@ -91,4 +122,4 @@ class RunningScores(L.Callback):
                 mean.update(torch.tensor([each.value for each in measured]))
         self.rows += len(outputs.images)
         scores = {name: float(mean.compute()) for name, mean in self.means.items() if float(mean.weight) > 0}
-        self.run.log({"rows": self.rows, **scores})
+        run.log({"rows": self.rows, **scores})
