@@ -15,7 +15,7 @@ from PIL import Image
 
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions
-from overpaint.cli.explain import explain
+from overpaint.cli.entry import explain
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.files import read_arrays
 from overpaint.data.pattern import read_files

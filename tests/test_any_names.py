@@ -13,8 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 import overpaint as op
-from overpaint.cli.explain import explain
-from overpaint.cli.train import train
+from overpaint.cli.entry import explain, train
 from overpaint.configuration.settings import load_settings, read_settings, save_settings
 from overpaint.core.names import distinct_names, safe_file_name
 from overpaint.report.plots import letters

@@ -7,7 +7,7 @@ import torch
 from conftest import planted
 from torch import Tensor, nn
 
-from overpaint.cli.train import train
+from overpaint.cli.entry import train
 from overpaint.core.errors import OverpaintError
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import GUESSES, LatentSearch

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.cli.train import train
+from overpaint.cli.entry import train
 from overpaint.core.errors import OverpaintWarning
 from overpaint.core.files import read_csv
 from overpaint.data.folder import FolderData

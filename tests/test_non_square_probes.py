@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from overpaint.cli.explain import explain
+from overpaint.cli.entry import explain
 from overpaint.core.files import read_arrays
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.training.dcgan import DCGANModule

@@ -9,8 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from overpaint.cli.explain import explain
-from overpaint.cli.train import train
+from overpaint.cli.entry import explain, train
 from overpaint.core.files import read_arrays
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.networks.dcgan import Discriminator, Generator

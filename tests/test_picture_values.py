@@ -14,8 +14,8 @@ from PIL import Image
 
 import overpaint as op
 from overpaint.classifiers.network import load_classifier
+from overpaint.cli.entry import train
 from overpaint.cli.explain import _read_data
-from overpaint.cli.train import train
 from overpaint.configuration.settings import load_settings
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.data.files.values import PictureOptions

@@ -18,8 +18,7 @@ import torch
 from conftest import wandb_records
 from PIL import Image
 
-from overpaint.cli.explain import explain
-from overpaint.cli.train import train
+from overpaint.cli.entry import explain, train
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_arrays
 from overpaint.training.dcgan import DCGANModule

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from overpaint.classifiers.network import load_classifier
-from overpaint.cli.train import train
+from overpaint.cli.entry import train
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.data.module import ImageData

@@ -10,7 +10,7 @@ import wandb
 from conftest import wandb_records
 from rich.console import Console
 
-from overpaint.cli.train import train
+from overpaint.cli.entry import train
 from overpaint.report.wandb.run import start_run
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from overpaint.cli.allocator import keep_freed_memory
-from overpaint.cli.train import train
+from overpaint.cli.entry import train
 from overpaint.core.files import read_csv
 from overpaint.training.recipes import RECIPES
 

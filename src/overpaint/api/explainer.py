@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ from overpaint.networks.gan import Gan
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch
-from overpaint.probes.base import Probe, usable_probes
-from overpaint.saliency.requirements import usable_methods
+from overpaint.probes.base import Probe
+from overpaint.saliency.requirements import usable_methods, usable_parts
 
 Methods = str | SaliencyMethod | Sequence[str | SaliencyMethod] | Mapping[str, str | SaliencyMethod] | Any
 Metrics = str | SaliencyMetric | Sequence[str | SaliencyMetric] | Mapping[str, str | SaliencyMetric] | Any
@@ -145,7 +146,7 @@ class Explainer:
             found = runner.run(batch, chosen, ground_truth)
         each, called = chosen.shape[1], distinct_names(classifier.class_names)
         rows = ExplainedBatch(
-            images=[each_time for name in given.names for each_time in [name] * each],
+            images=[*chain.from_iterable([name] * each for name in given.names)],
             classes=[called[t] if each > 1 else None for t in chosen.flatten().tolist()],
             labels=[-1] * len(chosen.flatten()),
             explanation=found,
@@ -173,7 +174,7 @@ class Explainer:
             inpainter=inpainter,
             metrics=self.metrics,
             seeds=self.seeds,
-            probes=usable_probes(self.probes, classifier),
+            probes=usable_parts(self.probes, classifier),
             oracle=oracle,
             other_images=(255 * images).round().to(torch.uint8).cpu(),
         )

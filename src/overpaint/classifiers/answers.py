@@ -1,4 +1,4 @@
-"""How a classifier is called, and where the scores are in what it returns."""
+"""The form of a classifier's answers: its passes, and its scores among its outputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +23,15 @@ class HasLogits(Protocol):
     @property
     def logits(self) -> Any:
         """The scores."""
+        ...
+
+
+@runtime_checkable
+class HasFields(Protocol):
+    """A tuple whose entries have names."""
+
+    def _asdict(self) -> dict[Any, Any]:
+        """Returns the entries by their names."""
         ...
 
 
@@ -94,8 +103,10 @@ def outputs_of(answer: object) -> dict[str | int, object]:
     """Returns the outputs of an answer by their names, or by their numbers in a tuple; one output is number 0."""
     if isinstance(answer, Mapping):
         return dict(answer)
+    if isinstance(answer, HasFields):
+        return answer._asdict()
     if isinstance(answer, tuple):
-        return dict(zip(getattr(type(answer), "_fields", range(len(answer))), answer, strict=True))
+        return dict(enumerate(answer))
     if isinstance(answer, list) and as_numbers(answer) is None:
         return dict(enumerate(answer))
     if isinstance(answer, HasLogits):
@@ -125,13 +136,13 @@ def as_numbers(value: object) -> Tensor | None:
     return torch.from_numpy(np.ascontiguousarray(array if array.dtype.kind == "f" else array.astype(np.float32)))
 
 
-def as_matrix(numbers: Tensor, images: int) -> Float[Tensor, "image column"] | None:
+def as_matrix(numbers: Tensor | None, images: int) -> Float[Tensor, "image column"] | None:
     """Returns the numbers as a row for each image; axes of length 1 may be missing or too many.
 
     So ``(n, C, 1, 1)`` is ``(n, C)``, ``(n,)`` is ``(n, 1)``, and ``(C,)`` of a single image ``(1, C)``. None for any
-    other shape.
+    other shape, and for what are no numbers.
     """
-    if not images or numbers.numel() == 0 or numbers.numel() % images:
+    if numbers is None or not images or numbers.numel() == 0 or numbers.numel() % images:
         return None
     columns = numbers.numel() // images
     if [side for side in numbers.shape if side != 1] != [side for side in (images, columns) if side != 1]:
@@ -186,8 +197,7 @@ def _columns_of(value: object, images: int) -> int:
         return 0
     if isinstance(value, np.ndarray) and value.dtype.kind != "f":
         return 0
-    numbers = as_numbers(value)
-    matrix = None if numbers is None else as_matrix(numbers, images)
+    matrix = as_matrix(as_numbers(value), images)
     return 0 if matrix is None else matrix.shape[1]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overpaint.classifiers.answers import AnswerForm
-from overpaint.classifiers.output import Output, as_scores, decision_of, output_kind, resize_to_input
+from overpaint.classifiers.output import Output, as_scores, decision_of, output_kind, resize_to_input, standardise
 from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
 from overpaint.core.sizes import as_size
@@ -27,9 +27,7 @@ def normalised(function: ScoreFunction, mean: Sequence[float], std: Sequence[flo
     """Returns ``function((images - mean) / std)``, for a function that takes normalised images."""
 
     def of_images(images: NDArray[np.float32]) -> Any:
-        shape = (1, -1, *[1] * (images.ndim - 2))
-        centre, spread = (np.array(values, np.float32).reshape(shape) for values in (mean, std))
-        return function((images - centre) / spread)
+        return function(standardise(torch.from_numpy(images), mean, std).numpy())
 
     return of_images
 

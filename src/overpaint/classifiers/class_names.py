@@ -33,6 +33,11 @@ def name_classes(options: ClassifierOptions, own: Sequence[str] | None, trial: T
     return [f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
 
+def count_class_names(options: ClassifierOptions) -> int | None:
+    """Returns how many class names are given; None where none are."""
+    return None if options.class_names is None else len(read_class_names(options.class_names))
+
+
 def read_class_names(given: str | Sequence[str | int]) -> list[str]:
     """Returns the class names that are given as a list or as a text file of one name a line.
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from overpaint.classifiers.archives import Archive, load_exported, load_torchscript
 from overpaint.classifiers.blackbox import GREY, CallableClassifier, ScoreFunction, normalised
-from overpaint.classifiers.class_names import name_classes, read_class_names
+from overpaint.classifiers.class_names import count_class_names, name_classes
 from overpaint.classifiers.hubs import open_hugging_face, open_timm
 from overpaint.classifiers.named import imported_network, torchvision_network
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.classifiers.onnx import OnnxFunction
 from overpaint.classifiers.options import HUBS, ClassifierOptions, kind_of
-from overpaint.classifiers.output import probe_images
+from overpaint.classifiers.output import probe_images, standardise
 from overpaint.classifiers.quantised import is_quantised
 from overpaint.classifiers.trial import Trial, Tried, try_classifier
 from overpaint.core.errors import OverpaintError
@@ -73,8 +73,7 @@ def _open_torchvision(options: ClassifierOptions) -> Classifier:
 
 
 def _open_factory(options: ClassifierOptions) -> Classifier:
-    given = None if options.class_names is None else len(read_class_names(options.class_names))
-    made = imported_network(options.source, options.weights, given)
+    made = imported_network(options.source, options.weights, count_class_names(options))
     if isinstance(made, nn.Module):
         return _frozen(wrap_network(made, options))
     if options.std is not None:
@@ -116,8 +115,7 @@ def wrap_network(
     rows, quantised = (None, is_quantised(network)) if archive is None else (archive.rows, archive.quantised)
     with evaluation_mode(network), torch.random.fork_rng():
         inputs = prepare(probe_images(channels, size))
-        known = None if options.class_names is None else len(read_class_names(options.class_names))
-        trial = try_classifier(Tried(network, inputs, options, rows, known, like.dtype, quantised))
+        trial = try_classifier(Tried(network, inputs, options, rows, count_class_names(options), like.dtype, quantised))
         class_names = name_classes(options, names, trial)
         told: dict[str, Any] = {"output": options.output, "form": trial.form, "threshold": options.threshold}
         if _has_gradients(network, inputs[2:3], trial, quantised):
@@ -146,7 +144,7 @@ def wrap_function(
         rows, quantised, kind = function.rows, function.quantised, "ONNX"
         mean, std = _normalisation(options, channels)
         function = function if std is None else normalised(function, mean, std)
-    known = None if options.class_names is None else len(read_class_names(options.class_names))
+    known = count_class_names(options)
     ask: ScoreFunction = function
     tried = Tried(
         lambda part: ask(part.numpy()), probe_images(channels, size), options, rows, known, quantised=quantised
@@ -161,11 +159,7 @@ def _transform(mean: Sequence[float], std: Sequence[float] | None, like: Tensor)
 
     def prepare(images: Tensor) -> Tensor:
         images = images.to(like.device)
-        if std is not None:
-            shape = (1, -1, *[1] * (images.ndim - 2))
-            centre, spread = (torch.tensor(list(v), device=like.device).reshape(shape) for v in (mean, std))
-            images = (images - centre) / spread
-        return images.to(like.dtype)
+        return (images if std is None else standardise(images, mean, std)).to(like.dtype)
 
     return prepare
 

@@ -16,6 +16,7 @@ from overpaint.classifiers.output import (
     decision_of,
     output_kind,
     resize_to_input,
+    standardise,
 )
 from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
@@ -90,18 +91,12 @@ class NetworkClassifier(nn.Module):
         """
         inputs = resize_to_input(images, self.channels, self.input_size)
         if self.std is not None:
-            mean, std = self._statistics(self.mean, self.std)
-            inputs = (inputs - mean) / std
+            # In half precision mean and std are rounded; images are normalised before that.
+            rounded = self.mean.dtype.itemsize < torch.float32.itemsize
+            inputs = standardise(inputs, *self._exact) if rounded else (inputs - self.mean) / self.std
         inputs = inputs.to(self.mean.dtype)  # that of a network in bf16, too
         # Not channels_last: a network that is made for it turns them itself, and one that is not may fail on them.
         return self.form.ask(self.network, inputs.contiguous(), len(self.class_names))
-
-    def _statistics(self, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns mean and std in float32 at least, since images are normalised before they are rounded."""
-        if mean.dtype.itemsize >= torch.float32.itemsize:
-            return mean, std
-        exact = (torch.tensor(values, device=mean.device).reshape(mean.shape) for values in self._exact)
-        return next(exact), next(exact)
 
     def logits(self, images: Images) -> Scores:
         """Returns the class scores before the softmax or sigmoid, differentiable with respect to ``images``.

@@ -85,9 +85,9 @@ class ClassifierOptions:
     def __post_init__(self) -> None:
         why, meaningless = MEANINGLESS[kind_of(self.source)]
         for name in meaningless:
-            if getattr(self, name) not in (None, "auto", False):
+            if vars(self)[name] not in (None, "auto", False):
                 raise OverpaintError(
-                    f"classifier.{name}={getattr(self, name)} has no meaning for classifier={self.source}, {why}"
+                    f"classifier.{name}={vars(self)[name]} has no meaning for classifier={self.source}, {why}"
                 )
         if self.image_size is not None:
             as_size(self.image_size, name="classifier.image_size")
@@ -113,7 +113,7 @@ def content_of(options: ClassifierOptions) -> Iterator[bytes]:
     Of a factory that is the file of its module; other modules that it imports are not seen. It must be imported.
     """
     for field in fields(options):
-        value = getattr(options, field.name)
+        value = vars(options)[field.name]
         yield field.name.encode()
         yield Path(value).read_bytes() if isinstance(value, str) and Path(value).is_file() else repr(value).encode()
     if kind_of(options.source) == "onnx":  # large tensors may lie beside it: model.onnx.data, model.onnx_data

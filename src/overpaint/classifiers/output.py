@@ -1,4 +1,4 @@
-"""Checks of a classifier's input and output, and its output as scores or logits."""
+"""A classifier's input and output: their checks, and the output as scores or logits."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -43,6 +43,15 @@ def resize_to_input(images: Images, channels: int, input_size: Sequence[int]) ->
     if images.shape[1] != channels:
         raise OverpaintError(f"the classifier takes {channels} channels, but the images have {images.shape[1]}")
     return resize(images, input_size)
+
+
+def standardise(
+    images: Float[Tensor, "batch channel *space"], mean: Sequence[float], std: Sequence[float]
+) -> Float[Tensor, "batch channel *space"]:
+    """Returns ``(images - mean) / std``, with a mean and a standard deviation for each channel, in float32."""
+    shape = (1, -1, *[1] * (images.ndim - 2))
+    centre, spread = (torch.tensor(list(values), device=images.device).reshape(shape) for values in (mean, std))
+    return (images - centre) / spread
 
 
 def as_scores(answer: Float[Tensor, "batch column"], output: Output) -> Scores:

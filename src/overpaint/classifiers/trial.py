@@ -1,4 +1,4 @@
-"""The trial of a classifier when it is opened: how it is called, how many classes it has, whether it repeats itself."""
+"""The trial of a classifier when it is opened: its passes, its number of classes, its repeatability."""
 
 import warnings
 from collections.abc import Callable
@@ -121,7 +121,7 @@ def _form_of(tried: Tried, form: AnswerForm) -> tuple[AnswerForm, int]:
         name = find_output(answer, rows, tried.known_classes, options.source)
     found = picked(answer, name)
     numbers = as_numbers(found)
-    matrix = None if numbers is None else as_matrix(numbers, rows)
+    matrix = as_matrix(numbers, rows)
     if matrix is None:
         said = f"a {type(found).__name__}" if numbers is None else f"shape {tuple(numbers.shape)}"
         count = "one image" if rows == 1 else f"{rows} images"
@@ -135,10 +135,9 @@ def _takes_several(tried: Tried, form: AnswerForm, columns: int) -> bool:
     """Returns whether it answers a batch with a row for each image."""
     try:
         answer = tried.function(tried.inputs[2 : 2 + TOGETHER].contiguous())
-        numbers = as_numbers(picked(answer, form.output_name))
+        matrix = as_matrix(as_numbers(picked(answer, form.output_name)), TOGETHER)
     except Exception:  # someone else's code, which says so of a batch that it can't take
         return False
-    matrix = None if numbers is None else as_matrix(numbers, TOGETHER)
     return matrix is not None and matrix.shape[1] == columns
 
 

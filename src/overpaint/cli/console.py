@@ -1,4 +1,4 @@
-"""The console, and whether this process speaks on it."""
+"""The console of the entry points, on which the first process alone speaks."""
 
 import os
 

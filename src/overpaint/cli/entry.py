@@ -1,6 +1,7 @@
 """Runs an entry point: its errors become one sentence, its interruption a line that says how to go on."""
 
 import logging
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from rich.markup import escape
 from overpaint.cli.allocator import keep_freed_memory
 from overpaint.cli.console import console
 from overpaint.configuration.run_settings import explain_settings, train_settings
+from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 
 UNNEEDED = (
@@ -28,10 +30,42 @@ UNNEEDED = (
 Entry = Literal["train", "explain"]
 
 
-def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
-    """Runs an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
+def train(configs: Path, overrides: Sequence[str]) -> None:
+    """Trains what ``model`` names.
 
     Torch and Lightning, which take seconds, are imported once the settings are found to be right.
+
+    Args:
+        configs: The folder of the configuration files.
+        overrides: The ``key=value`` words of the command line.
+
+    Raises:
+        OverpaintError: For anything the user can mend.
+    """
+    settings = train_settings(configs, overrides)
+    from overpaint.cli.train import train_models
+
+    train_models(settings)
+
+
+def explain(configs: Path, overrides: Sequence[str]) -> None:
+    """Explains images with the checkpoints of a run; see `train`.
+
+    Args:
+        configs: The folder of the configuration files.
+        overrides: The ``key=value`` words of the command line.
+
+    Raises:
+        OverpaintError: For anything the user can mend.
+    """
+    settings = explain_settings(configs, overrides)
+    from overpaint.cli.explain import explain_images
+
+    explain_images(settings, f"{command('explain')} {shlex.join(overrides)}".strip())
+
+
+def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
+    """Runs an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
 
     Args:
         entry: Its name.
@@ -47,16 +81,7 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
         if {"-h", "--help"} & set(overrides):
             _print_settings(configs, entry)
             return
-        if entry == "train":
-            train_settings(configs, overrides)
-            from overpaint.cli.train import train
-
-            train(configs, overrides)
-        else:
-            explain_settings(configs, overrides)
-            from overpaint.cli.explain import explain
-
-            explain(configs, overrides)
+        (train if entry == "train" else explain)(configs, overrides)
     except OverpaintError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)

@@ -1,6 +1,5 @@
 """``explain.py``: settings, parts, data, run, report."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,9 +17,8 @@ from overpaint.cli.progress import QueryProgress
 from overpaint.cli.trainer import guarded, trainer_options
 from overpaint.configuration.fingerprints import artifact_keys, image_keys
 from overpaint.configuration.parts import Listeners, make_runner
-from overpaint.configuration.run_settings import classifier_options, explain_settings, picture_options
+from overpaint.configuration.run_settings import classifier_options, picture_options
 from overpaint.configuration.settings import Settings, save_settings
-from overpaint.core.commands import command
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
@@ -53,17 +51,16 @@ class ExplainData:
     skipped: Sequence[Skipped]
 
 
-def explain(configs: Path, overrides: Sequence[str]) -> None:
+def explain_images(settings: Settings, made_by: str) -> None:
     """Explains images with the checkpoints of a run.
 
     Args:
-        configs: The folder of the configuration files.
-        overrides: The ``key=value`` words of the command line.
+        settings: The settings of ``explain.py``.
+        made_by: The command that does it, for the report.
 
     Raises:
         OverpaintError: For anything the user can mend.
     """
-    settings = explain_settings(configs, overrides)
     L.seed_everything(settings["seed"], verbose=False)
     if settings["list_layers"]:
         console.print(layer_table(open_classifier(classifier_options(settings))))
@@ -80,7 +77,7 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
     with LateRun(partial(_start_wandb, settings)) as late:
         _predict(settings, runner, data.split, cache, progress, late)
         if FIRST_PROCESS:
-            _report(settings, runner, data, cache, f"{command('explain')} {shlex.join(overrides)}".strip(), late.run)
+            _report(settings, runner, data, cache, made_by, late.run)
 
 
 def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:

@@ -21,7 +21,6 @@ from overpaint.cli.training_parts import (
     model_trainer_options,
     trainable_models,
 )
-from overpaint.configuration.run_settings import train_settings
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.commands import command
 from overpaint.core.files import read_csv
@@ -37,17 +36,15 @@ MOST_SHOWN = 60
 """Of more measures of single classes the terminal shows none."""
 
 
-def train(configs: Path, overrides: Sequence[str]) -> None:
+def train_models(settings: Settings) -> None:
     """Trains what ``model`` names.
 
     Args:
-        configs: The folder of the configuration files.
-        overrides: The ``key=value`` words of the command line.
+        settings: The settings of ``train.py``.
 
     Raises:
         OverpaintError: For anything the user can mend.
     """
-    settings = train_settings(configs, overrides)
     data = make_data(settings)
     models = trainable_models(settings, data)
     for model in models:  # a wrong setting must show before anything of an earlier run is replaced

@@ -66,7 +66,7 @@ class Source:
         module, attribute = self.imported[name]
         if module in IMPORTABLE:
             found = importlib.import_module(module)
-            return getattr(found, attribute) if attribute else found
+            return vars(found)[attribute] if attribute else found
         return read_source(module)._value(attribute)
 
     def lineage(self, name: str) -> Iterator[tuple["Source", ast.ClassDef]]:

@@ -1,4 +1,4 @@
-"""Where the configuration files are: beside the code of a clone, or in the installed package."""
+"""The folder of the configuration files: beside the code of a clone, or in the installed package."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The files that settings name, looked for before anything is imported that takes seconds."""
+"""Checks, without torch, that the files exist that settings name."""
 
 import glob
 from pathlib import Path
@@ -10,7 +10,7 @@ from overpaint.core.choices import BASELINE_WORDS
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory
-from overpaint.data.files.kinds import find_images
+from overpaint.data.files.kinds import is_picture, walk_files
 from overpaint.networks.options import GeneratorOptions
 
 HUB_WEIGHTS = "DEFAULT"
@@ -124,5 +124,5 @@ def _matches(pattern: str) -> bool:
     """Returns whether a pattern may name a file; brackets can be a pattern's or a name's, which reading finds out."""
     path = Path(pattern).expanduser()
     if path.is_dir():
-        return bool(find_images(path))
+        return any(is_picture(each) for each in walk_files(path))
     return "[" in pattern or path.is_file() or next(glob.iglob(str(path), recursive=True), None) is not None

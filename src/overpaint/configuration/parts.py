@@ -22,8 +22,7 @@ from overpaint.networks.opening import open_generator
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import UsesDiscriminator
 from overpaint.pipeline.runner import Runner
-from overpaint.probes.base import usable_probes
-from overpaint.saliency.requirements import usable_methods
+from overpaint.saliency.requirements import usable_methods, usable_parts
 
 OnBatch = Callable[[int, int], None]
 OnStep = Callable[[int, int, float], None]
@@ -54,8 +53,6 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
     gan, notes = _open_gan(settings, classifier)
     rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
     probes = {name: instantiate(section, f"probes.{name}") for name, section in settings["probes"].items()}
-    if probes and gan is None:
-        raise OverpaintError(f"probes={list(probes)} ask about variants, but generator=null makes none")
     methods = {
         name: make_method(name, section, settings, classifier, gan) for name, section in settings["saliency"].items()
     }
@@ -71,7 +68,7 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
             for name, section in settings["metrics"].items()
         },
         seeds=settings["seeds"],
-        probes=usable_probes(probes, classifier),
+        probes=usable_parts(probes, classifier),
         oracle=_oracle(settings, classifier),
     )
     return runner, notes

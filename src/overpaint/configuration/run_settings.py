@@ -1,4 +1,4 @@
-"""The settings of a run, checked as far as that takes no torch: a wrong word on the command line is said at once."""
+"""The settings of a run, read and checked without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The sections of the settings, each checked against the class that takes it before that class is imported."""
+"""Checks of the sections of the settings against the classes that take them, without importing these."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

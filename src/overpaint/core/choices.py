@@ -1,4 +1,4 @@
-"""Choices that settings offer and the code knows."""
+"""Types of settings that are one of a few words."""
 
 from typing import Literal, get_args
 

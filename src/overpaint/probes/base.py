@@ -1,6 +1,5 @@
 """The base class of probes of the variants, and their inputs."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +8,7 @@ from typing import ClassVar
 from jaxtyping import UInt8
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintWarning
-from overpaint.core.protocols import Classifier
+from overpaint.core.protocols import Classifier, Requirement
 from overpaint.core.results import ProbeResult, Variants
 from overpaint.core.types import Images, Maps, Regions, Targets
 from overpaint.inpainting.inpainter import Inpainter
@@ -56,24 +54,16 @@ class Probe(ABC):
     Attributes:
         uses_oracle: Whether it asks the second classifier.
         uses_other_images: Whether it looks at the other images.
-        needs_gradients: Whether the classifier must have gradients.
+        requires: What of the classifier it needs.
     """
 
     uses_oracle: ClassVar[bool] = False
-    needs_gradients: ClassVar[bool] = False
+    requires: ClassVar[Requirement] = "scores"
     uses_other_images: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, inputs: ProbeInputs) -> Sequence[ProbeResult]:
         """Returns what was found out about each row; it depends on the row alone, not on the others."""
-
-
-def usable_probes(probes: Mapping[str, Probe], classifier: Classifier) -> dict[str, Probe]:
-    """Returns the probes that this classifier permits; a warning names each of the others."""
-    lacking = [name for name, probe in probes.items() if probe.needs_gradients and classifier.network is None]
-    for name in lacking:
-        warnings.warn(f"{name} is left out: this classifier has no gradients", OverpaintWarning, stacklevel=2)
-    return {name: probe for name, probe in probes.items() if name not in lacking}
 
 
 def number_name(name: str, setting: str) -> str:

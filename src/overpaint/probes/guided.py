@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
+from overpaint.core.protocols import Requirement
 from overpaint.core.results import ProbeResult
 from overpaint.probes.base import Probe, ProbeInputs
 
@@ -33,7 +34,7 @@ class GuidedSearch(Probe):
         OverpaintError: If the weight is not above 0; at the call, if the classifier has no gradients.
     """
 
-    needs_gradients: ClassVar[bool] = True
+    requires: ClassVar[Requirement] = "gradients"
 
     weight: float = 0.05
 

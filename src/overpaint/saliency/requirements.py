@@ -1,14 +1,15 @@
-"""Which methods can explain a classifier: what they require of it, and why it may lack that."""
+"""Requirements of methods and probes, and the reasons why a classifier does not meet them."""
 
 import warnings
 from collections.abc import Mapping
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 
 from overpaint.classifiers.archives import Archive
 from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.core.errors import OverpaintError, OverpaintWarning
-from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
 
 
 def usable_methods(methods: Mapping[str, SaliencyMethod], classifier: Classifier) -> dict[str, SaliencyMethod]:
@@ -17,28 +18,50 @@ def usable_methods(methods: Mapping[str, SaliencyMethod], classifier: Classifier
     Raises:
         OverpaintError: If none can.
     """
-    lacking = {name: why for name, method in methods.items() if (why := unmet(method, classifier)) is not None}
-    if methods and len(lacking) == len(methods):
-        said = ", ".join(f"{name}: {why}" for name, why in lacking.items())
+    reasons = {name: unmet(method.requires, classifier) for name, method in methods.items()}
+    if methods and None not in reasons.values():
+        said = ", ".join(f"{name}: {why}" for name, why in reasons.items())
         raise OverpaintError(
             f"no method can explain this classifier ({said}); use methods that need its scores alone, such as "
             "methods=[surrogate]"
         )
-    for name, why in lacking.items():
-        warnings.warn(f"{name} is left out: this classifier has {why}", OverpaintWarning, stacklevel=2)
-    return {name: method for name, method in methods.items() if name not in lacking}
+    return usable_parts(methods, classifier)
 
 
-def unmet(method: SaliencyMethod, classifier: Classifier) -> str | None:
-    """Returns what a method requires and the classifier lacks, such as ``no gradients (quantised)``; None: nothing."""
-    if method.requires == "scores":
+@runtime_checkable
+class HasRequirement(Protocol):
+    """A method or a probe: it says what of the classifier it needs."""
+
+    @property
+    def requires(self) -> Requirement:
+        """What it needs."""
+        ...
+
+
+Part = TypeVar("Part", bound=HasRequirement)
+
+
+def usable_parts(parts: Mapping[str, Part], classifier: Classifier) -> dict[str, Part]:
+    """Returns the methods or probes that a classifier permits; a warning names each of the others, with the reason."""
+    usable = {}
+    for name, part in parts.items():
+        if (why := unmet(part.requires, classifier)) is None:
+            usable[name] = part
+        else:
+            warnings.warn(f"{name} is left out: this classifier has {why}", OverpaintWarning, stacklevel=2)
+    return usable
+
+
+def unmet(requires: Requirement, classifier: Classifier) -> str | None:
+    """Returns what is required and the classifier lacks, such as ``no gradients (quantised)``; None: nothing."""
+    if requires == "scores":
         return None
     network = classifier.network
     if network is None:
         return f"no gradients ({classifier.kind if isinstance(classifier, CallableClassifier) else 'a black box'})"
     scripted = any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
-    if method.requires == "relus" and (scripted or (isinstance(network, Archive) and network.scripted)):
+    if requires == "relus" and (scripted or (isinstance(network, Archive) and network.scripted)):
         return "no ReLUs that can be reached (TorchScript)"
-    if method.requires == "layers" and isinstance(network, Archive):
+    if requires == "layers" and isinstance(network, Archive):
         return f"no layers that can be reached ({'TorchScript' if network.scripted else 'an exported program'})"
     return None

@@ -1,1 +1,1 @@
-"""Picture files: which files are pictures, what they hold, and which of their values are black and white."""
+"""Picture files: their kinds, their decoding, and the range of their values."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 from torchvision.io import ImageReadMode, decode_image
 
 from overpaint.data.files.dicom import dicom_shape, read_dicom
@@ -176,7 +177,7 @@ def _open(path: Path, kind: Signature | None, channels: int) -> Any | None:
         if kind == "tiff":
             return None
         raise
-    if kind == "tiff" and not pillow_keeps(opened, channels):
+    if kind == "tiff" and isinstance(opened, TiffImageFile) and not pillow_keeps(opened, channels):
         opened.close()
         return None
     return opened

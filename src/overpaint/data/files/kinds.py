@@ -1,8 +1,8 @@
-"""Which files are pictures: by the suffix of a kind that can be read, or by what the file holds."""
+"""Kinds of picture files, recognised by their suffix or their content."""
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -92,7 +92,11 @@ def find_images(folder: Path) -> list[Path]:
 
 def find_files(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     """Lists the files below a folder that are wanted, sorted; hidden ones are left out, links are followed."""
-    found: list[Path] = []
+    return sorted(path for path in walk_files(folder) if wanted(path))
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Yields the files below a folder; hidden ones are left out, links are followed."""
     seen: set[Path] = set()
     for current, subfolders, files in os.walk(folder, followlinks=True):
         real = Path(current).resolve()
@@ -100,6 +104,5 @@ def find_files(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
         subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
         if real not in seen:
             paths = [Path(current) / name for name in files if not name.startswith(".")]
-            found += [path for path in paths if path.is_file() and wanted(path)]
+            yield from (path for path in paths if path.is_file())
         seen.add(real)
-    return sorted(found)

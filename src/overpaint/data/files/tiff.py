@@ -1,5 +1,6 @@
 """TIFF files whose values Pillow would not keep: several bands, deep colours, signed bytes, stacks of pages."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from overpaint.data.files.turning import turned
 from overpaint.data.files.values import PictureOptions, Raster, array_raster
@@ -29,20 +31,20 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or image.mode in ("I", "F")
 
 
-def pillow_keeps(opened: Image.Image, channels: int) -> bool:
+def pillow_keeps(opened: TiffImageFile, channels: int) -> bool:
     """Tells whether Pillow reads a TIFF file as it is: 8 unsigned bits or one band, and no stack of bands.
 
     Args:
         opened: The file, opened by Pillow.
         channels: How many channels are wanted.
     """
-    tags: Any = opened.tag_v2  # type: ignore[attr-defined]  # of TIFF alone
+    tags: Any = opened.tag_v2
     plain = max(tags.get(BITS, (1,))) <= 8 and 2 not in tuple(tags.get(FORMAT, (1,)))
     if not (plain or is_deep(opened)):
         return False
-    if int(getattr(opened, "n_frames", 1)) == 1:
+    if opened.n_frames == 1:
         return True
-    with tifffile.TiffFile(opened.filename) as file:  # type: ignore[attr-defined]  # of opened files alone
+    with tifffile.TiffFile(os.fsdecode(opened.filename)) as file:
         return stack_axis(file, channels) is None
 
 

@@ -1,4 +1,4 @@
-"""Which values of a picture are black and white: its range, by the bit depth or as a user says it."""
+"""The range of a picture's values, from black to white: by the bit depth, or as a user says it."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where a W&B run goes, by the settings and the environment; a module that imports nothing heavy."""
+"""The mode of a W&B run, by the settings and the environment, without importing W&B."""
 
 import os
 
