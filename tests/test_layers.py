@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from overpaint.attribution.layers import Layout, LayoutReader, choose_layer, spatial_layers
 from overpaint.attribution.state import preserve_state
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.networks.residual import build_classifier_network
+from overpaint.saliency.grad_cam import GradCam
 
 AUTO = {
     "resnet18": ("layer4", Layout((2, 2)), 512),
@@ -43,6 +44,18 @@ def test_auto_in_networks_of_this_project() -> None:
     grey = frozen_classifier(build_classifier_network("resnet18", 1, 3), 64)
     assert _auto(grey, torch.zeros(2, 1, 64, 64)) == "network.layer4"
     assert _auto(grey.train(), torch.zeros(2, 1, 64, 64)) == "network.layer4"
+
+
+def test_without_any_gradient_the_last_layer_is_taken_and_its_map_is_flat() -> None:
+    network = PooledNetwork()
+    nn.init.zeros_(network.head.weight)
+    classifier, images = frozen_classifier(network, 16), noise_images(2, 16, 1)
+    with pytest.warns(OverpaintWarning, match="gradient of the scores is zero at every layer"):
+        layer = _auto(classifier, images)
+    assert layer == _auto(frozen_classifier(PooledNetwork(), 16), images)
+    with pytest.warns(OverpaintWarning, match="is flat"):
+        found = GradCam()(classifier, images, torch.zeros(2, 1, dtype=torch.int64))
+    assert not bool(found.maps.any())
 
 
 def test_swins_maps_have_their_channels_last() -> None:

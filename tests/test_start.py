@@ -11,6 +11,7 @@ from unittest.mock import ANY
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from overpaint.classifiers.torchvision_names import known_networks
 from overpaint.configuration.settings import load_settings
 from overpaint.core.instantiate import STRICT, import_class
 
@@ -102,8 +103,10 @@ WRONG: dict[str, str] = {
     "train data.image_size=0": "data.image_size=0 must be at least 1",
     # files
     "explain": "there is no checkpoint classifier=",
+    "explain data=mnist output=o": "'overpaint train data=mnist data.root=",
     "explain classifier=gone.pt generator=null": "there is no file classifier=gone.pt",
     "explain classifier=torchvision:resnet18 generator=null": "needs classifier.weights: a state-dict file, or DEFAULT",
+    "explain classifier=torchvision:resnet19 generator=null": "did you mean torchvision:resnet1",
     "explain classifier=torchvision:resnet18 classifier.weights=gone.pt generator=null": "classifier.weights=gone.pt",
     "explain classifier=net.onnx generator=null classifier.class_names=gone.txt": "classifier.class_names=gone.txt",
     "explain classifier=net.onnx generator=null oracle=gone.onnx": "there is no file oracle=gone.onnx",
@@ -129,6 +132,12 @@ def test_a_wrong_command_needs_no_torch(tmp_path: Path) -> None:
         assert said.startswith("error: "), command
         assert said.count("\n") == 1, command
         assert (code, has_torch) == (1, False), command
+
+
+def test_the_names_of_torchvision_are_read_from_its_files() -> None:
+    from torchvision import models
+
+    assert known_networks() == set(models.list_models(module=models))
 
 
 def test_an_unknown_command_needs_no_torch(tmp_path: Path) -> None:

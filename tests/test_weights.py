@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.core.errors import OverpaintError, OverpaintWarning
+from overpaint.networks.opening import open_generator
+from overpaint.networks.options import GeneratorOptions
 from overpaint.networks.weights import read_weights
 
 Tensors = dict[str, Tensor]
@@ -60,6 +63,18 @@ CONTAINERS: dict[str, Callable[[Tensors], Any]] = {
     "plain": lambda state: state,
     "nested": lambda state: {"checkpoint": {"model": state}, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}},
     "with a module's extra state": lambda state: {"state_dict": state | {"version": 2}},
+    "in a list": lambda state: [state, {"epoch": 3}],
+    "in a list of an entry": lambda state: {"models": [state]},
+    "in parts": lambda state: {
+        part: {name.removeprefix(f"{part}."): tensor for name, tensor in state.items() if name.startswith(f"{part}.")}
+        for part in ("conv1", "norm", "blocks", "fc")
+    },
+    "in parts of an entry": lambda state: {
+        "model": {
+            part: {n.removeprefix(f"{part}."): tensor for n, tensor in state.items() if n.startswith(f"{part}.")}
+            for part in ("conv1", "norm", "blocks", "fc")
+        }
+    },
 }
 ENTRIES = ["state_dict", "model_state_dict", "model", "net", "ema", "weights", "student"]
 PREFIXES = ["", "module.", "_orig_mod.", "model.", "net.", "backbone.", "module._orig_mod.", "my.own.wrapper."]
@@ -122,6 +137,9 @@ def test_what_does_not_fit_is_named(tmp_path: Path, saved: Network) -> None:
     torch.save(state | {"blocks.4.weight": torch.ones(2)}, tmp_path / "w.pt")
     with pytest.raises(OverpaintError, match=r"1 tensors belong to no layer \(blocks\.4\.weight\)"):
         _load(tmp_path / "w.pt", Network(3))
+    torch.save(_prefixed(state | {"conv2.weight": torch.ones(2)}, "model."), tmp_path / "w.pt")
+    with pytest.raises(OverpaintError, match=r"1 tensors belong to no layer \(conv2\.weight\)"):
+        _load(tmp_path / "w.pt", Network(3))
     torch.save(_prefixed(state, "model."), tmp_path / "w.pt")
     with pytest.raises(OverpaintError, match=r"have another shape \(fc\.weight \(3, 3\) instead of \(5, 3\)"):
         _load(tmp_path / "w.pt", Network(5))
@@ -139,6 +157,8 @@ def test_harmless_extras(tmp_path: Path, saved: Network) -> None:
         "history": np.arange(4.0),
         "hparams": OmegaConf.create({"lr": 0.1, "names": ["a"], "home": "${oc.env:HOME}"}),
         "paths": [Path("a")],
+        "losses": defaultdict(list, {"train": [1.0, 2.0]}),
+        "last": deque([1, 2, 3], maxlen=3),
     }
     torch.save(extras, tmp_path / "w.pt")
     _same(_load(tmp_path / "w.pt", Network(3)), saved)
@@ -231,3 +251,74 @@ def test_someone_elses_lightning_checkpoint(tmp_path: Path, monkeypatch: pytest.
     classifier = open_classifier(options)
     images = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(classifier.scores(images), network(images).softmax(1).detach())
+
+
+TAKING = """
+import lightning as L
+from torch import nn
+
+class OneDictionary(L.LightningModule):
+    def __init__(self, hparams):
+        super().__init__()
+        self.save_hyperparameters(hparams)
+        self.head = nn.Linear(hparams.width, hparams["classes"])
+
+    def forward(self, images):
+        return self.head(images.mean((2, 3)).repeat(1, 2)[:, :self.head.in_features])
+
+class Keywords(L.LightningModule):
+    def __init__(self, **settings):
+        super().__init__()
+        self.head = nn.Linear(settings["width"], settings["classes"])
+
+    def forward(self, images):
+        return self.head(images.mean((2, 3)).repeat(1, 2)[:, :self.head.in_features])
+
+class Paints(nn.Module):
+    def __init__(self, side=2):
+        super().__init__()
+        self.layer = nn.Linear(3, 3 * side * side)
+        self.side = side
+
+    def forward(self, latents):
+        return self.layer(latents).reshape(-1, 3, self.side, self.side).tanh()
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "about"),
+    [("OneDictionary", {"hparams_name": "hparams"}), ("Keywords", {"hparams_name": "kwargs"}), ("Keywords", {})],
+)
+def test_constructors_that_take_all_hyperparameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, about: dict[str, str]
+) -> None:
+    (tmp_path / "taking_of_a_test.py").write_text(TAKING)
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    head = nn.Linear(5, 4)
+    head.weight.data *= 20
+    content = {"state_dict": _prefixed(head.state_dict(), "head."), "hyper_parameters": {"width": 5, "classes": 4}}
+    torch.save(content | about, "theirs.ckpt")
+    classifier = open_classifier(ClassifierOptions(f"taking_of_a_test:{source}", "theirs.ckpt", image_size=8))
+    images = torch.rand(2, 3, 8, 8)
+    expected = head(images.mean((2, 3)).repeat(1, 2)[:, :5]).softmax(1).detach()
+    torch.testing.assert_close(classifier.scores(images), expected)
+
+
+def test_a_generator_gets_the_saved_hyperparameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "taking_of_a_test.py").write_text(TAKING)
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 48)
+    torch.save({"state_dict": _prefixed(layer.state_dict(), "layer."), "hyper_parameters": {"side": 4}}, "g.ckpt")
+    generator = open_generator(GeneratorOptions("taking_of_a_test:Paints", "g.ckpt", latent_dim=3))
+    latents = torch.randn(2, 3)
+    painted = (layer(latents).reshape(2, 3, 4, 4).tanh() + 1) / 2
+    torch.testing.assert_close(generator.generator(latents), painted.detach())
+
+
+def test_a_foreign_checkpoint_says_how_it_is_loaded(tmp_path: Path) -> None:
+    torch.save({"state_dict": nn.Linear(1, 1).state_dict()}, tmp_path / "theirs.ckpt")
+    how = r"classifier=package\.module:Class classifier\.weights=.*theirs\.ckpt, which takes another network's weights"
+    with pytest.raises(OverpaintError, match=how):
+        open_classifier(ClassifierOptions(str(tmp_path / "theirs.ckpt")))

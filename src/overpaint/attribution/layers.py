@@ -1,6 +1,7 @@
 """The layers of a network whose output is a map of the image."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from overpaint.attribution.state import network_of, preserve_state
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.protocols import Classifier
 
 MOST_EXTRA = 9
@@ -162,10 +163,20 @@ class _Probe:
 
     def reached(self, start: int = 0) -> list[SpatialLayer]:
         """Returns the layers that count, from the ``start``-th on."""
+        return [layer for layer, gradient in self._gradients(start) if bool(layer.layout.fold(gradient).any())]
+
+    def last_joined(self) -> SpatialLayer | None:
+        """Returns the last layer that the scores are computed from, if every gradient there is zero."""
+        joined = self._gradients(0)
+        return None if not joined or any(bool(gradient.any()) for _, gradient in joined) else joined[-1][0]
+
+    def _gradients(self, start: int) -> list[tuple[SpatialLayer, Tensor]]:
+        """Returns the layers that the scores are computed from, from the ``start``-th on, with their gradients."""
+        if not self.layers[start:]:
+            return []
         layers, outputs = zip(*self.layers[start:], strict=True)
         gradients = torch.autograd.grad(self.score, outputs, retain_graph=True, allow_unused=True)
-        pairs = zip(layers, gradients, strict=True)
-        return [layer for layer, g in pairs if g is not None and bool(layer.layout.fold(g).any())]
+        return [(layer, g) for layer, g in zip(layers, gradients, strict=True) if g is not None]
 
     def last_reached(self) -> SpatialLayer | None:
         """Returns the last layer that counts; the backward pass goes no further than to it."""
@@ -200,10 +211,19 @@ def choose_layer(classifier: Classifier, images: Tensor, layer: str, method: str
         if layer not in dict(network.named_modules()):
             raise impossible_layer(classifier, images, layer, method)
         return layer
-    last = _Probe(classifier, network, images).last_reached()
+    probe = _Probe(classifier, network, images)
+    last = probe.last_reached()
     if last is None:
-        raise OverpaintError(
-            f"{method} found no layer with a spatial map that the scores of the classifier's network depend on"
+        last = probe.last_joined()
+        if last is None:
+            raise OverpaintError(
+                f"{method} found no layer with a spatial map that the scores of the classifier's network depend on"
+            )
+        warnings.warn(
+            f"{method}: the gradient of the scores is zero at every layer, as that of a network whose last layer was "
+            f"never trained; its map, of layer {last.name}, is flat",
+            OverpaintWarning,
+            stacklevel=2,
         )
     return last.name
 

@@ -1,8 +1,6 @@
 """Networks by their name: torchvision's, and what any importable factory makes."""
 
-import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +8,10 @@ import torch
 import torchvision
 from torch import nn
 
+from overpaint.classifiers.torchvision_names import check_name
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import current_folder, import_attribute
+from overpaint.networks.factories import call_factory, parameters_of, saved_arguments
 from overpaint.networks.residual import build_classifier_network
 from overpaint.networks.weights import WeightsFile, count_classes, read_weights
 
@@ -28,11 +28,7 @@ def torchvision_network(name: str, weights: str | None, image_size: int | None =
     Raises:
         OverpaintError: If there is no such network, or its weights can't be loaded.
     """
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name not in known:
-        near = get_close_matches(name, known, 1)
-        hint = f"did you mean torchvision:{near[0]}?" if near else f"it has {', '.join(known[:3])} ... {known[-1]}"
-        raise OverpaintError(f"classifier=torchvision:{name} is no classification network of torchvision; {hint}")
+    check_name(name, torchvision.models.list_models(module=torchvision.models))
     if weights is None:
         raise OverpaintError(f"classifier=torchvision:{name} needs classifier.weights: a state-dict file, or DEFAULT")
     default = torchvision.models.get_model_weights(name).DEFAULT
@@ -94,11 +90,8 @@ def imported_network(source: str, weights: str | None, classes: int | None) -> n
 
 def _arguments(source: str, factory: Any, file: WeightsFile | None, classes: int | None) -> dict[str, Any]:
     """Returns the arguments of a factory: those that Lightning saved, and the number of classes."""
-    if not callable(factory):
-        return {}
-    takes = inspect.signature(factory).parameters
-    saved = {} if file is None else {name: value for name, value in file.hyperparameters.items() if name in takes}
-    if "num_classes" not in takes or "num_classes" in saved:
+    saved = saved_arguments(factory, file)
+    if "num_classes" not in parameters_of(factory) or "num_classes" in saved:
         return saved
     if file is not None:
         probe = _called(source, factory, saved | {"num_classes": 2})
@@ -108,11 +101,7 @@ def _arguments(source: str, factory: Any, file: WeightsFile | None, classes: int
 
 
 def _called(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
-    try:
-        made = factory(**arguments)
-    except Exception as error:  # someone else's code
-        how = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        raise OverpaintError(f"classifier={source} failed when called with ({how}): {error!r}") from error
+    made = call_factory(source, "classifier", factory, arguments)
     if not callable(made):
         raise OverpaintError(
             f"classifier={source} returned a {type(made).__name__}; it must return a network of torch or a function "

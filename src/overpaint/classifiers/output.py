@@ -173,7 +173,7 @@ def _kind(given: OutputOption | Output, answer: Float[Tensor, "batch column"]) -
         return "probabilities" if unit or given == "probabilities" else "logits"
     if are_probabilities(numbers, sum_tolerance(answer.dtype)):
         return "probabilities"
-    if unit:
+    if unit and not bool((numbers == numbers[0, 0]).all()):  # one number for all is an untrained last layer's
         _assumed(
             "its outputs lie in [0, 1] and do not sum to 1, so it is taken as multi-label: each class has a "
             "probability of its own (classifier.output=logits takes them as logits of a softmax)"

@@ -1,5 +1,6 @@
 """Runs an entry point: its errors become one sentence, its interruption a line that says how to go on."""
 
+import errno
 import logging
 import shlex
 import sys
@@ -26,6 +27,9 @@ UNNEEDED = (
     ".*LeafSpec.*",  # Lightning's own use of torch
 )
 """Warnings of Lightning that ask nothing of a user here."""
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""Errors of the file system that a user can mend."""
 
 Entry = Literal["train", "explain"]
 
@@ -84,6 +88,13 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
         (train if entry == "train" else explain)(configs, overrides)
     except OverpaintError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = "" if error.filename is None else f" {error.filename}"
+        said = f"{(error.strerror or str(error)).lower()}:{where or ' the output'}; what is complete is kept"
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(said)}")
         sys.exit(1)
     except KeyboardInterrupt:
         how = "resume=true" if entry == "train" else "the same command"

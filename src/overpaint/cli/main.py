@@ -24,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name not in ("train", "explain"):
         sys.stderr.write(f"error: there is no command '{name}'; overpaint knows train and explain\n")
         sys.exit(2)
-    from overpaint.cli.entry import run
-    from overpaint.configuration.location import configs_folder
+    try:
+        from overpaint.cli.entry import run
+        from overpaint.configuration.location import configs_folder
 
-    run("train" if name == "train" else "explain", configs_folder(), overrides)
+        run("train" if name == "train" else "explain", configs_folder(), overrides)
+    except KeyboardInterrupt:  # before anything was begun
+        sys.stderr.write("stopped\n")
+        sys.exit(130)

@@ -148,6 +148,6 @@ def _next_step(output: Path) -> str:
     base = f"{command('explain')} {shlex.quote(f'output={output}')}"
     if not (output / "classifier.ckpt").is_file():
         other = "classifier=torchvision:resnet50 classifier.weights=DEFAULT"
-        return f"to explain images with the generator, name a classifier: '{base} {other}'"
+        return f"a classifier of these images must be named to explain them, for photographs such as:\n  {base} {other}"
     without = "" if (output / "dcgan.ckpt").is_file() else " generator=null"
-    return f"'{base}{without}' explains images"
+    return f"this explains images:\n  {base}{without}"

@@ -1,12 +1,17 @@
 """Lightning's Trainer, as the configuration describes it."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning as L
 import torch
 
+from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments
+
+WHERE = ("accelerator", "devices", "strategy", "precision", "num_nodes")
+"""The arguments that say where and in which precision a Trainer computes."""
 
 
 def trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -15,12 +20,33 @@ def trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
     Where ``auto`` would take Apple's GPU it becomes ``cpu``: that GPU has no float64, which the maps' sums need.
 
     Raises:
-        OverpaintError: If an argument is unknown or of the wrong type.
+        OverpaintError: If an argument is unknown, of the wrong type, or refused by Lightning.
     """
     checked = checked_arguments(L.Trainer, options, "trainer")
     if checked["accelerator"] == "auto" and torch.backends.mps.is_available():
         checked["accelerator"] = "cpu"
+    number_of_processes(checked)
     return checked
+
+
+def number_of_processes(options: Mapping[str, Any]) -> int:
+    """Returns how many processes a Trainer with these arguments would start: ``auto`` depends on the machine.
+
+    Raises:
+        OverpaintError: If Lightning refuses the arguments, or a processor is asked for more processes than it has
+            cores.
+    """
+    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    try:
+        trainer = L.Trainer(**dict(options) | quiet, callbacks=[])
+    except Exception as error:  # Lightning's, torch's and the plugins' own kinds
+        said = ", ".join(f"trainer.{name}={options[name]}" for name in WHERE)
+        reason = " ".join(str(error).split())
+        raise OverpaintError(f"Lightning refuses {said}: {reason}") from error
+    here, cores = trainer.num_devices, os.cpu_count() or 1
+    if trainer.strategy.root_device.type == "cpu" and here > cores:
+        raise OverpaintError(f"trainer.devices={options['devices']} asks for {here} processes of {cores} cores")
+    return trainer.world_size
 
 
 def guarded(trainer: L.Trainer, work: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ import lightning as L
 
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.cli.console import console
-from overpaint.cli.trainer import trainer_options
+from overpaint.cli.trainer import number_of_processes, trainer_options
 from overpaint.configuration.sections import SCHEDULE
 from overpaint.configuration.settings import Settings
 from overpaint.core.errors import OverpaintError
@@ -99,13 +99,6 @@ def model_trainer_options(model: str, settings: Settings) -> dict[str, Any]:
     own, options = settings["model"][model], dict(settings["trainer"])
     options["max_epochs"] = own["max_epochs"] if options["max_epochs"] is None else options["max_epochs"]
     checked = trainer_options(options)
-    if model == "dcgan" and checked["strategy"] in ("auto", "ddp") and _num_processes(checked) > 1:
+    if model == "dcgan" and checked["strategy"] in ("auto", "ddp") and number_of_processes(checked) > 1:
         checked["strategy"] = "ddp_find_unused_parameters_true"  # each step leaves one of the two networks alone
     return checked
-
-
-def _num_processes(options: dict[str, Any]) -> int:
-    """Returns how many processes the Trainer would start: ``auto`` depends on the machine."""
-    where = {name: options[name] for name in ("accelerator", "devices", "num_nodes")}
-    probe = L.Trainer(**where, callbacks=[], logger=False, enable_checkpointing=False, enable_model_summary=False)
-    return probe.world_size

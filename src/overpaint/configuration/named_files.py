@@ -1,10 +1,12 @@
 """Checks, without torch, that the files exist that settings name."""
 
 import glob
+import shlex
 from pathlib import Path
 from typing import Any
 
 from overpaint.classifiers.options import HUBS, ClassifierOptions, kind_of
+from overpaint.classifiers.torchvision_names import check_name, known_networks
 from overpaint.configuration.settings import Settings
 from overpaint.core.choices import BASELINE_WORDS
 from overpaint.core.commands import command
@@ -12,6 +14,9 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory
 from overpaint.data.files.kinds import is_picture, walk_files
 from overpaint.networks.options import GeneratorOptions
+
+DEFAULT_DATA = "digits"
+"""The data set that training takes without a word."""
 
 HUB_WEIGHTS = "DEFAULT"
 """The word for a network's own weights, in the place of a file."""
@@ -33,9 +38,17 @@ def check_checkpoints(settings: Settings) -> None:
     if missing:
         without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
         raise OverpaintError(
-            f"there is no checkpoint {' and no '.join(missing)}; '{command('train')} "
-            f"output={settings['output']}' makes them, classifier= and generator= name others{without}"
+            f"there is no checkpoint {' and no '.join(missing)}; '{_training(settings)}' makes them, classifier= and "
+            f"generator= name others{without}"
         )
+
+
+def _training(settings: Settings) -> str:
+    """Returns the command that trains on the data of these settings into their folder."""
+    data, words = settings["data"], []
+    if data["name"] != DEFAULT_DATA:
+        words += [f"data={data['name']}", f"data.root={data['root']}"] if "root" in data else [f"data={data['name']}"]
+    return " ".join([command("train"), *(shlex.quote(word) for word in [*words, f"output={settings['output']}"])])
 
 
 def check_classifier_files(options: ClassifierOptions, which: str) -> None:
@@ -51,6 +64,8 @@ def check_classifier_files(options: ClassifierOptions, which: str) -> None:
     kind, source = kind_of(options.source), options.source
     if kind not in (*HUBS, "factory"):
         _must_exist(which, source)
+    if kind == "torchvision" and (known := known_networks()):
+        check_name(source.partition(":")[2], known, which)
     if kind in ("torchvision", "timm") and options.weights is None and not Path(source.partition(":")[2]).is_dir():
         raise OverpaintError(f"{which}={source} needs {which}.weights: a state-dict file, or {HUB_WEIGHTS}")
     if options.weights != HUB_WEIGHTS:

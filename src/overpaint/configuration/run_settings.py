@@ -1,5 +1,6 @@
 """The settings of a run, read and checked without torch."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,9 @@ def _check_common(settings: Settings) -> None:
         if each.exists() and not each.is_dir():
             which = "is a file" if each == output else f"lies in {each}, which is a file"
             raise OverpaintError(f"output={output} {which}; name a folder, which is made where there is none")
+    nearest = next(each for each in (output, *output.absolute().parents) if each.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OverpaintError(f"output={output} can't be made or written to: {nearest} is not yours to write in")
 
 
 def _check_same_settings(settings: Settings, saved: Path) -> None:

@@ -113,7 +113,7 @@ def _read_group(configs: Path, group: str, section: str, chosen: Any) -> DictCon
             hint = f"; did you mean {near[0]}?" if near else ""
             raise OverpaintError(f"{group}={name} is unknown{hint} (choose from {', '.join(known)})")
     files = {name: _read(folder / f"{name}.yaml") for name in names}
-    members: Any = files[names[0]] if section == "data" else files
+    members: Any = OmegaConf.merge({"name": names[0]}, files[names[0]]) if section == "data" else files
     return OmegaConf.create({section: members} if section == group else {section: members, group: list(names)})
 
 

@@ -41,9 +41,14 @@ def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, to
     content = read_plain(path, f"{_maker(kind)} makes a new one")
     about = content.get(FORMAT_KEY) if isinstance(content, dict) else None
     found = about.get("kind") if isinstance(about, dict) else None
+    if found is None:
+        setting = "classifier" if kind == "classifier" else "generator"
+        raise OverpaintError(
+            f"{path} was not made by this project; a {kind} checkpoint is needed, {_maker(kind)} makes one, or "
+            f"{setting}=package.module:Class {setting}.weights={path}, which takes another network's weights"
+        )
     if found != kind:
-        said = f"holds a {found}" if found else "was not made by this project"
-        raise OverpaintError(f"{path} {said}; a {kind} checkpoint is needed, {_maker(kind)} makes one")
+        raise OverpaintError(f"{path} holds a {found}; a {kind} checkpoint is needed, {_maker(kind)} makes one")
     settings, tensors = content[FORMAT_KEY].get("settings"), content.get("state_dict")
     if not isinstance(settings, dict) or not isinstance(tensors, dict):
         raise _incomplete(path, kind, "it has no settings or no state_dict")

@@ -1,13 +1,13 @@
 """Opens a generator of any kind: a checkpoint of ``train.py``, or a factory's network."""
 
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import current_folder, import_attribute, is_factory
 from overpaint.networks.checkpoint import load_generator
+from overpaint.networks.factories import call_factory, saved_arguments
 from overpaint.networks.gan import Gan, as_generator
 from overpaint.networks.options import GeneratorOptions
 from overpaint.networks.weights import read_weights
@@ -41,15 +41,13 @@ def open_generator(options: GeneratorOptions) -> Gan:
 
 
 def _made(source: str, weights: str | None, key: str, weights_key: str) -> nn.Module:
-    """Calls a factory and loads its network's weights."""
+    """Calls a factory, with the hyperparameters that Lightning saved, and loads its network's weights."""
     factory = import_attribute(source, key)
-    with current_folder():
-        try:
-            network: Any = factory()
-        except Exception as error:  # someone else's code
-            raise OverpaintError(f"{key}={source} failed when called without arguments: {error!r}") from error
+    file = None if weights is None else read_weights(Path(weights), weights_key)
+    with current_folder():  # it may import more when it is called
+        network = call_factory(source, key, factory, saved_arguments(factory, file))
     if not isinstance(network, nn.Module):
         raise OverpaintError(f"{key}={source} returned a {type(network).__name__}; it must return a network of torch")
-    if weights is not None:
-        read_weights(Path(weights), weights_key).load(network)
+    if file is not None:
+        file.load(network)
     return network.eval().requires_grad_(False)

@@ -15,8 +15,9 @@ class GeneratorOptions:
     """What a user says of a generator.
 
     Attributes:
-        source: A checkpoint of ``train.py``, or ``package.module:factory``, a function or class that is called without
-            arguments and returns a network from latents to images; it may run any code.
+        source: A checkpoint of ``train.py``, or ``package.module:factory``, a function or class that returns a
+            network from latents to images; it is called with the hyperparameters that Lightning saved in ``weights``,
+            else without arguments, and may run any code.
         weights: A state-dict file for the factory's network; None if it comes trained.
         latent_dim: Length of a latent, for a factory.
         range: The range of the network's images, ``tanh`` or ``unit``.

@@ -1,7 +1,6 @@
 """Reads files of tensors without running code that they might hold."""
 
 import argparse
-import collections
 import datetime
 import importlib
 import pathlib
@@ -9,7 +8,7 @@ import re
 import threading
 import typing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ def read_plain(path: Path, advice: str) -> Any:
     """Reads what ``torch.save`` wrote, if that is tensors, plain values and a few containers of these.
 
     Beyond what torch itself permits, these are: numpy's scalars and arrays, ``argparse.Namespace``, paths, dates,
-    ``defaultdict``, ``deque`` and OmegaConf's containers. None of them runs code of the file's.
+    ``defaultdict`` (as a dictionary), ``deque`` (as a list) and OmegaConf's containers. None of them runs code of the
+    file's.
 
     Args:
         path: The file.
@@ -101,8 +101,17 @@ def _permitted() -> list[Any]:
     if pathlib.Path is not pathlib.PosixPath:
         paths.append((pathlib.PurePosixPath, "pathlib.PosixPath"))  # type: ignore[arg-type]
     dates = [datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone]
-    plain = [argparse.Namespace, collections.defaultdict, collections.deque, dict, list, int, float, str, tuple, set]
+    plain: list[Any] = [argparse.Namespace, dict, list, int, float, str, tuple, set]
+    plain += [(_empty_dict, "collections.defaultdict"), (_as_list, "collections.deque")]  # torch fills no others
     return [*of_numpy, *paths, (pathlib.PureWindowsPath, "pathlib.WindowsPath"), *dates, *plain, *_of_omegaconf()]
+
+
+def _empty_dict(_factory: object = None) -> dict[Any, Any]:
+    return {}
+
+
+def _as_list(content: Iterable[Any] = (), _length: int | None = None) -> list[Any]:
+    return list(content)
 
 
 def _of_omegaconf() -> list[Any]:

@@ -17,6 +17,9 @@ KEYS = ("", "state_dict", "model_state_dict", "model", "net", "network", "module
 """Entries of a checkpoint under which the tensors may lie, in the order of preference: the file itself, what training
 left, its moving average; entries of other names come last."""
 
+TOGETHER = "all entries together"
+"""The entry of a file whose dictionaries hold the parts of one network, such as ``encoder`` and ``head``."""
+
 COMPILED = "_orig_mod."
 """What torch.compile puts into the names of a state dict."""
 
@@ -31,14 +34,17 @@ class WeightsFile:
     Attributes:
         path: The file.
         key: The setting that names it, such as ``classifier.weights``.
-        states: The state dicts in it, by the entries under which they lie; "" for the file itself.
+        states: The state dicts in it, by the entries under which they lie, "" for the file itself; the first of those
+            that hold equally many of a network's tensors is used.
         hyperparameters: The arguments of the network's constructor that Lightning saved.
+        hyperparameters_name: The name of the one argument that takes all of them as a dictionary, where there is one.
     """
 
     path: Path
     key: str
     states: Mapping[str, Mapping[str, Tensor]]
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    hyperparameters_name: str | None = None
 
     def matched(self, names: Collection[str]) -> dict[str, Tensor]:
         """Returns the tensors under the names of a network, of the state dict that holds most of them.
@@ -46,35 +52,31 @@ class WeightsFile:
         A prefix that the file has before the names, or that they have before the file's, is of no account. Names that
         are not the network's keep those of the file.
         """
-        return self._best(names)[1]
-
-    def _best(self, names: Collection[str]) -> tuple[str, dict[str, Tensor]]:
-        """Returns the entry that holds most of the names, the first in the order of preference, and its tensors."""
-        found = {key: _renamed(state, names) for key, state in self.states.items()}
-        return max(found.items(), key=lambda entry: len(entry[1].keys() & set(names)))
+        wanted = set(names)
+        return max((_renamed(state, wanted) for state in self.states.values()), key=lambda s: len(s.keys() & wanted))
 
     def load(self, network: nn.Module) -> None:
         """Loads the tensors into a network, and freezes it in eval mode; a warning names those that are left out.
 
-        Tensors outside of the network's own modules, such as a loss's, are left out if all the network's are there.
+        Tensors outside of the network's own modules, such as a loss's, are left out if all the network's are there. A
+        module that differs from one of the network's by its number alone (``layer5`` beside ``layer4``) is a layer
+        that the network lacks, and an error.
 
         Raises:
             OverpaintError: If tensors are missing, left over inside of the network's modules, or of another shape.
         """
         own = network.state_dict()
-        key, tensors = self._best(own)
-        modules = {name.partition(".")[0] for name in own}
-        extra = [name for name in tensors if name not in own and name.partition(".")[0] not in modules]
-        load_tensors(network, {name: tensor for name, tensor in tensors.items() if name not in extra}, self.path)
-        others = [other for other in self.states if other != key and len(self.matched_in(other, own)) == len(own)]
+        renamed = {key: _renamed(state, own) for key, state in self.states.items()}
+        held = {key: len(state.keys() & own.keys()) for key, state in renamed.items()}
+        used = max(held, key=held.__getitem__)
+        modules = {_unnumbered(name) for name in own}
+        extra = [name for name in renamed[used] if name not in own and _unnumbered(name) not in modules]
+        load_tensors(network, {n: tensor for n, tensor in renamed[used].items() if n not in extra}, self.path)
+        others = [key for key, count in held.items() if count == len(own) and key not in (used, TOGETHER)]
         if others:
-            self._note(f"holds several states of the network; '{key}' is used, not {few(others)}")
+            self._note(f"holds several states of the network; '{used}' is used, not {few(others)}")
         if extra:
             self._note(f"holds {len(extra)} tensors beside those of the network, which are left out ({few(extra)})")
-
-    def matched_in(self, key: str, names: Collection[str]) -> set[str]:
-        """Returns the names that the state dict of an entry holds."""
-        return _renamed(self.states[key], names).keys() & set(names)
 
     def _note(self, what: str) -> None:
         warnings.warn(f"{self.key}={self.path} {what}", OverpaintWarning, stacklevel=3)
@@ -103,16 +105,32 @@ def read_weights(path: Path, key: str) -> WeightsFile:
             f"{key}={path} holds no state dict (names and tensors, alone or below an entry such as 'state_dict')"
         )
     order = {name: number for number, name in enumerate(KEYS)}
-    ranked = sorted(states, key=lambda name: order.get(name.rpartition(".")[2], len(order)))
-    about = as_plain(content.get("hyper_parameters")) if isinstance(content, dict) else {}
-    return WeightsFile(path, key, {name: states[name] for name in ranked}, about)
+    ranked = {name: states[name] for name in sorted(states, key=lambda name: order.get(_last(name), len(order)))}
+    if len(ranked) > 1:
+        ranked[TOGETHER] = {f"{entry}.{name}": t for entry, state in states.items() for name, t in state.items()}
+    if not isinstance(content, Mapping):
+        return WeightsFile(path, key, ranked)
+    whole = content.get("hparams_name")  # "kwargs" where the constructor takes each by its name
+    whole = whole if isinstance(whole, str) and whole != "kwargs" else None
+    return WeightsFile(path, key, ranked, as_plain(content.get("hyper_parameters")), whole)
 
 
-def _states(content: object, entry: str = "", depth: int = 3) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Yields the state dicts in a checkpoint's content: dictionaries whose values are tensors, at any of three levels.
+def _last(entry: str) -> str:
+    return entry.rpartition(".")[2]
+
+
+def _unnumbered(name: str) -> str:
+    """Returns a tensor's module of the first level, without a number at its end."""
+    return name.partition(".")[0].rstrip("0123456789")
+
+
+def _states(content: object, entry: str = "", depth: int = 4) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yields the state dicts in a checkpoint's content: dictionaries whose values are tensors, at any of four levels.
 
     A dictionary of tensors may hold other things too, such as a module's extra state.
     """
+    if isinstance(content, list | tuple):
+        content = dict(enumerate(content))
     if not isinstance(content, Mapping) or not depth:
         return
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
@@ -136,10 +154,10 @@ def _renamed(state: Mapping[str, Tensor], names: Collection[str]) -> dict[str, T
     best, most = dict(state), len(state.keys() & wanted)
     for own in _common_prefixes(wanted):
         inner = {name.removeprefix(own) for name in wanted}
-        modules = {name.partition(".")[0] for name in inner}
+        modules = {_unnumbered(name) for name in inner}
         for prefix in ["", *_prefixes(state, inner)]:
             short = {name: name.removeprefix(prefix) for name in state if name.startswith(prefix)}
-            known = {name for name, rest in short.items() if rest.partition(".")[0] in modules}
+            known = {name for name, rest in short.items() if _unnumbered(rest) in modules}
             renamed = {f"{own}{short[name]}" if name in known else name: tensor for name, tensor in state.items()}
             if (count := len(renamed.keys() & wanted)) > most:
                 best, most = renamed, count

@@ -16,9 +16,9 @@ from overpaint.perturbation.moments import MaskMoments
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
-ROWS = 8
+ROWS = 16
 """Passes have a multiple of this many rows: then a convolutional network's arithmetic of a row has been found the same
-whatever the number of rows (a single row, and odd numbers of rows, take other kernels)."""
+whatever the number of rows (a single row, odd numbers of rows and, on some processors, 8 rows take other kernels)."""
 
 FIRST_BATCH_SIZE = 32
 """Rows that are tried first: the networks that were tried are slower with 8 and little faster with more."""
