@@ -452,7 +452,7 @@ def test_a_flat_folder_trains_the_generator_alone(tmp_path: Path, capsys: pytest
 
 
 def test_explaining_without_checkpoints_says_which_command_makes_them(run_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(OverpaintError, match=r"no checkpoint classifier=.* and no generator=.*; 'python train.py"):
+    with pytest.raises(OverpaintError, match=r"no checkpoint classifier=.* and no generator=.*: python train.py"):
         explain(CONFIGS, [f"output={tmp_path}"])
     shutil.copy(run_folder / "classifier.ckpt", tmp_path)
     with pytest.raises(OverpaintError, match=r"no checkpoint generator=.*generator=null explains without variants"):

@@ -103,7 +103,7 @@ WRONG: dict[str, str] = {
     "train data.image_size=0": "data.image_size=0 must be at least 1",
     # files
     "explain": "there is no checkpoint classifier=",
-    "explain data=mnist output=o": "'overpaint train data=mnist data.root=",
+    "explain data=mnist output=o": "overpaint train data=mnist data.root=",
     "explain classifier=gone.pt generator=null": "there is no file classifier=gone.pt",
     "explain classifier=torchvision:resnet18 generator=null": "needs classifier.weights: a state-dict file, or DEFAULT",
     "explain classifier=torchvision:resnet19 generator=null": "did you mean torchvision:resnet1",

@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from overpaint.classifiers.network import load_classifier
 from overpaint.cli.entry import train
+from overpaint.cli.trainer import trainer_options
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.data.module import ImageData
@@ -242,3 +244,22 @@ def test_a_generator_that_copies_is_found_out(tmp_path: Path) -> None:
     flat = [split.flatten(1).float() / 255 for split in splits]
     far = [nearest(queries, [flat[0]])[0].median() for queries in (module.sample(500, stream=1).flatten(1), flat[1])]
     assert drawn._neighbours(module)[1] == pytest.approx(float(far[0] / far[1]), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"accelerator": "abacus"}, "Lightning refuses .*trainer.accelerator=abacus.*You selected an invalid accel"),
+        ({"strategy": "foo"}, "Lightning refuses .*trainer.strategy=foo.*You selected an invalid strategy name"),
+        ({"devices": 0}, "Lightning refuses .*trainer.devices=0"),
+        ({"devices": "many"}, "Lightning refuses .*trainer.devices=many"),
+        ({"num_nodes": 0}, "Lightning refuses .*trainer.num_nodes=0"),
+        ({"devices": 9999}, "trainer.devices=9999 asks for 9999 processes of"),
+        ({"strategy": "ddp_spawn"}, "trainer.strategy=ddp_spawn copies the run into its processes"),
+        ({"strategy": "ddp_fork", "devices": 2}, "trainer.strategy=ddp_fork copies the run into its processes"),
+    ],
+)
+def test_what_lightning_refuses_is_a_sentence(words: dict[str, Any], message: str) -> None:
+    options = {"accelerator": "cpu", "devices": "auto", "strategy": "auto", "precision": 32, "num_nodes": 1} | words
+    with pytest.raises(OverpaintError, match=message):
+        trainer_options(options)

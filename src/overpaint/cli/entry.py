@@ -1,7 +1,6 @@
 """Runs an entry point: its errors become one sentence, its interruption a line that says how to go on."""
 
 import errno
-import logging
 import shlex
 import sys
 import warnings
@@ -77,7 +76,6 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
         overrides: The ``key=value`` words of the command line; ``--help`` shows the entry's settings.
     """
     keep_freed_memory()
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for unneeded in UNNEEDED:
         warnings.filterwarnings("ignore", unneeded)
     warnings.showwarning = _warning_shower(warnings.showwarning)

@@ -66,6 +66,7 @@ def explain_images(settings: Settings, made_by: str) -> None:
         console.print(layer_table(open_classifier(classifier_options(settings))))
         return
     classifier = open_classifier(classifier_options(settings))
+    options = trainer_options(settings["trainer"])
     progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
     runner, notes = make_runner(settings, classifier, progress.listeners if progress else Listeners())
     _say([f"Note: {note}" for note in notes])
@@ -75,7 +76,7 @@ def explain_images(settings: Settings, made_by: str) -> None:
     runner = replace(runner, other_images=data.split.images)
     cache = _open_cache(settings, runner, data.split)
     with LateRun(partial(_start_wandb, settings)) as late:
-        _predict(settings, runner, data.split, cache, progress, late)
+        _predict(settings, options, runner, data.split, cache, progress, late)
         if FIRST_PROCESS:
             _report(settings, runner, data, cache, made_by, late.run)
 
@@ -124,6 +125,7 @@ def _open_cache(settings: Settings, runner: Runner, split: ImageSplit) -> Cache:
 
 def _predict(
     settings: Settings,
+    options: dict[str, Any],
     runner: Runner,
     split: ImageSplit,
     cache: Cache,
@@ -144,7 +146,7 @@ def _predict(
         ground_truth = dict(zip(split.names, split.ground_truth, strict=True))
     module = ExplainerModule(runner, settings["target"], cache, ground_truth)
     trainer = L.Trainer(
-        **trainer_options(settings["trainer"]),
+        **options,
         inference_mode=False,  # the latent search and Grad-CAM need gradients
         logger=False,
         default_root_dir=cache.folder,

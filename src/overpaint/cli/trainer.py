@@ -1,5 +1,6 @@
 """Lightning's Trainer, as the configuration describes it."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,8 +11,13 @@ import torch
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments
 
+logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # importing Lightning has set it to INFO
+
 WHERE = ("accelerator", "devices", "strategy", "precision", "num_nodes")
 """The arguments that say where and in which precision a Trainer computes."""
+
+SPAWNED = ("spawn", "fork", "notebook")
+"""Ends of the names of strategies whose processes are started with a copy of what they work on."""
 
 
 def trainer_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,9 +46,15 @@ def number_of_processes(options: Mapping[str, Any]) -> int:
     try:
         trainer = L.Trainer(**dict(options) | quiet, callbacks=[])
     except Exception as error:  # Lightning's, torch's and the plugins' own kinds
-        said = ", ".join(f"trainer.{name}={options[name]}" for name in WHERE)
+        given = {name: options[name] for name in WHERE if options.get(name) not in (None, "auto", 1)}
+        said = ", ".join(f"trainer.{name}={value}" for name, value in given.items())
         reason = " ".join(str(error).split())
         raise OverpaintError(f"Lightning refuses {said}: {reason}") from error
+    if str(options["strategy"]).endswith(SPAWNED):
+        raise OverpaintError(
+            f"trainer.strategy={options['strategy']} copies the run into its processes, which a run can't be; ddp "
+            "starts them anew"
+        )
     here, cores = trainer.num_devices, os.cpu_count() or 1
     if trainer.strategy.root_device.type == "cpu" and here > cores:
         raise OverpaintError(f"trainer.devices={options['devices']} asks for {here} processes of {cores} cores")

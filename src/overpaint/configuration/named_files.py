@@ -18,6 +18,9 @@ from overpaint.networks.options import GeneratorOptions
 DEFAULT_DATA = "digits"
 """The data set that training takes without a word."""
 
+ANY_CLASSIFIER = "classifier= takes any (such as torchvision:resnet50 with classifier.weights=DEFAULT)"
+"""What can be done where a run has made no classifier, as one of images without labels."""
+
 HUB_WEIGHTS = "DEFAULT"
 """The word for a network's own weights, in the place of a file."""
 
@@ -36,10 +39,10 @@ def check_checkpoints(settings: Settings) -> None:
         if path is not None and not is_factory(path) and not Path(path).is_file()
     ]
     if missing:
-        without = "; generator=null explains without variants" if missing[0].startswith("generator") else ""
+        others = "generator=null explains without variants" if missing[0].startswith("generator") else ANY_CLASSIFIER
         raise OverpaintError(
-            f"there is no checkpoint {' and no '.join(missing)}; '{_training(settings)}' makes them, classifier= and "
-            f"generator= name others{without}"
+            f"there is no checkpoint {' and no '.join(missing)}; {others}, and checkpoints are made by: "
+            f"{_training(settings)}"
         )
 
 
