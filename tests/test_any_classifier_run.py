@@ -121,7 +121,7 @@ def test_another_classifier_or_option_explains_anew(
     ("words", "message"),
     [
         (["classifier=net.onnx"], r"^there is no file classifier=net\.onnx$"),
-        (["classifier=net.ckpt"], r"^there is no checkpoint classifier=net\.ckpt; 'python train\.py output="),
+        (["classifier=net.ckpt"], r"^there is no checkpoint classifier=net\.ckpt; .*: python train\.py output="),
         (["classifier=null"], r"^classifier\.source=None is not of the right type: it takes str$"),
         (["classifier=net.ckpt", "classifier.image_size=8"], r"classifier\.image_size=8 has no meaning"),
         (["classifier.sizes=8"], r"there is no setting 'classifier\.sizes'"),

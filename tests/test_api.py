@@ -18,6 +18,7 @@ from torchvision.transforms._presets import ImageClassification
 import overpaint as op
 from overpaint.core.rng import image_rng
 from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.region import RegionRule
 from overpaint.metrics.insertion_deletion import Insertion
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.gan import Gan
@@ -60,7 +61,9 @@ SEARCH = LatentSearch(num_variants=4, steps=2, num_candidates=8)
 def test_a_network_is_explained_in_five_lines_and_left_as_it_was(make: Any) -> None:
     model = make().train()
     before, modes = copy.deepcopy(model.state_dict()), [module.training for module in model.modules()]
-    explanation = op.explain(model, _images(), methods=[SURROGATE, "grad_cam"], metrics=["insertion"])
+    explanation = op.explain(
+        model, _images(), methods=[SURROGATE, "grad_cam"], metrics=["insertion"], region=RegionRule()
+    )
     assert set(explanation.maps) == {"rise", "grad_cam"}
     assert all(maps.shape == (2, 32, 32) for maps in explanation.maps.values())
     assert set(explanation.standard_errors) == {"rise"}
@@ -225,7 +228,14 @@ def test_parts_by_name_as_objects_and_what_is_wrong_with_them() -> None:
 
 def test_variants_metrics_and_probes_of_a_generator() -> None:
     explainer = op.Explainer(
-        _resnet(), "center", _gan(), metrics=["retention"], probes=[Controls(draws=2)], search=SEARCH, seeds=2
+        _resnet(),
+        "center",
+        _gan(),
+        metrics=["retention"],
+        probes=[Controls(draws=2)],
+        region=RegionRule(fills=["sample", "mean"]),
+        search=SEARCH,
+        seeds=2,
     )
     explanation = explainer.explain(_images())
     assert explanation.variants is not None

@@ -66,7 +66,11 @@ def _maker() -> Inpainter:
 
 def _stamps(methods: Sequence[str], metrics: Sequence[str], base: str = "base", seeds: int = 1) -> dict[str, str]:
     maps = {map_artifact(m, k): f"{base} {m} {k}" for m in methods for k in range(seeds)}
-    return {"base": base, "variants": base} | maps | {metric_artifact(m, k): base for m in methods for k in metrics}
+    return (
+        {"base": base, "region": base, "variants": base}
+        | maps
+        | {metric_artifact(m, k): base for m in methods for k in metrics}
+    )
 
 
 class Run:

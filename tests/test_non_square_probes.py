@@ -80,7 +80,10 @@ def test_discs_are_found_repainted_and_probed(
     words = ["classifier=factory_of_discs:Discs", "classifier.image_size=[96,160]"]
     words += ["classifier.class_names=[red,green]", "generator=dcgan.ckpt", "images=images", "annotations=masks"]
     words += ["methods=[surrogate,grad_cam,occlusion]", "metrics=[insertion,deletion,pointing_game]"]
-    explain(CONFIGS, [*QUICK, *words, "probes=[region_size_sweep,controls,stability]", "output=out"])
+    explain(
+        CONFIGS,
+        [*QUICK, *words, "probes=[region_size_sweep,controls,stability]", "region.method=fraction", "output=out"],
+    )
     with Path("out/explain/results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["name"], row["target"]) for row in rows] == [(name, name) for name in sorted(DISCS) for _ in range(3)]

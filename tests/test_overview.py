@@ -40,4 +40,4 @@ def test_pictures_keep_their_shape_and_fill_their_rows(size: tuple[int, int]) ->
         (bar,) = drawn[title].child_axes
         assert bar.get_window_extent().height == pytest.approx(drawn[title].get_window_extent().height)
     if height == width:
-        assert figure.get_size_inches()[1] == pytest.approx(2 * 2.2 + 2.0 + 0.3 + 0.4)
+        assert figure.get_size_inches()[1] == pytest.approx(2 * 2.2 + 0.3 + (0.3 + 2.1 * 3 / 8) + 0.3 + 0.4)

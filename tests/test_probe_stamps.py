@@ -13,6 +13,7 @@ from overpaint.configuration.fingerprints import artifact_keys
 from overpaint.configuration.settings import load_settings
 from overpaint.core.instantiate import instantiate
 from overpaint.core.results import ProbeResult
+from overpaint.inpainting.region import RegionRule
 from overpaint.metrics.retention import Retention
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.runner import Runner
@@ -49,6 +50,7 @@ def _keys(
         classifier,
         methods,
         Engine(classifier),
+        RegionRule(**settings["region"]),
         inpainter=grey_inpainter([0.5]),
         metrics=metrics,
         probes=probes,
@@ -76,16 +78,24 @@ def test_the_files_in_configs_describe_the_probes() -> None:
 
 
 def test_only_the_controls_depend_on_the_other_images(tmp_path: Path) -> None:
-    before, after = _keys(tmp_path), _keys(tmp_path, other_images=_images(1, 3))
+    word = "region.fills=[sample,mean]"
+    before, after = _keys(tmp_path, word), _keys(tmp_path, word, other_images=_images(1, 3))
     assert {name for name in before if before[name] != after[name]} == {"probe_controls"}
+
+
+def test_patches_of_other_images_are_fills_of_the_region_unless_it_has_others(tmp_path: Path) -> None:
+    before, after = _keys(tmp_path), _keys(tmp_path, other_images=_images(1, 3))
+    changed = {name for name in before if before[name] != after[name]}
+    assert {"region", "variants", "probe_controls", "probe_guided"} <= changed
+    assert not {name for name in changed if name.startswith(("map_", "metric_")) and "retention" not in name}
 
 
 def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_not(tmp_path: Path) -> None:
     before, painted = _keys(tmp_path), {"metric_retention_rise", "variants"}
     names = ("controls", "diversity", "boundary_search", "guided", "oracle", "region_size_sweep", "stability")
     probes = {f"probe_{name}" for name in names}
-    for after in (_keys(tmp_path, generator=b"other"), _keys(tmp_path, "search.steps=3")):
-        assert {name for name in before if before[name] != after[name]} == painted | probes
+    for after, more in ((_keys(tmp_path, generator=b"other"), {"region"}), (_keys(tmp_path, "search.steps=3"), set())):
+        assert {name for name in before if before[name] != after[name]} == painted | probes | more
 
 
 @pytest.mark.parametrize(

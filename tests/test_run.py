@@ -95,7 +95,14 @@ def test_explaining_leaves_every_file(run_folder: Path) -> None:
             *("map_rise", "error_rise", "map_grad_cam"),
             *("region_mask_estimation", "region_rise", "region_grad_cam"),
         }
-        assert saliency["region"].sum() == round(0.1 * 32 * 32)
+        result = json.loads((folder / name / "result.json").read_text())
+        steps = range(1, 161) if result["region_decisive"] else [16]  # of 160: the search's, or the most salient tenth
+        assert saliency["region"].sum() in {round(step / 160 * 32 * 32) for step in steps}
+        assert result["fills"] + result["fills_left_out"] + result["fills_held_out"] == 2 * 32 + 1
+        curve, places = read_arrays(folder / name / "curves.npz")["region_acceptance"]
+        np.testing.assert_allclose(places, np.arange(1, 21) / 20)
+        if result["region_decisive"]:
+            assert curve[int(np.ceil(20 * result["region_fraction"] - 1e-6)) - 1] <= 0.2
         variants = read_arrays(folder / name / "variants.npz")
         assert variants["images"].shape == (8, 3, 32, 32)
         outside = ~saliency["region"]
@@ -180,11 +187,14 @@ class Links(HTMLParser):
 def test_the_report_needs_no_network_and_its_pictures_are_beside_it(run_folder: Path, tmp_path: Path) -> None:
     page = (run_folder / "explain" / "report.html").read_text()
     with (run_folder / "explain" / "results.csv").open() as file:
-        annotated = sum(row["label"] == row["target"] for row in csv.DictReader(file)) // 3
+        rows = list(csv.DictReader(file))
+    annotated = sum(row["label"] == row["target"] for row in rows) // 3
+    morphs = sum(int(row["accepted"] or 0) > 0 for row in rows)
+    curves = sum(row["fills"] not in ("", "0") for row in rows)  # those by which the region was found
     # Of each image overview, insertion, deletion and, where there are some, objects; the generator's samples, ways and
-    # neighbours; of all images leaderboard, insertion, deletion and each metric's pairs.
+    # neighbours; of all images leaderboard, insertion, deletion, the region's curve and each metric's pairs.
     links = Links(page)
-    assert len(links.pictures) == 3 * 3 + annotated + 3 + 3 + 5
+    assert len(links.pictures) == 3 * 3 + annotated + morphs + curves + 3 + 3 + 5 + (curves > 0)
     assert str(links.pictures[0]["src"]).split("/")[1] == "overview.png"
     for picture in links.pictures:
         with Image.open(run_folder / "explain" / unquote(str(picture["src"]))) as opened:

@@ -96,7 +96,11 @@ class Explainer:
         self.methods = named_parts(methods, "methods", "saliency", SaliencyMethod, seed)
         self.metrics = named_parts(metrics, "metrics", "metrics", SaliencyMetric, seed)
         self.probes = named_parts(probes, "probes", "probes", Probe, seed)
-        self.region, self.search, self.blend = region or RegionRule(), search or LatentSearch(seed=seed), blend
+        self.region, self.search, self.blend = (
+            region or RegionRule(method="decisive", seed=seed),
+            search or LatentSearch(seed=seed),
+            blend,
+        )
         self.seeds, self.batch_size = seeds, batch_size
         if not self.methods:
             raise OverpaintError("methods names no saliency method; name one, such as methods=['surrogate']")

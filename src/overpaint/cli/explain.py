@@ -28,12 +28,15 @@ from overpaint.data.reading import as_image_size
 from overpaint.data.split import ImageSplit, Skipped, skipped_note
 from overpaint.pipeline.cache import Cache, Wanted
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
-from overpaint.pipeline.runner import Runner
+from overpaint.pipeline.runner import Runner, uses_other_images
 from overpaint.pipeline.writer import RowWriter
 from overpaint.report.image_plots import image_plots
 from overpaint.report.kid import COMPARED
 from overpaint.report.run import print_report, write_report
 from overpaint.report.wandb.run import LateRun, RunningScores, start_run
+
+OTHERS = 64
+"""So many images of a data set, its first ones, are read for their parts."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,13 @@ class ExplainData:
     Attributes:
         split: The images to explain.
         real: Reads real images, with which variants can be compared.
+        others: Reads images whose parts can fill a region; the same ones, however many are explained.
         skipped: Files that could not be read.
     """
 
     split: ImageSplit
     real: Callable[[], UInt8[Tensor, "real channel height width"]]
+    others: Callable[[], UInt8[Tensor, "other channel height width"]]
     skipped: Sequence[Skipped]
 
 
@@ -73,7 +78,7 @@ def explain_images(settings: Settings, made_by: str) -> None:
     data = _read_data(settings, classifier)
     if data.skipped:
         _say([f"{skipped_note(data.skipped)}; skipped.csv lists them"])
-    runner = replace(runner, other_images=data.split.images)
+    runner = replace(runner, other_images=data.others() if uses_other_images(runner) else None)
     cache = _open_cache(settings, runner, data.split)
     with LateRun(partial(_start_wandb, settings)) as late:
         _predict(settings, options, runner, data.split, cache, progress, late)
@@ -95,7 +100,11 @@ def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
     _say(data.notes)
     if data.class_names and data.class_names != classifier.class_names:
         _say(["The data's classes are not the classifier's; labels are left out"])
-    return ExplainData(split, lambda: unread.read(range(min(COMPARED, len(unread))))[0].images, skipped)
+
+    def first(count: int) -> UInt8[Tensor, "first channel height width"]:
+        return unread.read(range(min(count, len(unread))))[0].images
+
+    return ExplainData(split, lambda: first(COMPARED), lambda: first(OTHERS), skipped)
 
 
 def _read_image_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
@@ -108,7 +117,7 @@ def _read_image_files(settings: Settings, classifier: Classifier, annotations: A
         assert split.paths is not None
         objects = read_annotations(annotations, classifier.class_names, split.paths, size, mode)
         split = replace(split, ground_truth=objects)
-    return ExplainData(split, lambda: split.images, skipped)
+    return ExplainData(split, lambda: split.images, lambda: split.images, skipped)
 
 
 def _open_cache(settings: Settings, runner: Runner, split: ImageSplit) -> Cache:

@@ -16,7 +16,7 @@ from overpaint.configuration.settings import Settings
 from overpaint.metrics.base import MapMetric, MethodMetric, SaliencyMetric
 from overpaint.networks.options import content_of_generator
 from overpaint.perturbation.method import UsesDiscriminator
-from overpaint.pipeline.artifacts import BASE, PICTURES, VARIANTS, map_artifact, metric_artifact, probe_artifact
+from overpaint.pipeline.artifacts import BASE, PICTURES, REGION, VARIANTS, map_artifact, metric_artifact, probe_artifact
 from overpaint.pipeline.runner import Runner
 
 MAP_METRIC_SETTINGS = ("region", "annotations", "seeds")
@@ -44,9 +44,12 @@ def artifact_keys(settings: Settings, runner: Runner) -> dict[str, str]:
             own = [keys[map_artifact(name)], *_section_content(settings["metrics"][metric_name])]
             own += _metric_content(metric, settings, generator)
             keys[metric_artifact(name, metric_name)] = _digest(*own)
+    first = map_artifact(next(iter(runner.methods)))
+    fills = runner.region_rule.fills
+    drawn = [generator * ("sample" in fills), _content_of_others(runner) * ("patch" in fills)]
+    keys[REGION] = _digest(keys[first], settings["region"], *drawn)
     if runner.inpainter is not None:
-        first = map_artifact(next(iter(runner.methods)))
-        keys[VARIANTS] = _digest(keys[first], generator, *(settings[key] for key in VARIANT_SETTINGS))
+        keys[VARIANTS] = _digest(keys[REGION], generator, *(settings[key] for key in VARIANT_SETTINGS))
         keys |= _probe_keys(settings, runner, keys[VARIANTS])
     keys[PICTURES] = _digest(*(list(settings[key]) for key in ("saliency", "metrics", "probes")))
     return keys
@@ -74,17 +77,19 @@ def _metric_content(metric: SaliencyMetric, settings: Settings, generator: str) 
 
 
 def _probe_keys(settings: Settings, runner: Runner, variants: str) -> dict[str, str]:
-    oracle, others = "", ""
+    oracle, others = "", _content_of_others(runner)
     if runner.oracle is not None:
         oracle = _digest(*content_of(classifier_options(settings, "oracle")))
-    if runner.other_images is not None:
-        others = _digest(runner.other_images.numpy().tobytes())
     return {
         probe_artifact(name): _digest(
             variants, settings["probes"][name], oracle * probe.uses_oracle, others * probe.uses_other_images
         )
         for name, probe in runner.probes.items()
     }
+
+
+def _content_of_others(runner: Runner) -> str:
+    return "" if runner.other_images is None else _digest(runner.other_images.numpy().tobytes())
 
 
 def _generator_content(settings: Settings) -> Iterable[bytes]:

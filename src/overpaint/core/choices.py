@@ -19,5 +19,9 @@ BaselineWord = Literal["mean", "blur", "black", "noise", "rise_blur"]
 
 BASELINE_WORDS: tuple[str, ...] = get_args(BaselineWord)
 
+FillKind = Literal["patch", "sample", "mean"]
+"""What takes a region's place: the same place of another image, of an image that the generator paints from a random
+latent, or the mean colour."""
+
 WandbMode = Literal["offline", "online", "none"]
 """Where a W&B run goes: to disk, to the server, nowhere."""

@@ -31,6 +31,32 @@ class SaliencyMaps:
 
 
 @dataclass(frozen=True)
+class RegionSearch:
+    """The region of each row that is repainted, and what plausible fills of it did to the class.
+
+    Attributes:
+        regions: The regions.
+        decisive: True where the region is the smallest one without which the class is gone.
+        acceptance: Share of the fills that keep the class where the most salient 1/20, 2/20, ... of the pixels are
+            filled; NaN where no decisive region was searched for, or no fill could tell.
+        fills: Fills that decided.
+        left_out: Fills that keep the class even where they are the whole image, and say nothing.
+        held_out: Fills that took no part in the decision.
+        held_out_lost: How many of these take the class away in the region.
+        queries: Forward passes of the classifier behind each row.
+    """
+
+    regions: Regions
+    decisive: Bool[Tensor, " row"]
+    acceptance: Float[Tensor, "row share"]
+    fills: Int[Tensor, " row"]
+    left_out: Int[Tensor, " row"]
+    held_out: Int[Tensor, " row"]
+    held_out_lost: Int[Tensor, " row"]
+    queries: Int[Tensor, " row"]
+
+
+@dataclass(frozen=True)
 class LatentSearchResult:
     """The latents that a latent search found, ``variant`` of them for each image of the batch.
 
@@ -125,7 +151,8 @@ class Explanation:
         scores: The classifier's scores of the images.
         saliency: The maps of each method, by its name.
         repeats: The maps of further seeds of the methods that draw at random.
-        regions: The salient region in each method's map.
+        regions: The salient region in each method's map; of the first method, the region that is repainted.
+        region_search: How that region was found, and what its fills did to the class.
         flat: True for maps without contrast or with values that are not finite.
         ground_truth: True where an annotated object of the explained class is; None where nothing was annotated.
         metric_results: The metrics of each row, by method and metric.
@@ -139,6 +166,7 @@ class Explanation:
     saliency: Mapping[str, SaliencyMaps]
     repeats: Mapping[SeededName, SaliencyMaps]
     regions: Mapping[str, Regions]
+    region_search: RegionSearch
     flat: Mapping[str, Bool[Tensor, " batch"]]
     ground_truth: Regions | None
     metric_results: Mapping[str, Mapping[str, Sequence[MetricResult]]]

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from torch import Tensor
 
+from overpaint.core.choices import FillKind
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Maps, Regions, RingWeights
 
@@ -96,9 +98,15 @@ class RegionRule:
 
     Attributes:
         method: ``fraction``: the most salient ``fraction`` of the pixels, ties in reading order; ``threshold``: where
-            the map exceeds ``min + threshold · (max - min)``; ``otsu``: Otsu's threshold (1979).
-        fraction: Share of the pixels, for ``fraction``.
+            the map exceeds ``min + threshold · (max - min)``; ``otsu``: Otsu's threshold (1979); ``decisive``: the
+            smallest region without which the class is gone, see `overpaint.inpainting.decisive.find_regions`. That one
+            is searched for the region that is repainted; metrics of regions compare the methods' maps at ``fraction``.
+        fraction: Share of the pixels, for ``fraction``, and for ``decisive`` where no region is decisive.
         threshold: Share of the map's range, for ``threshold``.
+        keep: Share of the fills that may keep the class, for ``decisive``.
+        fills: What takes the region's place, for ``decisive``.
+        draws: Fills of each kind that decide, for ``decisive``.
+        seed: Seed of the fills.
         shape: ``blob``: those pixels; ``box``: the bounding box of their largest connected component.
         dilation: Pixels by which the region grows at the end.
         ring: Side of the ring's window as a share of the image's (the published notebooks: 0.31 at 224 pixels, 0.23
@@ -108,14 +116,23 @@ class RegionRule:
         OverpaintError: If a setting is out of its range.
     """
 
-    method: Literal["fraction", "threshold", "otsu"] = "fraction"
+    method: Literal["fraction", "threshold", "otsu", "decisive"] = "fraction"
     fraction: float = 0.1
     threshold: float = 0.5
+    keep: float = 0.2
+    fills: Sequence[FillKind] = ("patch", "sample", "mean")
+    draws: int = 8
+    seed: int = 0
     shape: Literal["blob", "box"] = "blob"
     dilation: int = 0
     ring: float = 0.25
 
     def __post_init__(self) -> None:
+        if not 0 <= self.keep < 1 or self.draws < 1 or not self.fills or len(set(self.fills)) < len(self.fills):
+            raise OverpaintError(
+                f"region: keep={self.keep} must lie in [0, 1), draws={self.draws} be at least 1, and "
+                f"fills={list(self.fills)} name one kind or more, each once"
+            )
         if not 0 < self.fraction <= 1 or not 0 <= self.threshold < 1 or self.dilation < 0 or not 0 < self.ring <= 1:
             raise OverpaintError(
                 f"region: fraction={self.fraction} and ring={self.ring} must lie in (0, 1], threshold="
@@ -151,20 +168,27 @@ class RegionRule:
                 regions[i] = _most_salient(maps[i].cpu(), round(share * area)).to(maps.device)
         return regions
 
+    def nested_region(self, saliency_map: Float[Tensor, "*space"], fraction: float) -> NDArray[np.bool_]:
+        """Returns the most salient share of a map's pixels, in the rule's shape."""
+        return self._shaped(_most_salient(saliency_map, round(fraction * saliency_map.numel())).numpy())
+
     def _region(self, saliency_map: Float[Tensor, "*space"]) -> Bool[Tensor, "*space"]:
-        if self.method == "fraction":
-            region = _most_salient(saliency_map, round(self.fraction * saliency_map.numel())).numpy()
-        elif self.method == "threshold":
+        if self.method in ("fraction", "decisive"):
+            return torch.from_numpy(self.nested_region(saliency_map, self.fraction))
+        if self.method == "threshold":
             low, high = saliency_map.min(), saliency_map.max()
             region = (saliency_map > low + self.threshold * (high - low)).numpy()
         else:
             values = saliency_map.double().numpy()  # float32 has no room for 256 bins between close values
             region = values > threshold_otsu(values)
+        return torch.from_numpy(self._shaped(region))
+
+    def _shaped(self, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if self.shape == "box":
             region = bounding_box_of_largest(region)
         if self.dilation:
             region = ndimage.binary_dilation(region, iterations=self.dilation)
-        return torch.from_numpy(region)
+        return region
 
     def ring_weights(self, regions: Regions, normalised: bool = True) -> RingWeights:
         """Returns ``R = (1 - B) ⊙ boxconv_s(B)``: a ring that is heaviest next to the region.

@@ -3,6 +3,12 @@
 BASE = "base"
 """What all artifacts of a row depend on: the classifier, the target, the engine's settings."""
 
+REGION = "region"
+"""The region that is repainted, and the name of its array."""
+
+ACCEPTANCE = "region_acceptance"
+"""The name of the array of the curve that found it."""
+
 VARIANTS = "variants"
 PICTURES = "pictures"
 

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from overpaint.core.files import read_arrays, restore_folders
 from overpaint.core.names import row_folder, rows_prefix
-from overpaint.core.results import MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.core.results import MetricResult, ProbeResult, RegionSearch, SaliencyMaps, SeededName, Variants
 from overpaint.pipeline.artifacts import (
+    ACCEPTANCE,
     BASE,
     PICTURES,
+    REGION,
     VARIANTS,
     error_array,
     map_artifact,
@@ -30,6 +32,16 @@ from overpaint.pipeline.artifacts import (
     probe_artifact,
 )
 from overpaint.pipeline.cached_row import CachedRow
+
+REGION_NUMBERS = {
+    "decisive": "region_decisive",
+    "queries": "region_queries",
+    "fills": "fills",
+    "left_out": "fills_left_out",
+    "held_out": "fills_held_out",
+    "held_out_lost": "fills_held_out_lost",
+}
+"""The fields of a `RegionSearch` that are numbers, and their names in result.json."""
 
 CacheKeys = Mapping[str, str]
 """The cache key of each artifact, by the artifact's name."""
@@ -125,6 +137,7 @@ class Cache:
             for m, k in self.wanted.metrics
             if metric_artifact(m, k) in holds
         }
+        region = _region(arrays, curves, result) if REGION in holds else None
         variants = None
         if VARIANTS in holds:
             stored_variants = read_arrays(folder / "variants.npz")
@@ -132,7 +145,7 @@ class Cache:
         probed = read_arrays(folder / "probes.npz")
         probes = {name: _probe_result(name, result, probed) for name in self.wanted.probes}
         return CachedRow(
-            maps, metric_results, variants, {n: p for n, p in probes.items() if probe_artifact(n) in holds}
+            maps, metric_results, region, variants, {n: p for n, p in probes.items() if probe_artifact(n) in holds}
         )
 
 
@@ -144,6 +157,16 @@ def _map(method: str, seed: int, arrays: Mapping[str, NDArray[Any]], result: Map
         None if error is None else torch.from_numpy(error)[None],
         torch.tensor([int(numbers.get("queries", 0))]),
         {name: torch.tensor([_number(value)]) for name, value in numbers.get("measures", {}).items()},
+    )
+
+
+def _region(
+    arrays: Mapping[str, NDArray[Any]], curves: Mapping[str, NDArray[Any]], result: Mapping[str, Any]
+) -> RegionSearch:
+    return RegionSearch(
+        regions=torch.from_numpy(arrays[REGION])[None],
+        acceptance=torch.from_numpy(curves[ACCEPTANCE])[0][None],
+        **{field: torch.tensor([result[name]]) for field, name in REGION_NUMBERS.items()},
     )
 
 

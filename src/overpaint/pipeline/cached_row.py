@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from overpaint.core.results import MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.core.results import MetricResult, ProbeResult, RegionSearch, SaliencyMaps, SeededName, Variants
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
@@ -17,12 +17,14 @@ class CachedRow:
     Attributes:
         maps: Maps of a single row, by method and seed.
         metric_results: By method and metric.
+        region: How the region of a single row was found.
         variants: Variants of a single row.
         probe_results: By the probes' names.
     """
 
     maps: Mapping[SeededName, SaliencyMaps] = field(default_factory=dict)
     metric_results: Mapping[tuple[str, str], MetricResult] = field(default_factory=dict)
+    region: RegionSearch | None = None
     variants: Variants | None = None
     probe_results: Mapping[str, ProbeResult] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
 """The runner: computes the explanation of a batch of images, and takes from the cache what is known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import UInt8
@@ -9,10 +9,20 @@ from torch import Tensor
 
 from overpaint.core.checks import check_images
 from overpaint.core.protocols import Classifier, SaliencyMethod
-from overpaint.core.results import Explanation, MetricResult, ProbeResult, SaliencyMaps, SeededName, Variants
+from overpaint.core.results import (
+    Explanation,
+    MetricResult,
+    ProbeResult,
+    RegionSearch,
+    SaliencyMaps,
+    SeededName,
+    Variants,
+)
 from overpaint.core.types import Images, Regions, Targets, TargetSets
+from overpaint.inpainting.decisive import concatenate_region_searches, find_regions, region_rows
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
+from overpaint.inpainting.region_fills import FillSource
 from overpaint.inpainting.variant_sets import concatenate_variants, rows_of
 from overpaint.metrics.base import MetricContext, MetricInputs, SaliencyMetric
 from overpaint.metrics.suite import evaluate_metrics
@@ -39,7 +49,7 @@ class Runner:
         seeds: How many seeds methods that draw at random are run with.
         probes: Probes of the variants, by name.
         oracle: A second classifier, for probes that ask it.
-        other_images: Images, 0 to 255, for probes that compare an image with others.
+        other_images: Images, 0 to 255, whose parts fill regions, and with which probes compare an image.
     """
 
     classifier: Classifier
@@ -84,6 +94,8 @@ class Runner:
         maps = self._maps(images, targets, cached)
         inputs = {name: self._metric_inputs(name, maps, rows, row_targets, ground_truth) for name in self.methods}
         first = next(iter(inputs.values()))
+        search = self._regions(first, cached)
+        first = replace(first, regions=search.regions)
         variants = self._variants(first, cached)
         scores = torch.cat([self.classifier.scores(image[None]) for image in images])  # the same whatever the batch
         return Explanation(
@@ -92,7 +104,8 @@ class Runner:
             scores=scores.repeat_interleave(each, dim=0),
             saliency={name: maps[name, 0] for name in self.methods},
             repeats={name: own for name, own in maps.items() if name[1] > 0},
-            regions={name: own.regions for name, own in inputs.items()},
+            regions={name: own.regions for name, own in inputs.items()} | {next(iter(inputs)): search.regions},
+            region_search=search,
             flat={name: is_flat(maps[name, 0].maps) for name in self.methods},
             ground_truth=ground_truth,
             metric_results=self._metrics(inputs, cached),
@@ -162,6 +175,20 @@ class Runner:
             for method in inputs
         }
 
+    def _regions(self, inputs: MetricInputs, cached: Sequence[CachedRow]) -> RegionSearch:
+        """Returns the region of each row that is repainted, and what its fills did to the class."""
+        generator = None if self.inpainter is None else self.inpainter.generator
+        source = FillSource(self.region_rule.fills, self.classifier, generator, self.other_images)
+
+        def compute(missing: list[int]) -> list[RegionSearch]:
+            own = inputs.rows(missing)
+            found = find_regions(self.region_rule, self.engine, own.images, own.targets, own.maps, source)
+            return [region_rows(found, [i]) for i in range(len(missing))]
+
+        there = {row: own.region for row, own in enumerate(cached) if own.region is not None}
+        found = complete(range(len(cached)), there, compute)
+        return concatenate_region_searches(list(found.values()), inputs.images.device)
+
     def _variants(self, inputs: MetricInputs, cached: Sequence[CachedRow]) -> Variants | None:
         """Returns the variants of each row; None without a generator."""
         if (inpainter := self.inpainter) is None:
@@ -198,3 +225,8 @@ class Runner:
             found = complete(range(len(cached)), there, lambda missing, probe=probe: probe(painted.rows(missing)))  # type: ignore[misc]
             results[name] = list(found.values())
         return results
+
+
+def uses_other_images(runner: Runner) -> bool:
+    """Returns whether any part of a runner looks at other images than the explained one."""
+    return "patch" in runner.region_rule.fills or any(probe.uses_other_images for probe in runner.probes.values())

@@ -1,6 +1,7 @@
 """Writes the files of explained rows, a row's folder whole or not at all."""
 
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from overpaint.core.files import empty_twin, read_arrays, replace_folder, write_bytes, write_json
+from overpaint.core.intervals import share_with_interval
 from overpaint.core.names import row_folder, row_name
-from overpaint.core.results import Explanation, MetricResult, SaliencyMaps, Variants
+from overpaint.core.results import Explanation, MetricResult, RegionSearch, SaliencyMaps, Variants
 from overpaint.perturbation.method import relative_errors
 from overpaint.pipeline.artifacts import (
+    ACCEPTANCE,
     BASE,
     error_array,
     map_artifact,
@@ -22,9 +25,12 @@ from overpaint.pipeline.artifacts import (
     probe_array,
     region_array,
 )
-from overpaint.pipeline.cache import CacheKeys, read_result
+from overpaint.pipeline.cache import REGION_NUMBERS, CacheKeys, read_result
 
 Arrays = dict[str, NDArray[Any]]
+
+NOT_DECISIVE = "no region is decisive: every fill keeps the class, even over the whole image"
+"""What is said where the class can't be taken away."""
 
 DrawRow = Callable[[Explanation, int, Arrays, Arrays | None, str], Mapping[str, bytes]]
 """Draws a row: takes the explanation, the row's index, its maps and variants as they are written, and a title; returns
@@ -123,6 +129,9 @@ def row_numbers(explanation: Explanation, row: int, class_names: Sequence[str]) 
         "region_fraction": float(explanation.regions[first][row].float().mean()),
         "flat_map": bool(explanation.flat[first][row]),
     }
+    search = explanation.region_search
+    numbers |= {name: getattr(search, field)[row].item() for field, name in REGION_NUMBERS.items()}
+    numbers |= _necessity(search, row)
     if (variants := explanation.variants) is not None:
         numbers |= _variant_numbers(variants, row)
     numbers["methods"] = {
@@ -137,14 +146,25 @@ def row_numbers(explanation: Explanation, row: int, class_names: Sequence[str]) 
     return numbers
 
 
+def _necessity(search: RegionSearch, row: int) -> dict[str, float]:
+    """Returns the share of the fills that were held out which take the class away, and its 95 % interval."""
+    lost, count = int(search.held_out_lost[row]), int(search.held_out[row])
+    share, low, high = share_with_interval(lost, count)
+    return {"necessity": share, "necessity_low": low, "necessity_high": high}
+
+
 def _variant_numbers(variants: Variants, row: int) -> dict[str, Any]:
     counted = ~variants.duplicate[row]
+    _, low, high = share_with_interval(int((variants.accepted[row] & counted).sum()), int(counted.sum()))
+    empty = bool(variants.acceptance_rates[row].isnan())
     return {
         "variants": len(counted),
         "different_variants": int(counted.sum()),
         "accepted": int((variants.accepted[row] & counted).sum()),
         "flipped": int((~variants.accepted[row] & counted).sum()),
         "acceptance_rate": float(variants.acceptance_rates[row]),
+        "acceptance_low": math.nan if empty else low,
+        "acceptance_high": math.nan if empty else high,
         "mean_confidence": float(variants.mean_confidences[row]),
         "contextual_loss": float(variants.contextual_losses[row].mean()),
         "realism": float(variants.realism[row].mean()),
@@ -183,7 +203,10 @@ def row_title(result: Mapping[str, Any]) -> str:
         title += f", predicted {result['prediction']}"
     if result["flat_map"]:
         title += "; the map is flat, so it has no salient region"
-    elif "accepted" in result:
+        return title
+    if result["fills_left_out"] and not result["fills"]:
+        title += f"; {NOT_DECISIVE}"
+    if "accepted" in result:
         title += f"; {result['accepted']} of {result['different_variants']} different variants accepted"
     return title
 
@@ -206,7 +229,9 @@ def saliency_arrays(explanation: Explanation, row: int) -> Arrays:
 
 def _curves(explanation: Explanation, row: int) -> Arrays:
     """Returns each metric's curve with its places on the horizontal axis, as two rows."""
-    curves = {}
+    curve = explanation.region_search.acceptance[row].cpu()
+    places = (torch.arange(len(curve)) + 1) / max(len(curve), 1)
+    curves = {ACCEPTANCE: torch.stack([curve, places]).numpy()}
     for method, own in explanation.metric_results.items():
         for metric, results in own.items():
             if (both := _curve_and_places(results[row])) is not None:

@@ -11,13 +11,17 @@ from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.charts import LayerCurve, ScoreCurve
 from overpaint.pipeline.artifacts import map_artifact
 from overpaint.probes.base import Probe
+from overpaint.report.plots.acceptance import acceptance_chart
 from overpaint.report.plots.curves import Curve, curves_chart
+from overpaint.report.plots.morph import morph
 from overpaint.report.plots.objects import boxes_picture
 from overpaint.report.plots.overview import overview
+from overpaint.report.plots.variant_kinds import accepted_kinds
 from overpaint.report.probe_plots import probe_image_plots
 
-OVERVIEW, OBJECTS = "overview.png", "objects.png"
-"""The files of the overview and of the annotated objects."""
+OVERVIEW, OBJECTS, ACCEPTANCE_CURVE, MORPH = "overview.png", "objects.png", "acceptance.png", "morph.png"
+"""The files of the overview, of the annotated objects, of the curve that found the region, and of the animated way from
+the image to its most different accepted variant."""
 
 
 def metric_picture(name: str) -> str:
@@ -52,6 +56,16 @@ def image_plots(
     """
     methods = list(explanation.saliency)
     pictures = {OVERVIEW: overview(arrays, methods, title, variants, class_names)}
+    if variants is not None:
+        kinds = accepted_kinds(arrays["image"], arrays["region"], variants, class_names)
+        if kinds:
+            pictures[MORPH] = morph(arrays["image"], variants["images"][kinds[0].index])
+    search = explanation.region_search
+    if bool(search.acceptance[row].isfinite().all()) and search.acceptance.shape[1]:
+        values = search.acceptance[row].cpu().numpy()
+        places = (np.arange(len(values)) + 1) / len(values)
+        fraction = float(arrays["region"].mean())
+        pictures[ACCEPTANCE_CURVE] = acceptance_chart((places, values), f"region: {title}", fraction)
     for name, metric in metrics.items():
         if isinstance(metric.chart, ScoreCurve | LayerCurve):
             results = {method: own[name][row] for method, own in explanation.metric_results.items()}

@@ -15,8 +15,9 @@ from overpaint.report.html.page import write_page
 from overpaint.report.kid import variants_kid
 from overpaint.report.metric_plots import metric_plots
 from overpaint.report.patch_plots import patch_plots
+from overpaint.report.plots.acceptance import acceptance_chart
 from overpaint.report.probe_plots import probe_plots
-from overpaint.report.run_plots import RunPlot, write_plots
+from overpaint.report.run_plots import RunPlot, Topic, write_plots
 from overpaint.report.tables import terminal
 from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.report.tables.summary import summarise_run, write_tables
@@ -63,6 +64,10 @@ def write_report(
     """
     board = Scoreboard(folders, runner.methods, runner.metrics, runner.probes)
     plots = [*metric_plots(board, runner.classifier), *probe_plots(board.probes, board.probe_results)]
+    if (found := board.mean_acceptance()) is not None:
+        curve, band = found
+        picture = acceptance_chart(curve, "Where along the map the class is lost: mean over images", band=band)
+        plots.append(RunPlot("region", "Where along the map the class is lost", picture, Topic.VARIANTS))
     plots += patch_plots(folders, [result["target"] for result in board.results])
     more = {"variants_kid": variants_kid(folders, real, runner.classifier)} if runner.inpainter else {}
     summary = summarise_run(board, skipped, more)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from overpaint.pipeline.writer import NOT_DECISIVE
 from overpaint.report.html.pictures import Picture, PictureSource
 from overpaint.report.html.tables import Rows
-from overpaint.report.image_plots import OBJECTS, OVERVIEW, metric_picture
+from overpaint.report.image_plots import ACCEPTANCE_CURVE, MORPH, OBJECTS, OVERVIEW, metric_picture
 from overpaint.report.probe_plots import probe_picture, sentences
 from overpaint.report.tables.formatting import shown
 from overpaint.report.tables.scoreboard import Scoreboard
@@ -74,13 +75,28 @@ def _facts(result: Mapping[str, Any]) -> str:
         facts.append(f"labelled {result['label']}")
     if result["flat_map"]:
         facts.append("the map is flat: nothing in it is salient")
-    elif "accepted" in result:
+    elif result["fills_left_out"] and not result["fills"]:
+        facts.append(NOT_DECISIVE)
+    if result["fills"] and result["fills_left_out"]:
+        facts.append(f"{result['fills_left_out']} fills left out, which keep the class over the whole image, too")
+    if result["necessity"] is not None:
+        facts.append(f"necessity {_share(result, 'necessity', 'necessity')}")
+    if not result["flat_map"] and "accepted" in result and result["acceptance_rate"] is not None:
+        facts.append(f"sufficiency of the surroundings {_share(result, 'acceptance_rate', 'acceptance')}")
+    if not result["flat_map"] and "accepted" in result:
         facts.append(f"{result['accepted']} of {result['different_variants']} different variants accepted")
     return " · ".join(facts)
 
 
+def _share(result: Mapping[str, Any], name: str, interval: str) -> str:
+    """Returns a share with its interval, in percent."""
+    return f"{result[name]:.0%} [{result[f'{interval}_low']:.0%}, {result[f'{interval}_high']:.0%}]"
+
+
 def _further_pictures(board: Scoreboard) -> Iterator[tuple[str, str]]:
     """Yields the files that there may be of a row beside its overview, and what each shows."""
+    yield MORPH, "image, and the way to its most different accepted variant"
+    yield ACCEPTANCE_CURVE, "where along the map the class is lost"
     yield OBJECTS, "annotated objects"
     for name in board.metrics:
         yield metric_picture(name), name

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
+from matplotlib.gridspec import GridSpec, SubplotSpec
 from numpy.typing import NDArray
 
 from overpaint.pipeline.artifacts import error_array, map_artifact
@@ -16,15 +16,12 @@ from overpaint.report.plots.images import (
     REGION_COLOUR,
     draw_colour_bar,
     figure_png,
-    picture_grid,
     show_as_picture,
     to_picture,
 )
 from overpaint.report.plots.letters import fit_letters
 from overpaint.report.plots.style import short, wrapped
-
-SHOWN = 16
-"""How many accepted, and how many flipped variants are shown."""
+from overpaint.report.plots.variant_kinds import KINDS, ShownVariant, accepted_kinds, flipped_by_class
 
 COLUMNS = 8
 """Pictures and maps side by side; more methods take further lines."""
@@ -60,14 +57,15 @@ def overview_figure(
     """
     cells: list[_Cell | str] = [_Cell.IMAGE, *methods, _Cell.REGION]
     lines = [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
-    strips = list(_variant_strips(variants, class_names)) if variants is not None else []
+    strips = list(_variant_strips(arrays, variants, class_names)) if variants is not None else []
+    columns = min(COLUMNS, len(cells))
     height, width = arrays["image"].shape[-2:]
     aspect = min(height / width, STEEPEST)
     heights = []
     for line in lines:
         heights += [0.45 + 1.75 * aspect] * (1 + _has_errors(line, arrays))  # 0.45 inches for the title
-    heights += [0.3 + 1.7 * aspect if len(strip.pictures) else 0.3 for strip in strips]
-    columns = min(COLUMNS, len(cells))
+    for strip in strips:
+        heights += [0.3, 0.3 + 2.1 * columns / KINDS * aspect] if strip.shown else [0.3]
     figure = Figure(figsize=(2.1 * columns, sum(heights) + 0.4), dpi=110, layout="constrained")
     figure.suptitle(wrapped(title, 20 * columns), fontsize=10)
     grid = GridSpec(len(heights), columns, figure=figure, height_ratios=heights)
@@ -76,13 +74,13 @@ def overview_figure(
         _draw_line(figure, grid, row, line, arrays)
         row += 1 + _has_errors(line, arrays)
     for strip in strips:
-        axes = figure.add_subplot(grid[row, :])
-        show_as_picture(axes, strip.title)
-        if len(strip.pictures):
-            axes.imshow(picture_grid(strip.pictures))
-        else:
-            axes.axis("off")
+        said = figure.add_subplot(grid[row, :])
+        said.axis("off")
+        said.text(0.5, 0, strip.title, ha="center", va="bottom", fontsize=9)
         row += 1
+        if strip.shown:
+            _draw_variants(figure, grid[row, :], strip, arrays)
+            row += 1
     fit_letters(figure)
     return figure
 
@@ -135,18 +133,38 @@ def _show_map(axes: Axes, values: NDArray[np.floating[Any]], title: str, signed:
 
 
 class _Strip(NamedTuple):
-    """Variants in rows, and what is said of them."""
+    """Variants side by side, and what is said of them."""
 
     title: str
-    pictures: NDArray[np.floating[Any]]
+    shown: list[ShownVariant]
+    images: NDArray[np.floating[Any]]
 
 
-def _variant_strips(variants: Arrays, class_names: Sequence[str]) -> Iterator[_Strip]:
-    """Yields the accepted variants with the highest scores of the class, then the flipped ones."""
+def _variant_strips(arrays: Arrays, variants: Arrays, class_names: Sequence[str]) -> Iterator[_Strip]:
+    """Yields one accepted variant of each kind, the most different first, then flipped ones of each class."""
     counted = ~variants["duplicate"]
-    for word, chosen in (("accepted", variants["accepted"] & counted), ("flipped", ~variants["accepted"] & counted)):
-        best = np.flatnonzero(chosen)[np.argsort(-variants["confidences"][chosen], kind="stable")]
-        answers = Counter(class_names[i] for i in variants["predictions"][chosen])
-        named = ", ".join(f"{count} as {short(name, 60)}" for name, count in answers.most_common(5))
-        title = f"{word}: {chosen.sum()} of {counted.sum()} different variants{named and f' ({named})'}"
-        yield _Strip(title, variants["images"][best[:SHOWN]])
+    accepted, flipped = variants["accepted"] & counted, ~variants["accepted"] & counted
+    of = f"of {counted.sum()} different variants"
+    kinds = accepted_kinds(arrays["image"], arrays["region"], variants, class_names)
+    more = f": {_counted(len(kinds), 'kind')}, the most different from the image first" if kinds else ""
+    yield _Strip(f"accepted: {accepted.sum()} {of}{more}", kinds, variants["images"])
+    answers = Counter(class_names[i] for i in variants["predictions"][flipped])
+    named = ", ".join(f"{count} as {short(name, 60)}" for name, count in answers.most_common(5))
+    title = f"flipped: {flipped.sum()} {of}{named and f' ({named})'}"
+    yield _Strip(title, flipped_by_class(variants, class_names), variants["images"])
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _draw_variants(figure: Figure, place: SubplotSpec, strip: _Strip, arrays: Arrays) -> None:
+    """Draws variants side by side: the answer, its share of the different variants, the explained class's score."""
+    cells = place.subgridspec(1, KINDS)
+    for column, shown in enumerate(strip.shown):
+        axes = figure.add_subplot(cells[column])
+        axes.imshow(to_picture(strip.images[shown.index]))
+        show_as_picture(axes, f"{short(shown.answer, 14)} · {shown.share:.0%} · {shown.score:.2f}")
+        region = arrays["region"]
+        if region.any() and not region.all():
+            axes.contour(region, levels=[0.5], colors=[REGION_COLOUR], linewidths=0.6)

@@ -14,7 +14,7 @@ from overpaint.core.protocols import SaliencyMethod
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
-from overpaint.pipeline.artifacts import metric_artifact
+from overpaint.pipeline.artifacts import ACCEPTANCE, metric_artifact
 from overpaint.pipeline.cache import read_result
 from overpaint.probes.base import Probe
 from overpaint.report.plots.curves import Band, Curve
@@ -123,6 +123,19 @@ class Scoreboard:
             curves[method] = (np.asarray(places.mean(0)), interval.mean)
             bands[method] = (interval.low, interval.high)
         return curves, bands
+
+    def mean_acceptance(self) -> tuple[Curve, Band] | None:
+        """Returns the mean curve by which decisive regions were found, and its 95 % interval over images.
+
+        None where no region was searched for in this way.
+        """
+        known = [own[ACCEPTANCE] for own in self._curves if np.isfinite(own[ACCEPTANCE][0]).all()]
+        if not known:
+            return None
+        images = [i for own, i in zip(self._curves, self.images, strict=True) if np.isfinite(own[ACCEPTANCE][0]).all()]
+        values, places = np.stack(known, axis=1)
+        interval = Bootstrap().interval(values, images)
+        return (np.asarray(places.mean(0)), interval.mean), (interval.low, interval.high)
 
     def means(self, metric: str) -> dict[str, float]:
         """Returns the mean of a metric for each method."""

@@ -15,18 +15,29 @@ BOOKKEEPING = ("cache_keys", "image", "targets_of_image", "place_of_target", "me
 """What of a row's ``result.json`` is no number of the image."""
 
 OF_VARIANTS = (
+    "region_decisive",
+    "region_queries",
+    "fills",
+    "fills_left_out",
+    "fills_held_out",
+    "fills_held_out_lost",
+    "necessity",
+    "necessity_low",
+    "necessity_high",
     "variants",
     "different_variants",
     "accepted",
     "flipped",
     "acceptance_rate",
+    "acceptance_low",
+    "acceptance_high",
     "mean_confidence",
     "contextual_loss",
     "realism",
     "diversity",
     "search_steps",
 )
-"""Numbers that belong to the region of the first method's map."""
+"""Numbers that belong to the region of the first method's map, which is repainted."""
 
 
 def image_row(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def images_table(results: Sequence[Mapping[str, Any]], summary: Mapping[str, Any
         "target": "class",
         "confidence": "score",
         "region_fraction": "region",
+        "necessity": "necessity",
         "acceptance_rate": "accepted",
         "mean_confidence": "their score",
         "diversity": "diversity",

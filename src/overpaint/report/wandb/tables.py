@@ -11,11 +11,13 @@ from overpaint.core.files import read_arrays
 from overpaint.metrics.statistics.ranking import Comparison, Standing
 from overpaint.pipeline.artifacts import map_artifact
 from overpaint.report.plots.images import enlarge, map_picture, outlined, picture_grid, to_picture
-from overpaint.report.plots.overview import SHOWN
 from overpaint.report.run import RunReport
 from overpaint.report.tables.leaderboard import field_names, rows_of
 from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.report.tables.summary import image_row, method_rows
+
+SHOWN = 16
+"""So many accepted, and so many flipped variants are shown of an image."""
 
 
 def images_table(board: Scoreboard) -> wandb.Table:
