@@ -25,7 +25,7 @@ def test_pictures_keep_their_shape_and_fill_their_rows(size: tuple[int, int]) ->
         "confidences": rng.random(16),
         "predictions": np.zeros(16, dtype=np.int64),
     }
-    figure = overview_figure(arrays, ["rise"], "an image", variants, ["cat"])
+    figure = overview_figure(arrays, ["rise"], "an image", variants, ["cat"], "cat")
     FigureCanvasAgg(figure).draw()
     drawn = {axes.get_title(): axes for axes in figure.axes}
     for title in ("image", "rise", "standard error", "salient region (50%)"):
@@ -41,3 +41,22 @@ def test_pictures_keep_their_shape_and_fill_their_rows(size: tuple[int, int]) ->
         assert bar.get_window_extent().height == pytest.approx(drawn[title].get_window_extent().height)
     if height == width:
         assert figure.get_size_inches()[1] == pytest.approx(2 * 2.2 + 0.3 + (0.3 + 2.1 * 3 / 8) + 0.3 + 0.4)
+
+
+def test_a_flipped_variant_is_not_called_by_the_explained_class() -> None:
+    """A class that is a question of its own can be lost while its score is the highest."""
+    arrays = {"image": np.zeros((3, 8, 8)), "region": np.eye(8) > 0, map_artifact("rise"): np.eye(8)}
+    variants = {
+        "images": np.random.default_rng(0).random((3, 3, 8, 8)),
+        "accepted": np.array([True, False, False]),
+        "duplicate": np.zeros(3, dtype=bool),
+        "confidences": np.array([0.9, 0.4, 0.3]),
+        "predictions": np.array([0, 0, 1]),
+    }
+    figure = overview_figure(arrays, ["rise"], "an image", variants, ["cat", "dog"], "cat")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert [title for title in titles if "·" in title] == [
+        "cat · 33% · 0.90",
+        "not cat · 33% · 0.40",
+        "dog · 33% · 0.30",
+    ]

@@ -140,7 +140,10 @@ class Explanation:
         row = range(len(self))[row]
         variants = None if self.variants is None else variant_arrays(self.variants, row)
         arrays = saliency_arrays(self.rows.explanation, row)
-        return overview_figure(arrays, list(self.maps), row_title(self._numbers[row]), variants, self.class_names)
+        numbers = self._numbers[row]
+        return overview_figure(
+            arrays, list(self.maps), row_title(numbers), variants, self.class_names, numbers["target"]
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Writes what ``explain.py`` writes: a folder for each row, tables, charts and the report.

@@ -55,7 +55,9 @@ def image_plots(
         PNG files' contents, by their names.
     """
     methods = list(explanation.saliency)
-    pictures = {OVERVIEW: overview(arrays, methods, title, variants, class_names)}
+    pictures = {
+        OVERVIEW: overview(arrays, methods, title, variants, class_names, class_names[int(explanation.targets[row])])
+    }
     if variants is not None:
         kinds = accepted_kinds(arrays["image"], arrays["region"], variants, class_names)
         if kinds:

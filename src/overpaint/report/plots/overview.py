@@ -40,7 +40,12 @@ class _Cell(Enum):
 
 
 def overview_figure(
-    arrays: Arrays, methods: Sequence[str], title: str, variants: Arrays | None, class_names: Sequence[str]
+    arrays: Arrays,
+    methods: Sequence[str],
+    title: str,
+    variants: Arrays | None,
+    class_names: Sequence[str],
+    target: str,
 ) -> Figure:
     """Draws an explained image: image, maps, standard errors, region, accepted and flipped variants.
 
@@ -51,13 +56,14 @@ def overview_figure(
         title: What stands above.
         variants: ``images``, ``accepted``, ``duplicate``, ``confidences`` and ``predictions``; None leaves them out.
         class_names: The classifier's.
+        target: The explained class.
 
     Returns:
         The figure.
     """
     cells: list[_Cell | str] = [_Cell.IMAGE, *methods, _Cell.REGION]
     lines = [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
-    strips = list(_variant_strips(arrays, variants, class_names)) if variants is not None else []
+    strips = list(_variant_strips(arrays, variants, class_names, target)) if variants is not None else []
     columns = min(COLUMNS, len(cells))
     height, width = arrays["image"].shape[-2:]
     aspect = min(height / width, STEEPEST)
@@ -86,10 +92,15 @@ def overview_figure(
 
 
 def overview(
-    arrays: Arrays, methods: Sequence[str], title: str, variants: Arrays | None, class_names: Sequence[str]
+    arrays: Arrays,
+    methods: Sequence[str],
+    title: str,
+    variants: Arrays | None,
+    class_names: Sequence[str],
+    target: str,
 ) -> bytes:
     """Returns `overview_figure` as the content of a PNG file."""
-    return figure_png(overview_figure(arrays, methods, title, variants, class_names))
+    return figure_png(overview_figure(arrays, methods, title, variants, class_names, target))
 
 
 def _error_of(cell: _Cell | str, arrays: Arrays) -> NDArray[Any] | None:
@@ -140,7 +151,7 @@ class _Strip(NamedTuple):
     images: NDArray[np.floating[Any]]
 
 
-def _variant_strips(arrays: Arrays, variants: Arrays, class_names: Sequence[str]) -> Iterator[_Strip]:
+def _variant_strips(arrays: Arrays, variants: Arrays, class_names: Sequence[str], target: str) -> Iterator[_Strip]:
     """Yields one accepted variant of each kind, the most different first, then flipped ones of each class."""
     counted = ~variants["duplicate"]
     accepted, flipped = variants["accepted"] & counted, ~variants["accepted"] & counted
@@ -148,6 +159,8 @@ def _variant_strips(arrays: Arrays, variants: Arrays, class_names: Sequence[str]
     kinds = accepted_kinds(arrays["image"], arrays["region"], variants, class_names)
     more = f": {_counted(len(kinds), 'kind')}, the most different from the image first" if kinds else ""
     yield _Strip(f"accepted: {accepted.sum()} {of}{more}", kinds, variants["images"])
+    # A class that is a question of its own can be lost while its score is still the highest.
+    class_names = [f"not {name}" if name == target else name for name in class_names]
     answers = Counter(class_names[i] for i in variants["predictions"][flipped])
     named = ", ".join(f"{count} as {short(name, 60)}" for name, count in answers.most_common(5))
     title = f"flipped: {flipped.sum()} {of}{named and f' ({named})'}"
