@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from overpaint.core.names import row_name
-from overpaint.core.results import ProbeResult, Variants
+from overpaint.core.results import ProbeResult, RegionSearch, Variants
 from overpaint.core.types import Images, Maps, Regions, Scores, Targets
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import (
@@ -94,6 +94,11 @@ class Explanation:
     def region(self) -> Regions:
         """The salient region of each row, by the first method's map: True where it is repainted."""
         return next(iter(self.rows.explanation.regions.values()))
+
+    @property
+    def region_search(self) -> RegionSearch:
+        """How the region of each row was found, and what plausible fills of it did to the class."""
+        return self.rows.explanation.region_search
 
     @property
     def regions(self) -> Mapping[str, Regions]:
