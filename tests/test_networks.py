@@ -348,7 +348,7 @@ def test_a_dcgan_comes_back_frozen(tmp_path: Path) -> None:
     settings = {"generator": generator.settings, "discriminator": discriminator.settings}
     content = {FORMAT_KEY: {"kind": "dcgan", "settings": settings}, "state_dict": tensors}
     torch.save(content, tmp_path / "model.ckpt")
-    gan = load_generator(tmp_path / "model.ckpt")
+    gan = load_generator(str(tmp_path / "model.ckpt"))
     loaded_generator, loaded_discriminator = gan.generator, gan.discriminator
     encoder, class_names = gan.encoder, gan.class_names
     assert encoder is None

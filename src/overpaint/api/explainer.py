@@ -92,7 +92,7 @@ class Explainer:
     ) -> None:
         self.classifier = as_classifier(classifier)
         self.oracle = None if oracle is None else as_classifier(oracle)
-        self.gan = load_generator(Path(generator)) if isinstance(generator, str | Path) else generator
+        self.gan = load_generator(generator) if isinstance(generator, str | Path) else generator
         self.methods = named_parts(methods, "methods", "saliency", SaliencyMethod, seed)
         self.metrics = named_parts(metrics, "metrics", "metrics", SaliencyMetric, seed)
         self.probes = named_parts(probes, "probes", "probes", Probe, seed)

@@ -117,12 +117,13 @@ def few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def load_generator(path: Path) -> Gan:
+def load_generator(path: str | Path) -> Gan:
     """Loads the generator of a checkpoint of ``train.py`` and what was trained beside it, frozen, in eval mode.
 
     Raises:
         OverpaintError: As `read_checkpoint`.
     """
+    path = Path(path)
     settings, tensors = read_checkpoint(path, "dcgan")
     with checked_settings(path, "dcgan"):
         generator, discriminator = Generator(**settings["generator"]), Discriminator(**settings["discriminator"])
