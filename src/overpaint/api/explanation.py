@@ -16,15 +16,9 @@ from torch import Tensor
 from overpaint.core.names import row_name
 from overpaint.core.results import ProbeResult, RegionSearch, Variants
 from overpaint.core.types import Images, Maps, Regions, Scores, Targets
+from overpaint.pipeline.row_numbers import row_numbers, row_title
 from overpaint.pipeline.runner import Runner
-from overpaint.pipeline.writer import (
-    ExplainedBatch,
-    RowWriter,
-    row_numbers,
-    row_title,
-    saliency_arrays,
-    variant_arrays,
-)
+from overpaint.pipeline.writer import ExplainedBatch, RowWriter, saliency_arrays, variant_arrays
 from overpaint.report.image_plots import image_plots
 from overpaint.report.plots.images import figure_png
 from overpaint.report.plots.overview import overview_figure

@@ -1,7 +1,6 @@
 """Writes the files of explained rows, a row's folder whole or not at all."""
 
 import io
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,10 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from overpaint.core.files import empty_twin, read_arrays, replace_folder, write_bytes, write_json
-from overpaint.core.intervals import share_with_interval
 from overpaint.core.names import row_folder, row_name
-from overpaint.core.results import Explanation, MetricResult, RegionSearch, SaliencyMaps, Variants
-from overpaint.perturbation.method import relative_errors
+from overpaint.core.results import Explanation, MetricResult, Variants
 from overpaint.pipeline.artifacts import (
     ACCEPTANCE,
     BASE,
@@ -25,12 +22,10 @@ from overpaint.pipeline.artifacts import (
     probe_array,
     region_array,
 )
-from overpaint.pipeline.cache import REGION_NUMBERS, CacheKeys, read_result
+from overpaint.pipeline.cache import CacheKeys, read_result
+from overpaint.pipeline.row_numbers import row_numbers, row_title
 
 Arrays = dict[str, NDArray[Any]]
-
-NOT_DECISIVE = "no region is decisive: every fill keeps the class, even over the whole image"
-"""What is said where the class can't be taken away."""
 
 DrawRow = Callable[[Explanation, int, Arrays, Arrays | None, str], Mapping[str, bytes]]
 """Draws a row: takes the explanation, the row's index, its maps and variants as they are written, and a title; returns
@@ -112,75 +107,6 @@ class RowWriter:
         replace_folder(final, partial)
 
 
-def row_numbers(explanation: Explanation, row: int, class_names: Sequence[str]) -> dict[str, Any]:
-    """Returns the numbers of a row, as ``result.json`` has them.
-
-    Args:
-        explanation: The explanation.
-        row: Which of its rows.
-        class_names: The classifier's.
-    """
-    scores, target = explanation.scores[row], int(explanation.targets[row])
-    first = next(iter(explanation.saliency))
-    numbers: dict[str, Any] = {
-        "prediction": class_names[int(scores.argmax())],
-        "target": class_names[target],
-        "confidence": float(scores[target]),
-        "region_fraction": float(explanation.regions[first][row].float().mean()),
-        "flat_map": bool(explanation.flat[first][row]),
-    }
-    search = explanation.region_search
-    numbers |= {name: getattr(search, field)[row].item() for field, name in REGION_NUMBERS.items()}
-    numbers |= _necessity(search, row)
-    if (variants := explanation.variants) is not None:
-        numbers |= _variant_numbers(variants, row)
-    numbers["methods"] = {
-        name: _method_numbers(saliency, row) | {"flat": bool(explanation.flat[name][row])}
-        for name, saliency in explanation.saliency.items()
-    }
-    numbers["metrics"] = {
-        method: {metric: results[row].value for metric, results in own.items()}
-        for method, own in explanation.metric_results.items()
-    }
-    numbers["probes"] = {name: dict(found[row].numbers) for name, found in explanation.probe_results.items()}
-    return numbers
-
-
-def _necessity(search: RegionSearch, row: int) -> dict[str, float]:
-    """Returns the share of the fills that were held out which take the class away, and its 95 % interval."""
-    lost, count = int(search.held_out_lost[row]), int(search.held_out[row])
-    share, low, high = share_with_interval(lost, count)
-    return {"necessity": share, "necessity_low": low, "necessity_high": high}
-
-
-def _variant_numbers(variants: Variants, row: int) -> dict[str, Any]:
-    counted = ~variants.duplicate[row]
-    _, low, high = share_with_interval(int((variants.accepted[row] & counted).sum()), int(counted.sum()))
-    empty = bool(variants.acceptance_rates[row].isnan())
-    return {
-        "variants": len(counted),
-        "different_variants": int(counted.sum()),
-        "accepted": int((variants.accepted[row] & counted).sum()),
-        "flipped": int((~variants.accepted[row] & counted).sum()),
-        "acceptance_rate": float(variants.acceptance_rates[row]),
-        "acceptance_low": math.nan if empty else low,
-        "acceptance_high": math.nan if empty else high,
-        "mean_confidence": float(variants.mean_confidences[row]),
-        "contextual_loss": float(variants.contextual_losses[row].mean()),
-        "realism": float(variants.realism[row].mean()),
-        "diversity": float(variants.diversities[row]),
-        "search_steps": int(variants.steps[row]),
-    }
-
-
-def _method_numbers(saliency: SaliencyMaps, row: int) -> dict[str, Any]:
-    numbers: dict[str, Any] = {"queries": int(saliency.queries[row])}
-    if (errors := saliency.standard_errors) is not None:
-        mine = slice(row, row + 1)
-        numbers["relative_error"] = float(relative_errors(saliency.maps[mine], errors[mine]))
-    return numbers | {"measures": {name: float(values[row]) for name, values in saliency.measures.items()}}
-
-
 def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, Arrays]) -> None:
     """Adds the artifacts of an earlier run that this one did not ask for, if they are about the same question."""
     earlier = read_result(folder)
@@ -194,21 +120,6 @@ def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, Arrays]) -> 
     for file, arrays in files.items():
         stored = read_arrays(folder / file)
         arrays |= {name: values for name, values in stored.items() if name not in arrays}
-
-
-def row_title(result: Mapping[str, Any]) -> str:
-    """Says of a row what it shows: its name, class and score, and what became of its variants."""
-    title = f"{result['name']}: {result['target']} ({result['confidence']:.2f})"
-    if result["prediction"] != result["target"]:
-        title += f", predicted {result['prediction']}"
-    if result["flat_map"]:
-        title += "; the map is flat, so it has no salient region"
-        return title
-    if result["fills_left_out"] and not result["fills"]:
-        title += f"; {NOT_DECISIVE}"
-    if "accepted" in result:
-        title += f"; {result['accepted']} of {result['different_variants']} different variants accepted"
-    return title
 
 
 def saliency_arrays(explanation: Explanation, row: int) -> Arrays:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from overpaint.pipeline.writer import NOT_DECISIVE
+from overpaint.pipeline.row_numbers import NOT_DECISIVE
 from overpaint.report.html.pictures import Picture, PictureSource
 from overpaint.report.html.tables import Rows
 from overpaint.report.image_plots import ACCEPTANCE_CURVE, MORPH, OBJECTS, OVERVIEW, metric_picture
