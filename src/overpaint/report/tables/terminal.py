@@ -30,7 +30,6 @@ def images_table(results: Sequence[Mapping[str, Any]], summary: Mapping[str, Any
         "region_fraction": "region",
         "necessity": "necessity",
         "acceptance_rate": "accepted",
-        "mean_confidence": "their score",
         "diversity": "diversity",
     }
     headings = {name: heading for name, heading in headings.items() if any(name in row for row in rows)}
