@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -85,19 +85,22 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
             return
         (train if entry == "train" else explain)(configs, overrides)
     except OverpaintError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
-        sys.exit(1)
+        _end_with(str(error))
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         where = "" if error.filename is None else f" {error.filename}"
-        said = f"{(error.strerror or str(error)).lower()}:{where or ' the output'}; what is complete is kept"
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(said)}")
-        sys.exit(1)
+        _end_with(f"{(error.strerror or str(error)).lower()}:{where or ' the output'}; what is complete is kept")
     except KeyboardInterrupt:
         how = "resume=true" if entry == "train" else "the same command"
         Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
         sys.exit(130)
+
+
+def _end_with(error: str) -> NoReturn:
+    """Prints the sentence of an error of the user's, and exits."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(error)}")
+    sys.exit(1)
 
 
 def _print_settings(configs: Path, entry: Entry) -> None:

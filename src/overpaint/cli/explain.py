@@ -28,7 +28,7 @@ from overpaint.data.reading import as_image_size
 from overpaint.data.split import ImageSplit, Skipped, skipped_note
 from overpaint.pipeline.cache import Cache, Wanted
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
-from overpaint.pipeline.runner import Runner, uses_other_images
+from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import RowWriter
 from overpaint.report.image_plots import image_plots
 from overpaint.report.kid import COMPARED
@@ -78,7 +78,7 @@ def explain_images(settings: Settings, made_by: str) -> None:
     data = _read_data(settings, classifier)
     if data.skipped:
         _say([f"{skipped_note(data.skipped)}; skipped.csv lists them"])
-    runner = replace(runner, other_images=data.others() if uses_other_images(runner) else None)
+    runner = replace(runner, other_images=data.others() if runner.uses_other_images else None)
     cache = _open_cache(settings, runner, data.split)
     with LateRun(partial(_start_wandb, settings)) as late:
         _predict(settings, options, runner, data.split, cache, progress, late)

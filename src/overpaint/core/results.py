@@ -6,6 +6,7 @@ Ranges and polarity are those of `overpaint.core.types`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -54,6 +55,12 @@ class RegionSearch:
     held_out: Int[Tensor, " row"]
     held_out_lost: Int[Tensor, " row"]
     queries: Int[Tensor, " row"]
+
+    @property
+    def shares(self) -> Float[Tensor, " share"]:
+        """The shares of the pixels at which ``acceptance`` was measured."""
+        count = self.acceptance.shape[1]
+        return torch.arange(1, count + 1) / max(count, 1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The decisive region: the smallest of a map's nested regions that the classifier can't do without."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from overpaint.core.choices import FillKind
 from overpaint.core.decision import Decision
 from overpaint.core.results import RegionSearch
+from overpaint.core.rows import concatenate_rows
 from overpaint.core.types import Images, Maps, Targets
 from overpaint.inpainting.region import RegionRule, is_flat
 from overpaint.inpainting.region_fills import FillSource
@@ -49,20 +50,6 @@ class FilledImages:
         """See `overpaint.perturbation.tasks.ImageBatch`."""
         region, fill = self.pairs[rows].T
         return torch.where(self.regions[region][:, None], self.fills[fill], self.image)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What is found out about one map; the names are those of `RegionSearch`."""
-
-    region: NDArray[np.bool_]
-    decisive: bool
-    acceptance: NDArray[np.float64]
-    fills: int
-    left_out: int
-    held_out: int
-    held_out_lost: int
-    queries: int
 
 
 def find_regions(
@@ -113,10 +100,9 @@ def find_regions(
         )
         for i, fills in ((i, source.fills(images[i], rule.seed)) for i in rows)
     ]
-    found: dict[int, _Found] = dict(zip(rows, engine.run(tasks), strict=True))
-    empty = _Found(np.zeros(maps.shape[1:], dtype=bool), False, np.full(GRID, np.nan), 0, 0, 0, 0, 0)
-    each = [found.get(i, empty) for i in range(len(maps))]
-    return _as_rows(each, images)
+    found = dict(zip(rows, engine.run(tasks), strict=True))
+    empty = _row(np.zeros(maps.shape[1:], dtype=bool), np.full(GRID, np.nan))
+    return concatenate_rows([found.get(i, empty) for i in range(len(maps))], images.device)
 
 
 def most_queries(rule: RegionRule, fills: int) -> int:
@@ -132,7 +118,7 @@ def _search(
     saliency_map: Float[Tensor, "*space"],
     salient: Bool[Tensor, "*space"],
     fills: Mapping[FillKind, Images],
-) -> Generator[FilledImages, TargetScores, _Found]:
+) -> Generator[FilledImages, TargetScores, RegionSearch]:
     """Searches the region of one image; a coroutine of the engine."""
     pool = torch.cat([image[None], *fills.values()])  # the image itself in the place of the first fill
     queries = 0
@@ -165,8 +151,39 @@ def _search(
     lost = 0
     if len(held_out) and region.any() and whole[0]:
         lost = int((~kept((yield filled(region[None], held_out)))).sum())
-    counts = (len(used), len(pool) - 1 - len(used) - len(held_out), len(held_out) if whole[0] else 0, lost)
-    return _Found(region, decisive, acceptance, *counts, queries)
+    return _row(
+        region,
+        acceptance,
+        decisive,
+        fills=len(used),
+        left_out=len(pool) - 1 - len(used) - len(held_out),
+        held_out=len(held_out) if whole[0] else 0,
+        held_out_lost=lost,
+        queries=queries,
+    )
+
+
+def _row(
+    region: NDArray[np.bool_],
+    acceptance: NDArray[np.float64],
+    decisive: bool = False,
+    fills: int = 0,
+    left_out: int = 0,
+    held_out: int = 0,
+    held_out_lost: int = 0,
+    queries: int = 0,
+) -> RegionSearch:
+    """Returns what was found out about one map, as a single row."""
+    return RegionSearch(
+        regions=torch.from_numpy(region)[None],
+        decisive=torch.tensor([decisive]),
+        acceptance=torch.from_numpy(acceptance)[None].float(),
+        fills=torch.tensor([fills]),
+        left_out=torch.tensor([left_out]),
+        held_out=torch.tensor([held_out]),
+        held_out_lost=torch.tensor([held_out_lost]),
+        queries=torch.tensor([queries]),
+    )
 
 
 def _divided(
@@ -182,39 +199,3 @@ def _divided(
         held_out += places[draws:].tolist()
         start += len(own)
     return np.array(used, dtype=np.int64), np.array(held_out, dtype=np.int64)
-
-
-def _as_rows(found: Sequence[_Found], images: Images) -> RegionSearch:
-    """Gathers what was found out about each map."""
-
-    def column(values: Iterator[float | bool | int]) -> Tensor:
-        return torch.tensor(list(values), device=images.device)
-
-    acceptance = np.stack([one.acceptance for one in found]) if found else np.empty((0, GRID))
-    regions = np.stack([one.region for one in found]) if found else np.empty((0, *images.shape[2:]), dtype=bool)
-    return RegionSearch(
-        regions=torch.from_numpy(regions).to(images.device),
-        decisive=column(one.decisive for one in found).bool(),
-        acceptance=torch.from_numpy(acceptance).float().to(images.device),
-        fills=column(one.fills for one in found).long(),
-        left_out=column(one.left_out for one in found).long(),
-        held_out=column(one.held_out for one in found).long(),
-        held_out_lost=column(one.held_out_lost for one in found).long(),
-        queries=column(one.queries for one in found).long(),
-    )
-
-
-def region_rows(search: RegionSearch, rows: Sequence[int]) -> RegionSearch:
-    """Returns what was found out about some of the rows."""
-    return RegionSearch(**{field.name: getattr(search, field.name)[list(rows)] for field in fields(RegionSearch)})
-
-
-def concatenate_region_searches(parts: Sequence[RegionSearch], device: torch.device) -> RegionSearch:
-    """Joins the rows of searches.
-
-    Args:
-        parts: Searches of one row or more each.
-        device: Where the result lies.
-    """
-    columns = {field.name: [getattr(part, field.name).to(device) for part in parts] for field in fields(RegionSearch)}
-    return RegionSearch(**{name: torch.cat(values) for name, values in columns.items()})

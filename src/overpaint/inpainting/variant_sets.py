@@ -1,14 +1,10 @@
-"""Several variants of an image: how they differ, which are the same, and how sets of them are joined."""
-
-from collections.abc import Sequence
-from dataclasses import fields
+"""Several variants of an image: how they differ, and which are the same."""
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.core.resize import resize
-from overpaint.core.results import Variants
 from overpaint.core.types import ImageSets, PerVariant, Regions
 
 
@@ -47,20 +43,3 @@ def resized(
         return sets
     flat = resize(sets.flatten(0, 1), size)
     return flat.clamp(0, 1).reshape(*sets.shape[:3], *size)
-
-
-def rows_of(variants: Variants, rows: Sequence[int]) -> Variants:
-    """Returns the variants of some of the images."""
-    index = list(rows)
-    return Variants(**{field.name: getattr(variants, field.name)[index] for field in fields(Variants)})
-
-
-def concatenate_variants(parts: Sequence[Variants], device: torch.device) -> Variants:
-    """Joins the rows of variants.
-
-    Args:
-        parts: Variants of one row or more each.
-        device: Where the result lies.
-    """
-    columns = {field.name: [getattr(part, field.name).to(device) for part in parts] for field in fields(Variants)}
-    return Variants(**{name: torch.cat(values) for name, values in columns.items()})

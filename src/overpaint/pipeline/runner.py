@@ -18,12 +18,12 @@ from overpaint.core.results import (
     SeededName,
     Variants,
 )
+from overpaint.core.rows import concatenate_rows, select_rows
 from overpaint.core.types import Images, Regions, Targets, TargetSets
-from overpaint.inpainting.decisive import concatenate_region_searches, find_regions, region_rows
+from overpaint.inpainting.decisive import find_regions
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
 from overpaint.inpainting.region_fills import FillSource
-from overpaint.inpainting.variant_sets import concatenate_variants, rows_of
 from overpaint.metrics.base import MetricContext, MetricInputs, SaliencyMetric
 from overpaint.metrics.suite import evaluate_metrics
 from overpaint.perturbation.engine import Engine
@@ -67,6 +67,11 @@ class Runner:
     def seeded_methods(self) -> dict[SeededName, SaliencyMethod]:
         """Each method with each of its seeds."""
         return with_seeds(self.methods, self.seeds)
+
+    @property
+    def uses_other_images(self) -> bool:
+        """Whether any part looks at other images than the explained one."""
+        return "patch" in self.region_rule.fills or any(probe.uses_other_images for probe in self.probes.values())
 
     def run(
         self,
@@ -183,11 +188,11 @@ class Runner:
         def compute(missing: list[int]) -> list[RegionSearch]:
             own = inputs.rows(missing)
             found = find_regions(self.region_rule, self.engine, own.images, own.targets, own.maps, source)
-            return [region_rows(found, [i]) for i in range(len(missing))]
+            return [select_rows(found, [i]) for i in range(len(missing))]
 
         there = {row: own.region for row, own in enumerate(cached) if own.region is not None}
         found = complete(range(len(cached)), there, compute)
-        return concatenate_region_searches(list(found.values()), inputs.images.device)
+        return concatenate_rows(list(found.values()), inputs.images.device)
 
     def _variants(self, inputs: MetricInputs, cached: Sequence[CachedRow]) -> Variants | None:
         """Returns the variants of each row; None without a generator."""
@@ -197,11 +202,11 @@ class Runner:
         def compute(missing: list[int]) -> list[Variants]:
             own = inputs.rows(missing)
             new = inpainter(self.classifier, own.images, own.targets, own.regions)
-            return [rows_of(new, [i]) for i in range(len(missing))]
+            return [select_rows(new, [i]) for i in range(len(missing))]
 
         there = {row: own.variants for row, own in enumerate(cached) if own.variants is not None}
         found = complete(range(len(cached)), there, compute)
-        return concatenate_variants(list(found.values()), inputs.images.device)
+        return concatenate_rows(list(found.values()), inputs.images.device)
 
     def _probes(
         self, inputs: MetricInputs, variants: Variants, cached: Sequence[CachedRow]
@@ -225,8 +230,3 @@ class Runner:
             found = complete(range(len(cached)), there, lambda missing, probe=probe: probe(painted.rows(missing)))  # type: ignore[misc]
             results[name] = list(found.values())
         return results
-
-
-def uses_other_images(runner: Runner) -> bool:
-    """Returns whether any part of a runner looks at other images than the explained one."""
-    return "patch" in runner.region_rule.fills or any(probe.uses_other_images for probe in runner.probes.values())

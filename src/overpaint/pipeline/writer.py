@@ -140,9 +140,8 @@ def saliency_arrays(explanation: Explanation, row: int) -> Arrays:
 
 def _curves(explanation: Explanation, row: int) -> Arrays:
     """Returns each metric's curve with its places on the horizontal axis, as two rows."""
-    curve = explanation.region_search.acceptance[row].cpu()
-    places = (torch.arange(len(curve)) + 1) / max(len(curve), 1)
-    curves = {ACCEPTANCE: torch.stack([curve, places]).numpy()}
+    search = explanation.region_search
+    curves = {ACCEPTANCE: torch.stack([search.acceptance[row].cpu(), search.shares]).numpy()}
     for method, own in explanation.metric_results.items():
         for metric, results in own.items():
             if (both := _curve_and_places(results[row])) is not None:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from overpaint.core.protocols import Classifier, Requirement
 from overpaint.core.results import ProbeResult, Variants
+from overpaint.core.rows import select_rows
 from overpaint.core.types import Images, Maps, Regions, Targets
 from overpaint.inpainting.inpainter import Inpainter
-from overpaint.inpainting.variant_sets import rows_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ProbeInputs:
         """Returns some of the rows."""
         index = list(chosen)
         own = {name: getattr(self, name)[index] for name in ("images", "targets", "maps", "regions")}
-        return replace(self, **own, variants=rows_of(self.variants, index))
+        return replace(self, **own, variants=select_rows(self.variants, index))
 
 
 class Probe(ABC):

@@ -13,8 +13,8 @@ from overpaint.attribution.state import preserve_state
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import ProbeResult, Variants
+from overpaint.core.rows import select_rows
 from overpaint.core.types import Images, ImageSets, PerVariant, Scores, Targets
-from overpaint.inpainting.variant_sets import rows_of
 from overpaint.probes.base import Probe, ProbeInputs
 from overpaint.probes.descent import LatentSets, bisect, descend_pixels, distances_between
 from overpaint.probes.flip_taxonomy import KINDS, FlippedVariants, FlipTaxonomy
@@ -124,7 +124,7 @@ class BoundarySearch(Probe):
         boundary = inputs.inpainter.repainted(*asked, far)
         pixels = self._attacked(inputs, wanted) if white else None
         return [
-            self._of_row(inputs.rows([row]), rows_of(searched, [row]), rows_of(boundary, [row]), one, wanted)
+            self._of_row(inputs.rows([row]), select_rows(searched, [row]), select_rows(boundary, [row]), one, wanted)
             for row, one in enumerate(pixels.split(1) if pixels is not None else [None] * len(near))
         ]
 

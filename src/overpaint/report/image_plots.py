@@ -13,9 +13,10 @@ from overpaint.pipeline.artifacts import map_artifact
 from overpaint.probes.base import Probe
 from overpaint.report.plots.acceptance import acceptance_chart
 from overpaint.report.plots.curves import Curve, curves_chart
+from overpaint.report.plots.images import figure_png
 from overpaint.report.plots.morph import morph
 from overpaint.report.plots.objects import boxes_picture
-from overpaint.report.plots.overview import overview
+from overpaint.report.plots.overview import overview_figure
 from overpaint.report.plots.variant_kinds import accepted_kinds
 from overpaint.report.probe_plots import probe_image_plots
 
@@ -55,19 +56,17 @@ def image_plots(
         PNG files' contents, by their names.
     """
     methods = list(explanation.saliency)
-    pictures = {
-        OVERVIEW: overview(arrays, methods, title, variants, class_names, class_names[int(explanation.targets[row])])
-    }
+    target = class_names[int(explanation.targets[row])]
+    figure = overview_figure(arrays, methods, title, variants, class_names, target)
+    pictures = {OVERVIEW: figure_png(figure)}
     if variants is not None:
         kinds = accepted_kinds(arrays["image"], arrays["region"], variants, class_names)
         if kinds:
             pictures[MORPH] = morph(arrays["image"], variants["images"][kinds[0].index])
     search = explanation.region_search
     if bool(search.acceptance[row].isfinite().all()) and search.acceptance.shape[1]:
-        values = search.acceptance[row].cpu().numpy()
-        places = (np.arange(len(values)) + 1) / len(values)
-        fraction = float(arrays["region"].mean())
-        pictures[ACCEPTANCE_CURVE] = acceptance_chart((places, values), f"region: {title}", fraction)
+        lost = search.shares.numpy(), search.acceptance[row].cpu().numpy()
+        pictures[ACCEPTANCE_CURVE] = acceptance_chart(lost, f"region: {title}", float(arrays["region"].mean()))
     for name, metric in metrics.items():
         if isinstance(metric.chart, ScoreCurve | LayerCurve):
             results = {method: own[name][row] for method, own in explanation.metric_results.items()}

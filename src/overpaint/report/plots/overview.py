@@ -15,7 +15,6 @@ from overpaint.pipeline.artifacts import error_array, map_artifact
 from overpaint.report.plots.images import (
     REGION_COLOUR,
     draw_colour_bar,
-    figure_png,
     show_as_picture,
     to_picture,
 )
@@ -89,18 +88,6 @@ def overview_figure(
             row += 1
     fit_letters(figure)
     return figure
-
-
-def overview(
-    arrays: Arrays,
-    methods: Sequence[str],
-    title: str,
-    variants: Arrays | None,
-    class_names: Sequence[str],
-    target: str,
-) -> bytes:
-    """Returns `overview_figure` as the content of a PNG file."""
-    return figure_png(overview_figure(arrays, methods, title, variants, class_names, target))
 
 
 def _error_of(cell: _Cell | str, arrays: Arrays) -> NDArray[Any] | None:

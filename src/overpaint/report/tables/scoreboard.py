@@ -129,12 +129,12 @@ class Scoreboard:
 
         None where no region was searched for in this way.
         """
-        known = [own[ACCEPTANCE] for own in self._curves if np.isfinite(own[ACCEPTANCE][0]).all()]
+        found = zip((own[ACCEPTANCE] for own in self._curves), self.images, strict=True)
+        known = [(both, image) for both, image in found if np.isfinite(both[0]).all()]
         if not known:
             return None
-        images = [i for own, i in zip(self._curves, self.images, strict=True) if np.isfinite(own[ACCEPTANCE][0]).all()]
-        values, places = np.stack(known, axis=1)
-        interval = Bootstrap().interval(values, images)
+        values, places = np.stack([both for both, _ in known], axis=1)
+        interval = Bootstrap().interval(values, [image for _, image in known])
         return (np.asarray(places.mean(0)), interval.mean), (interval.low, interval.high)
 
     def means(self, metric: str) -> dict[str, float]:
