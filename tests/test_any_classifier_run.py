@@ -112,8 +112,10 @@ def test_another_classifier_or_option_explains_anew(
     _explain(photos, *words)
     assert "2 of 2 images are explained already" in capsys.readouterr().out
     foreign.write_torchscript(path, foreign.SmallNetwork(softmax=True))
+    with pytest.raises(OverpaintError, match=r"other settings \(the file of classifier= has other content\): repeat"):
+        _explain(photos, *words)
     for more in ([], ["classifier.output=logits"], ["classifier.class_names=[cat,dog,cow,hen]"]):
-        _explain(photos, *words, *more)
+        _explain(photos, *words, *more, "overwrite=true")
         assert "explained already" not in capsys.readouterr().out
 
 

@@ -38,21 +38,21 @@ def test_a_resumed_run_keeps_the_epochs_before_and_the_other_models(tmp_path: Pa
     again.log_metrics({"classifier/val_accuracy": 1.0, "epoch": 1})
     again.log_metrics({"classifier/loss_epoch": 8.0, "epoch": 1})
     assert _lines(path) == [
-        "model,epoch,classifier/loss,classifier/test_accuracy,dcgan/loss,classifier/val_accuracy",
-        "classifier,0,0,,,",
-        "dcgan,0,,,7,",
-        "classifier,1,8,,,1",
+        "model,epoch,classifier/loss,classifier/val_accuracy,dcgan/loss",
+        "classifier,0,0,,",
+        "classifier,1,8,1,",
+        "dcgan,0,,,7",
     ]
     for value in (0.25, 0.75):
         with again.row("test"):
             again.log_metrics({"classifier/test_accuracy": value, "epoch": 2})
     assert [line.split(",")[:2] for line in _lines(path)[1:]] == [
         ["classifier", "0"],
-        ["dcgan", "0"],
         ["classifier", "1"],
         ["classifier", "test"],
+        ["dcgan", "0"],
     ]
-    assert _lines(path)[-1] == "classifier,test,,0.75,,"
+    assert _lines(path)[3] == "classifier,test,,,0.75,"
 
 
 def test_the_name_of_a_class_keeps_its_end(tmp_path: Path) -> None:

@@ -94,7 +94,10 @@ def test_retention_depends_on_the_generator_and_the_search_and_insertion_does_no
     before, painted = _keys(tmp_path), {"metric_retention_rise", "variants"}
     names = ("controls", "diversity", "boundary_search", "guided", "oracle", "region_size_sweep", "stability")
     probes = {f"probe_{name}" for name in names}
-    for after, more in ((_keys(tmp_path, generator=b"other"), {"region"}), (_keys(tmp_path, "search.steps=3"), set())):
+    for after, more in (
+        (_keys(tmp_path, generator=b"other"), {"region"}),
+        (_keys(tmp_path, "search.steps=3"), {"settings"}),
+    ):
         assert {name for name in before if before[name] != after[name]} == painted | probes | more
 
 

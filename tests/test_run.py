@@ -250,7 +250,11 @@ def test_what_is_explained_already_is_kept_and_what_is_half_done_is_not(run_fold
         new = read_arrays(half / f"{name}.npz")
         for key in old:  # alone in its batch now, and yet the same bit for bit
             np.testing.assert_array_equal(old[key], new[key], err_msg=key)
-    explain(CONFIGS, [*words, "region.fraction=0.2"])
+    with pytest.raises(
+        OverpaintError, match=r"results of other settings \(region.fraction: 0.1 -> 0.2\): repeat those"
+    ):
+        explain(CONFIGS, [*words, "region.fraction=0.2"])
+    explain(CONFIGS, [*words, "region.fraction=0.2", "overwrite=true"])
     assert (done / "result.json").stat().st_mtime_ns > before
 
 
@@ -283,8 +287,9 @@ def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path)
     explained = sorted(path.name for path in (folder / "explain").iterdir() if path.is_dir())
     assert [name.partition("@")[0] for name in explained] == ["one", "one", "two", "two"]
     assert "broken.jpg" in (folder / "explain" / "skipped.csv").read_text()
-    explain(CONFIGS, [*words, f"images={photos}/one.png", "target=7", "generator=null", "variants.blend=poisson"])
-    result = json.loads((folder / "explain" / "one" / "result.json").read_text())
+    more = [f"images={photos}/one.png", "target=7", "generator=null", "variants.blend=poisson", "overwrite=true"]
+    explain(CONFIGS, [*words, *more])
+    result = json.loads((folder / "explain" / "one@7" / "result.json").read_text())
     assert result["target"] == "7"
     assert "acceptance_rate" not in result
 
@@ -362,7 +367,7 @@ def test_a_baseline_is_an_image_file_and_the_explanation_depends_on_it(run_folde
     maps = []
     for level in (90, 200):
         Image.new("L", (50, 50), level).save(grey)
-        explain(CONFIGS, [*words, "engine.batch_size=16"])
+        explain(CONFIGS, [*words, "engine.batch_size=16", "overwrite=true"])
         with np.load(tmp_path / "explain" / "test-00000" / "saliency.npz") as arrays:
             maps.append(arrays["map_rise"])
     assert not np.array_equal(*maps)
@@ -410,7 +415,7 @@ def test_a_stopped_run_ends_as_one_that_was_not_stopped(
         patch.setattr("overpaint.cli.training_parts.trainer_options", dict)
         with pytest.raises(KeyboardInterrupt):
             train(CONFIGS, words)
-    with pytest.raises(OverpaintError, match="'seed' differs"):
+    with pytest.raises(OverpaintError, match="seed: 0 -> 1"):
         train(CONFIGS, [*words, "resume=true", "seed=1"])
     train(CONFIGS, [*words, "resume=true"])
     resumed, whole = _tensors(folder / f"last-{model}.ckpt"), _tensors(run_folder / f"last-{model}.ckpt")
@@ -487,9 +492,8 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
         "engine.precision=half": "engine.precision=half is not of the right type",
     }.items():
         with pytest.raises(OverpaintError, match=message):
-            explain(CONFIGS, [*QUIET, f"output={run_folder}", word])
-    changed = [p for p in before if p.stat().st_mtime_ns != before[p] and p.name != "config.yaml"]
-    assert not changed
+            explain(CONFIGS, [*QUIET, f"output={run_folder}", "overwrite=true", word])
+    assert before == {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
 
 
 def test_the_layers_that_can_be_named_are_listed(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -527,7 +531,7 @@ def test_training_with_bad_words_loses_nothing(run_folder: Path) -> None:
         "model=[]": "names nothing to train",
     }.items():
         with pytest.raises(OverpaintError, match=message):
-            train(CONFIGS, [*SMALL, *QUIET, f"output={run_folder}", word])
+            train(CONFIGS, [*SMALL, *QUIET, f"output={run_folder}", "overwrite=true", word])
     assert before == {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
 
 

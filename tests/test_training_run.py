@@ -124,7 +124,7 @@ def test_the_pictures_are_drawn_after_the_last_epoch_alone(tmp_path: Path) -> No
 
         patch.setattr(DCGANModule, "training_step", stops)
         with pytest.raises(OverpaintError, match="stop"):
-            train(CONFIGS, [*words, "trainer.max_epochs=2"])
+            train(CONFIGS, [*words, "trainer.max_epochs=2", "overwrite=true"])
     assert [name for name in PICTURES if (tmp_path / name).is_file()] == ["samples.png"]
 
 
@@ -201,7 +201,7 @@ def test_a_wrong_optimiser_leaves_the_run_before(small_run: Path, section: str) 
     before = {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()}
     wrong = f"model.{section}={{target: torch.optim.Adan, lr: 0.1}}"
     with pytest.raises(OverpaintError, match=rf"model\.{section}\.target=torch\.optim\.Adan can't be imported"):
-        train(CONFIGS, [*TINY, *QUIET, wrong, f"output={small_run}"])
+        train(CONFIGS, [*TINY, *QUIET, wrong, f"output={small_run}", "overwrite=true"])
     assert {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()} == before
 
 

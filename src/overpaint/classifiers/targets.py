@@ -47,6 +47,15 @@ def choose_targets(
     )
 
 
+def check_target(target: str | int | Sequence[str | int], class_names: Sequence[str]) -> None:
+    """Checks a user's word for a target before any image is read.
+
+    Raises:
+        OverpaintError: See `choose_targets`.
+    """
+    choose_targets(target, torch.zeros(1, len(class_names)), class_names)
+
+
 def _class_index(word: str, class_names: Sequence[str]) -> int | None:
     if word in class_names:
         return list(class_names).index(word)

@@ -2,7 +2,9 @@
 
 import errno
 import shlex
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -68,7 +70,7 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
 
 
 def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
-    """Runs an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C.
+    """Runs an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C or SIGTERM.
 
     Args:
         entry: Its name.
@@ -79,6 +81,8 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
     for unneeded in UNNEEDED:
         warnings.filterwarnings("ignore", unneeded)
     warnings.showwarning = _warning_shower(warnings.showwarning)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     try:
         if {"-h", "--help"} & set(overrides):
             _print_settings(configs, entry)
@@ -95,6 +99,11 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
         how = "resume=true" if entry == "train" else "the same command"
         Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
         sys.exit(130)
+
+
+def _stop(_number: int, _frame: object) -> NoReturn:
+    """Stops a run on SIGTERM, by which clusters and containers end it, as on Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _end_with(error: str) -> NoReturn:

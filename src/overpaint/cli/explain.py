@@ -11,12 +11,15 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from overpaint.classifiers.loading import open_classifier
+from overpaint.classifiers.targets import check_target
 from overpaint.cli.console import FIRST_PROCESS, console
 from overpaint.cli.layers import layer_table
 from overpaint.cli.progress import QueryProgress
+from overpaint.cli.run_lock import run_lock
 from overpaint.cli.trainer import guarded, trainer_options
-from overpaint.configuration.fingerprints import artifact_keys, image_keys
+from overpaint.configuration.fingerprints import artifact_keys, file_contents, image_keys
 from overpaint.configuration.parts import Listeners, make_runner
+from overpaint.configuration.run_record import check_earlier, explanation_record, write_record
 from overpaint.configuration.run_settings import classifier_options, picture_options
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.instantiate import checked_arguments, instantiate
@@ -74,13 +77,14 @@ def explain_images(settings: Settings, made_by: str) -> None:
     options = trainer_options(settings["trainer"])
     progress = QueryProgress() if settings["trainer"]["enable_progress_bar"] else None
     runner, notes = make_runner(settings, classifier, progress.listeners if progress else Listeners())
+    check_target(settings["target"], classifier.class_names)
     _say([f"Note: {note}" for note in notes])
     data = _read_data(settings, classifier)
     if data.skipped:
         _say([f"{skipped_note(data.skipped)}; skipped.csv lists them"])
     runner = replace(runner, other_images=data.others() if runner.uses_other_images else None)
-    cache = _open_cache(settings, runner, data.split)
-    with LateRun(partial(_start_wandb, settings)) as late:
+    with run_lock(Path(settings["output"]) / "explain"), LateRun(partial(_start_wandb, settings)) as late:
+        cache = _open_cache(settings, runner, data.split)
         _predict(settings, options, runner, data.split, cache, progress, late)
         if FIRST_PROCESS:
             _report(settings, runner, data, cache, made_by, late.run)
@@ -124,7 +128,10 @@ def _open_cache(settings: Settings, runner: Runner, split: ImageSplit) -> Cache:
     """Opens what earlier runs have left in the output folder, and writes this run's configuration there."""
     folder = Path(settings["output"]) / "explain"
     if FIRST_PROCESS:
+        record = explanation_record(settings, file_contents(settings))
+        check_earlier(settings, folder, record)
         Cache.restore(folder)
+        write_record(settings, folder, record)
         save_settings(settings, folder / "config.yaml")
     keys = artifact_keys(settings, runner)
     metrics = [(method, metric) for method in runner.methods for metric in runner.metrics]

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from rich.markup import escape
 from rich.table import Table
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.cli.checkpoints import EpochCheckpoint, last_checkpoint, resumable_checkpoint
 from overpaint.cli.console import FIRST_PROCESS, console
+from overpaint.cli.run_lock import run_lock
 from overpaint.cli.trainer import guarded
 from overpaint.cli.training_parts import (
     find_evaluator,
@@ -21,8 +22,10 @@ from overpaint.cli.training_parts import (
     model_trainer_options,
     trainable_models,
 )
+from overpaint.configuration.run_record import RunRecord, check_earlier, read_record, training_record, write_record
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.commands import command
+from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
 from overpaint.data.module import ImageData
 from overpaint.data.split import skipped_note
@@ -31,6 +34,7 @@ from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, Genera
 from overpaint.report.sample_grid import SAMPLES, SampleGrid
 from overpaint.report.tables.summary import write_skipped
 from overpaint.report.wandb.run import start_run
+from overpaint.training.checkpoint_io import DurableCheckpointIO, previous_checkpoint
 
 MOST_SHOWN = 60
 """Of more measures of single classes the terminal shows none."""
@@ -50,34 +54,71 @@ def train_models(settings: Settings) -> None:
     for model in models:  # a wrong setting must show before anything of an earlier run is replaced
         model_trainer_options(model, settings)
         make_module(model, settings, data)
+    with run_lock(Path(settings["output"])):
+        missing = _missing(models, settings)
+        if missing:
+            _train(missing, settings, data)
+        else:
+            console.print(f"{settings['output']} is trained already; overwrite=true trains it anew", markup=False)
+    _report(Path(settings["output"]))
+
+
+def _missing(models: Sequence[str], settings: Settings) -> list[str]:
+    """Returns the models that an earlier run has not trained to their end.
+
+    Raises:
+        OverpaintError: If one was stopped, and neither ``resume`` nor ``overwrite`` says what becomes of it.
+    """
+    output = Path(settings["output"])
+    check_earlier(settings, output, training_record(settings))
+    earlier = read_record(output, settings["overwrite"])
+    finished = () if earlier is None or settings["overwrite"] else earlier.finished
+    missing = [model for model in models if model not in finished]
+    stopped = [model for model in missing if last_checkpoint(output, model).is_file()]
+    if stopped and not settings["resume"] and not settings["overwrite"]:
+        raise OverpaintError(
+            f"{output} holds a training of the {stopped[0]} that was stopped; resume=true goes on with it, "
+            "overwrite=true starts anew"
+        )
+    return missing
+
+
+def _train(models: Sequence[str], settings: Settings, data: ImageData) -> None:
+    """Trains models in the run's folder."""
+    output = Path(settings["output"])
     run, said = _begin(settings, data, models) if FIRST_PROCESS else None, len(data.notes)
     wandb = WandbLogger(experiment=run) if run is not None else None
     try:
         for model in models:
             _fit(model, settings, data, wandb)
+            if FIRST_PROCESS:
+                finished = RunRecord(training_record(settings).settings, finished=[model])
+                earlier = read_record(output)
+                (finished if earlier is None else earlier.joined(finished)).write(output)
     finally:
         if run is not None:
             run.finish()
     if FIRST_PROCESS:  # again: the test split has been read since
-        write_skipped(Path(settings["output"]) / "skipped.csv", data.skipped)
+        write_skipped(output / "skipped.csv", data.skipped)
         for note in data.notes[said:]:
             console.print(note, markup=False)
-    _report(Path(settings["output"]))
 
 
 def _begin(settings: Settings, data: ImageData, models: Sequence[str]) -> Any | None:
     """Prepares the run's folder, in its first process alone, and starts the W&B run."""
     output = Path(settings["output"])
+    write_record(settings, output, training_record(settings))
     save_settings(settings, output / "config.yaml")
     write_skipped(output / "skipped.csv", data.skipped)
     if data.skipped:
         console.print(f"{skipped_note(data.skipped)}; {output}/skipped.csv lists them", markup=False)
     for note in data.notes:
         console.print(note, markup=False)
-    if not settings["resume"]:
-        outdated = ["metrics.csv", *(f"last-{model}.ckpt" for model in models)]
-        for file in [*outdated, *([INTERPOLATION, NEIGHBOURS] if "dcgan" in models else [])]:
-            (output / file).unlink(missing_ok=True)
+    if settings["overwrite"]:
+        lasts = [last_checkpoint(output, model) for model in models]
+        outdated = [*lasts, *map(previous_checkpoint, lasts)]
+        for path in [*outdated, *(output / name for name in (INTERPOLATION, NEIGHBOURS) if "dcgan" in models)]:
+            path.unlink(missing_ok=True)
     return start_run(**settings["logger"], folder=output, job_type="train", settings=settings, console=console)
 
 
@@ -91,8 +132,9 @@ def _fit(model: str, settings: Settings, data: ImageData, wandb: WandbLogger | N
     trainer = L.Trainer(
         **options,
         default_root_dir=output,
+        plugins=[DurableCheckpointIO()],
         logger=[table] if wandb is None else [table, wandb],
-        callbacks=_callbacks(model, output, data, evaluator, wandb),
+        callbacks=_callbacks(model, output, data, evaluator, wandb, table),
         check_val_every_n_epoch=own.get("evaluate_every_n_epochs", 1),
         limit_val_batches=None if model == "classifier" or evaluator else 0,
         num_sanity_val_steps=0,
@@ -100,22 +142,27 @@ def _fit(model: str, settings: Settings, data: ImageData, wandb: WandbLogger | N
     )
     console.print(f"Training the {model} for {options['max_epochs']} epochs")
     common: dict[str, Any] = {"model": module, "datamodule": data, "weights_only": True}
-    last, best = output / f"last-{model}.ckpt", str(output / "classifier.ckpt")
-    stopped = str(last) if settings["resume"] and last.is_file() else None
+    stopped, note = resumable_checkpoint(output, model) if settings["resume"] else (None, "")
+    if note:
+        console.print(f"Note: {note}", markup=False)
     guarded(trainer, lambda: trainer.fit(**common, ckpt_path=stopped))
     if evaluator and options["max_epochs"] % own["evaluate_every_n_epochs"]:
         with table.row("end"):
             guarded(trainer, lambda: trainer.validate(**common, verbose=False))
     if model == "classifier":
         with table.row("test"):
-            guarded(trainer, lambda: trainer.test(**common, ckpt_path=best, verbose=False))
+            guarded(trainer, lambda: trainer.test(**common, ckpt_path=output / "classifier.ckpt", verbose=False))
 
 
 def _callbacks(
-    model: str, output: Path, data: ImageData, evaluator: NetworkClassifier | None, wandb: WandbLogger | None
+    model: str,
+    output: Path,
+    data: ImageData,
+    evaluator: NetworkClassifier | None,
+    wandb: WandbLogger | None,
+    table: CsvLogger,
 ) -> list[L.Callback]:
     """Returns what keeps checkpoints and, of the DCGAN, draws pictures."""
-    common: dict[str, Any] = {"dirpath": output, "enable_version_counter": False, "save_on_train_epoch_end": True}
     # The classifier's best epoch is kept for explaining, the DCGAN's latest.
     monitor = "classifier/val_accuracy" if model == "classifier" else "epoch"
     pictures: list[L.Callback] = []
@@ -123,8 +170,8 @@ def _callbacks(
         pictures = [GeneratorGallery(output, data, evaluator, wandb), SampleGrid(output / SAMPLES, wandb)]
     return [
         *pictures,
-        ModelCheckpoint(filename=model, monitor=monitor, mode="max", save_weights_only=True, **common),
-        ModelCheckpoint(filename=f"last-{model}", **common),
+        EpochCheckpoint(table, dirpath=output, filename=model, monitor=monitor, mode="max", save_weights_only=True),
+        EpochCheckpoint(table, dirpath=output, filename=last_checkpoint(output, model).stem),
     ]
 
 

@@ -12,14 +12,12 @@ from overpaint.cli.console import console
 from overpaint.cli.trainer import number_of_processes, trainer_options
 from overpaint.configuration.sections import SCHEDULE
 from overpaint.configuration.settings import Settings
+from overpaint.core.choices import MODELS
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types, instantiate
 from overpaint.core.sizes import as_size, plain_size
 from overpaint.data.module import ImageData
 from overpaint.data.split import UNLABELLED, channel_statistics
-
-ORDER = ("classifier", "dcgan")
-"""The classifier comes first: it evaluates the generator's samples."""
 
 
 def make_data(settings: Settings) -> ImageData:
@@ -41,7 +39,7 @@ def trainable_models(settings: Settings, data: ImageData) -> list[str]:
     Raises:
         OverpaintError: If only some of the images have labels, or nothing is left.
     """
-    models = [name for name in ORDER if name in settings["model"]]
+    models = [name for name in MODELS if name in settings["model"]]
     labelled = data.train.labels != UNLABELLED
     if "classifier" not in models or (bool(labelled.all()) and len(data.class_names) > 1):
         return models

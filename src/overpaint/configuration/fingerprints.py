@@ -11,12 +11,22 @@ from torch import Tensor
 
 from overpaint.classifiers.options import content_of
 from overpaint.configuration.named_files import baseline_file
+from overpaint.configuration.run_record import explanation_record
 from overpaint.configuration.run_settings import classifier_options, generator_options
 from overpaint.configuration.settings import Settings
 from overpaint.metrics.base import MapMetric, MethodMetric, SaliencyMetric
 from overpaint.networks.options import content_of_generator
 from overpaint.perturbation.method import UsesDiscriminator
-from overpaint.pipeline.artifacts import BASE, PICTURES, REGION, VARIANTS, map_artifact, metric_artifact, probe_artifact
+from overpaint.pipeline.artifacts import (
+    BASE,
+    PICTURES,
+    REGION,
+    SETTINGS,
+    VARIANTS,
+    map_artifact,
+    metric_artifact,
+    probe_artifact,
+)
 from overpaint.pipeline.runner import Runner
 
 MAP_METRIC_SETTINGS = ("region", "annotations", "seeds")
@@ -34,7 +44,9 @@ def artifact_keys(settings: Settings, runner: Runner) -> dict[str, str]:
         runner: The parts that it describes.
     """
     generator = _digest(*_generator_content(settings))
-    keys = {BASE: _digest(*content_of(classifier_options(settings)), settings["target"], settings["engine"])}
+    engine = {name: value for name, value in settings["engine"].items() if name != "batch_size"}
+    keys = {BASE: _digest(*content_of(classifier_options(settings)), settings["target"], engine)}
+    keys[SETTINGS] = _digest(keys[BASE], explanation_record(settings, {}).shared())
     for name, seed in runner.seeded_methods:
         own = _section_content(settings["saliency"][name])
         uses = isinstance(runner.methods[name], UsesDiscriminator)
@@ -53,6 +65,18 @@ def artifact_keys(settings: Settings, runner: Runner) -> dict[str, str]:
         keys |= _probe_keys(settings, runner, keys[VARIANTS])
     keys[PICTURES] = _digest(*(list(settings[key]) for key in ("saliency", "metrics", "probes")))
     return keys
+
+
+def file_contents(settings: Settings) -> dict[str, str]:
+    """Returns a digest of the content of the files that the results depend on, by the setting that names them."""
+    contents = {"classifier": _digest(*content_of(classifier_options(settings)))}
+    if settings["generator"]["source"] is not None:
+        contents["generator"] = _digest(*_generator_content(settings))
+    if settings["oracle"]["source"] is not None:
+        contents["oracle"] = _digest(*content_of(classifier_options(settings, "oracle")))
+    if settings["annotations"]["source"] is not None:
+        contents["annotations"] = _digest(*_annotation_content(settings["annotations"]["source"]))
+    return contents
 
 
 def image_keys(keys: Mapping[str, str], image: UInt8[Tensor, "channel *space"]) -> dict[str, str]:

@@ -14,8 +14,9 @@ from overpaint.configuration.named_files import (
     check_generator_files,
     check_images,
 )
+from overpaint.configuration.run_record import check_earlier, explanation_record, read_record, training_record
 from overpaint.configuration.sections import check_sections
-from overpaint.configuration.settings import Settings, load_settings, read_settings
+from overpaint.configuration.settings import Settings, load_settings
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types
@@ -34,6 +35,7 @@ EXPLAIN_TYPES: dict[str, Any] = {
     "seed": int,
     "batch_size": int,
     "list_layers": bool,
+    "overwrite": bool,
     "target": str | int | list[str | int],
 }
 """What the settings of explain.py outside the sections take."""
@@ -50,13 +52,17 @@ def train_settings(configs: Path, overrides: Sequence[str]) -> Settings:
         OverpaintError: If one is wrong.
     """
     settings = load_settings(configs, "train", overrides)
-    checked_types(settings, {"output": str, "seed": int, "resume": bool})
+    checked_types(settings, {"output": str, "seed": int, "resume": bool, "overwrite": bool})
     if not settings["model"]:
         raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
     _check_common(settings)
     check_data(settings["data"])
-    if settings["resume"]:
-        _check_same_settings(settings, Path(settings["output"]) / "config.yaml")
+    output = Path(settings["output"])
+    if settings["resume"] and settings["overwrite"]:
+        raise OverpaintError("resume=true goes on with what overwrite=true would replace; choose one")
+    if settings["resume"] and read_record(output) is None:
+        raise OverpaintError(f"resume=true, but there is no run in {output}")
+    check_earlier(settings, output, training_record(settings))
     return settings
 
 
@@ -89,6 +95,7 @@ def explain_settings(configs: Path, overrides: Sequence[str]) -> Settings:
         check_baselines(settings)
         if settings["images"] is None:
             check_data(settings["data"])
+        check_earlier(settings, Path(settings["output"]) / "explain", explanation_record(settings, {}))
     return settings
 
 
@@ -146,17 +153,3 @@ def _check_common(settings: Settings) -> None:
     nearest = next(each for each in (output, *output.absolute().parents) if each.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OverpaintError(f"output={output} can't be made or written to: {nearest} is not yours to write in")
-
-
-def _check_same_settings(settings: Settings, saved: Path) -> None:
-    if not saved.is_file():
-        raise OverpaintError(f"resume=true, but there is no run in {saved.parent}")
-    before = read_settings(saved)
-    differing = [section for section in ("data", "model", "seed") if before.get(section) != settings[section]]
-    if before.get("trainer", {}).get("max_epochs") != settings["trainer"]["max_epochs"]:
-        differing.append("trainer.max_epochs")  # the schedules of the learning rates depend on it
-    if differing:
-        raise OverpaintError(
-            f"resume=true needs the settings of the stopped run, but '{differing[0]}' differs from {saved}; "
-            f"repeat its settings, or start anew with resume=false"
-        )

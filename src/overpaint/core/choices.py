@@ -25,3 +25,6 @@ latent, or the mean colour."""
 
 WandbMode = Literal["offline", "online", "none"]
 """Where a W&B run goes: to disk, to the server, nowhere."""
+
+MODELS = ("classifier", "dcgan")
+"""What ``train.py`` trains, in this order: the classifier evaluates the generator's samples."""

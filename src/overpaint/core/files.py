@@ -20,7 +20,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-PARTIAL, OLD = "partial", "old"
+PARTIAL, OLD = "overpaint-new", "overpaint-old"
 """What stands behind the name of a folder that is not whole yet, and of one that a new one is replacing."""
 
 

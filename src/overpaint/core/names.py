@@ -45,11 +45,11 @@ def distinct_names(names: Sequence[str]) -> list[str]:
 
 
 def row_name(image: str, class_name: str | None) -> str:
-    """Names a row of an explanation: as its image, followed by its class where the image has several.
+    """Names a row of an explanation: as its image, followed by its class where classes were asked for.
 
     Args:
         image: The image's name.
-        class_name: The class's name; None where the image has one target.
+        class_name: The class's name; None where the prediction is explained.
     """
     return image if class_name is None else f"{image}@{class_name}"
 
@@ -59,11 +59,11 @@ def row_folder(image: str, class_name: str | None) -> str:
 
     Args:
         image: The image's name.
-        class_name: The class's name; None where the image has one target.
+        class_name: The class's name; None where the prediction is explained.
     """
     return row_name(safe_file_name(image), None if class_name is None else safe_file_name(class_name))
 
 
 def rows_prefix(image: str) -> str:
-    """Returns how the folders of an image's rows begin where it has several targets; no other image's do."""
+    """Returns how the folders of an image's rows begin where classes were asked for; no other image's do."""
     return row_name(safe_file_name(image), "")

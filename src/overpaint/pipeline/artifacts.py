@@ -3,6 +3,9 @@
 BASE = "base"
 """What all artifacts of a row depend on: the classifier, the target, the engine's settings."""
 
+SETTINGS = "settings"
+"""The settings that all artifacts of a run share: where they differ, those of two runs do not belong together."""
+
 REGION = "region"
 """The region that is repainted, and the name of its array."""
 

@@ -24,6 +24,7 @@ from overpaint.pipeline.artifacts import (
     BASE,
     PICTURES,
     REGION,
+    SETTINGS,
     VARIANTS,
     error_array,
     map_artifact,
@@ -122,13 +123,13 @@ class Cache:
 
         Args:
             image: The image's name.
-            class_name: The name of the row's class; None where the image has one target.
+            class_name: The name of the row's class; None where the prediction is explained.
         """
         folder = self.folder / row_folder(image, class_name)
         result = self._result(folder)
         stored = {} if result is None else result["cache_keys"]
         holds = {artifact for artifact, key in stored.items() if self.keys[image].get(artifact) == key}
-        if result is None or not holds - {BASE, PICTURES}:
+        if result is None or not holds - {BASE, SETTINGS, PICTURES}:
             return CachedRow()
         arrays, curves = read_arrays(folder / "saliency.npz"), read_arrays(folder / "curves.npz")
         maps = {(m, k): _map(m, k, arrays, result) for m, k in self.wanted.maps if map_artifact(m, k) in holds}

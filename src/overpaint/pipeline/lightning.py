@@ -55,7 +55,8 @@ class ExplainerModule(L.LightningModule):
         each = chosen.shape[1]
         images = [name for name in batch.names for _ in range(each)]
         called = distinct_names(names)
-        classes = [called[target] if each > 1 else None for target in chosen.flatten().tolist()]
+        is_named = self.target != "predicted"  # so that rows of other targets stand beside these
+        classes = [called[target] if is_named else None for target in chosen.flatten().tolist()]
         cached = None
         if self.cache is not None:
             cached = [self.cache.read(image, name) for image, name in zip(images, classes, strict=True)]

@@ -16,10 +16,13 @@ from overpaint.core.results import Explanation, MetricResult, Variants
 from overpaint.pipeline.artifacts import (
     ACCEPTANCE,
     BASE,
+    SETTINGS,
+    VARIANTS,
     error_array,
     map_artifact,
     metric_artifact,
     probe_array,
+    probe_artifact,
     region_array,
 )
 from overpaint.pipeline.cache import CacheKeys, read_result
@@ -38,7 +41,7 @@ class ExplainedBatch:
 
     Attributes:
         images: The name of each row's image; an image comes once for each of its targets.
-        classes: The name of each row's class; None where an image has one target.
+        classes: The name of each row's class; None where the prediction is explained.
         labels: The true class of each row, or -1.
         explanation: What was found.
     """
@@ -52,7 +55,8 @@ class ExplainedBatch:
 class RowWriter:
     """Writes the folder of each row.
 
-    Artifacts that an earlier run left there, of other methods or metrics on the same image, classifier and class, stay.
+    Artifacts that an earlier run of the same settings left there, of other methods, metrics or probes on the same
+    image, classifier and class, stay.
 
     Args:
         folder: The folder of all explanations.
@@ -110,9 +114,13 @@ class RowWriter:
 def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, Arrays]) -> None:
     """Adds the artifacts of an earlier run that this one did not ask for, if they are about the same question."""
     earlier = read_result(folder)
-    if earlier["cache_keys"].get(BASE) != result["cache_keys"].get(BASE):
+    before, now = earlier["cache_keys"], result["cache_keys"]
+    if any(before.get(artifact) != now.get(artifact) for artifact in (BASE, SETTINGS)):
         return
-    result["cache_keys"] = earlier["cache_keys"] | result["cache_keys"]
+    if before.get(VARIANTS) != now.get(VARIANTS):  # the probes were about other variants
+        earlier["probes"], files = {}, {name: arrays for name, arrays in files.items() if name != "probes.npz"}
+        before = {artifact: key for artifact, key in before.items() if not artifact.startswith(probe_artifact(""))}
+    result["cache_keys"] = before | now
     result["methods"] = earlier["methods"] | result["methods"]
     result["probes"] = earlier["probes"] | result["probes"]
     for method, metrics in earlier["metrics"].items():

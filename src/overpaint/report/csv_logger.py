@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from overpaint.core.choices import MODELS
 from overpaint.core.files import read_csv, write_csv
 
 OF_CLASS = re.compile(r"(accuracy|share|coverage)_of_")
@@ -19,7 +20,8 @@ class CsvLogger(Logger):
     """Keeps ``metrics.csv``: a row for each epoch of each model.
 
     Lightning's CSVLogger deletes its file when a run starts, so a resumed run would lose its history; this one keeps
-    the rows of the epochs before, and of the other models. What is logged within an epoch is left to other loggers.
+    the rows of the epochs before, and of the other models, which come in the order of `MODELS`. What is logged within
+    an epoch is left to other loggers.
 
     Args:
         path: The file.
@@ -54,17 +56,16 @@ class CsvLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Adds an epoch's metrics to its row, and writes the file; a step's metrics are left out."""
-        named = [name for name in metrics if "/" in name]
-        if all(name.endswith("_step") for name in named):
+        named = [name for name in metrics if "/" in name and not (name.endswith("_step") and not OF_CLASS.search(name))]
+        if not named:
             return
         found = {_without_epoch(name): f"{metrics[name]:.6g}" for name in named}
         own = {"model": self.model, "epoch": self._label or str(int(metrics["epoch"]))}
         logged_before = self._row if own.items() <= self._row.items() else own
         self._row = {**logged_before, **found}
-        kept = [
-            row for row in read_csv(self.path) if row["model"] != self.model or _is_before(row["epoch"], own["epoch"])
-        ]
-        write_csv(self.path, [*kept, self._row])
+        earlier = [{name: value for name, value in row.items() if value} for row in read_csv(self.path)]
+        kept = [row for row in earlier if row["model"] != self.model or _is_before(row["epoch"], own["epoch"])]
+        write_csv(self.path, sorted([*kept, self._row], key=lambda row: MODELS.index(row["model"])))
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
