@@ -213,3 +213,18 @@ def test_folders_of_others_stay(tmp_path: Path) -> None:
     restore_folders(tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
     assert OLD != PARTIAL
+
+
+def test_a_link_in_the_place_of_a_folder_leaves_what_it_leads_to(tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "out" / "image"
+    elsewhere.mkdir()
+    (elsewhere / "precious").touch()
+    folder.parent.mkdir()
+    folder.symlink_to(elsewhere, target_is_directory=True)
+    twin = empty_twin(folder)
+    replace_folder(folder, twin)
+    assert not folder.is_symlink()
+    assert (elsewhere / "precious").is_file()
+    for wrong in (folder.parent / "..", tmp_path / "other" / "image"):
+        with pytest.raises(ValueError, match="do not lie in one folder"):
+            replace_folder(wrong, empty_twin(folder))

@@ -72,6 +72,19 @@ def test_online_without_an_account_is_kept_offline(tmp_path: Path, monkeypatch: 
     assert "not logged in" in console.export_text()
 
 
+def test_a_key_without_a_network_is_kept_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(**_options: object) -> bool:
+        raise wandb.errors.AuthenticationError("Failed to authenticate with https://api.wandb.ai")
+
+    monkeypatch.setattr(wandb, "login", unreachable)
+    console = Console(record=True)
+    run = start_run("online", tmp_path, "overpaint", "train", {}, console)
+    assert run is not None
+    run.finish()
+    assert list(tmp_path.glob("wandb/offline-run-*"))
+    assert "W&B: no online run could be started (Failed to authenticate" in console.export_text()
+
+
 def test_a_broken_wandb_breaks_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(**_options: object) -> None:
         raise wandb.errors.CommError("no service")

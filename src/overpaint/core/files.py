@@ -31,10 +31,19 @@ def _beside(folder: Path, state: str) -> Path:
 def empty_twin(folder: Path) -> Path:
     """Makes an empty hidden folder beside ``folder``, to be filled and then put in its place by `replace_folder`."""
     twin = _beside(folder, PARTIAL)
-    if twin.exists():
-        shutil.rmtree(twin)
+    _delete(twin)
     twin.mkdir(parents=True)
     return twin
+
+
+def _delete(folder: Path) -> None:
+    """Deletes a folder that this module has named, if it is there; a link goes, and what it leads to stays."""
+    if not folder.name.endswith((f".{PARTIAL}", f".{OLD}")):
+        raise ValueError(f"{folder} is no folder of ours")
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
 
 
 def replace_folder(folder: Path, new: Path) -> None:
@@ -46,16 +55,14 @@ def replace_folder(folder: Path, new: Path) -> None:
     Raises:
         ValueError: If the two do not lie in the same folder.
     """
-    if folder.parent.resolve() != folder.resolve().parent or new.resolve().parent != folder.resolve().parent:
+    if folder.name in ("", "..") or new.parent.resolve() != folder.parent.resolve():
         raise ValueError(f"{folder} and {new} do not lie in one folder")
     old = _beside(folder, OLD)
-    if old.exists():
-        shutil.rmtree(old)
-    if folder.exists():
+    _delete(old)
+    if folder.exists() or folder.is_symlink():
         folder.rename(old)
     new.rename(folder)
-    if old.exists():
-        shutil.rmtree(old)
+    _delete(old)
 
 
 def restore_folders(parent: Path) -> None:
@@ -63,12 +70,12 @@ def restore_folders(parent: Path) -> None:
     for old in parent.glob(f".*.{OLD}"):
         folder = parent / old.name.removeprefix(".").removesuffix(f".{OLD}")
         if folder.exists():
-            shutil.rmtree(old)
+            _delete(old)
         else:
             old.rename(folder)
     for partial in parent.glob(f".*.{PARTIAL}"):
         if partial.is_dir():
-            shutil.rmtree(partial)
+            _delete(partial)
 
 
 def write_json(path: Path, content: Any) -> None:

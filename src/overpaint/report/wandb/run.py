@@ -48,12 +48,12 @@ def start_run(
     # Where W&B keeps a table's pictures until they are sent: with the run, or moving its folder would lose them.
     os.environ["WANDB_DATA_DIR"] = str(folder.resolve() / "wandb")
     logging.getLogger("wandb").setLevel(logging.ERROR)
-    if mode == "online" and not wandb.login(prompt=False):
-        console.print("W&B: not logged in ('wandb login' does that); the run is kept offline")
-        mode = "offline"
     modes: list[Literal["online", "offline"]] = ["online", "offline"] if mode == "online" else ["offline"]
     for each in modes:
         try:
+            if each == "online" and not wandb.login(prompt=False):
+                console.print("W&B: not logged in ('wandb login' does that); the run is kept offline")
+                continue
             return wandb.init(
                 mode=each,
                 dir=str(folder),
