@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool
@@ -16,8 +16,10 @@ from overpaint.api.images import GivenImages, Pictures, as_images
 from overpaint.classifiers.targets import choose_targets
 from overpaint.configuration.named import named_parts
 from overpaint.configuration.parts import check_channels, check_oracle, with_discriminator
+from overpaint.core.bounds import Count, Seed
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.modules import evaluation_mode
 from overpaint.core.names import distinct_names
 from overpaint.core.protocols import Classifier, SaliencyMethod
@@ -49,6 +51,7 @@ OF_CALL = ("ground_truth", "resize_mode", "range", "max_megapixels")
 """Arguments of `explain` that are those of `Explainer.explain`, beside images and targets."""
 
 
+@checked_settings
 class Explainer:
     """Holds a classifier, a generator and the settings of an explanation, for many calls.
 
@@ -85,10 +88,10 @@ class Explainer:
         region: RegionRule | None = None,
         search: LatentSearch | None = None,
         blend: Blend = "paste",
-        seeds: int = 1,
+        seeds: Count = 1,
         oracle: Model | None = None,
-        batch_size: int | str = "auto",
-        seed: int = 0,
+        batch_size: Count | Literal["auto"] = "auto",
+        seed: Seed = 0,
     ) -> None:
         self.classifier = as_classifier(classifier)
         self.oracle = None if oracle is None else as_classifier(oracle)

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from overpaint.core.bounds import FILLED, Count, ImageSize, Positive, ShareOrNone
 from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory, module_file
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.sizes import as_size
 
 Kind = Literal["checkpoint", "torchvision", "timm", "hf", "factory", "torchscript", "exported", "onnx"]
@@ -42,6 +44,7 @@ MEANINGLESS: dict[Kind, tuple[str, tuple[str, ...]]] = {
 """The options that change nothing for a kind of source, and why."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class ClassifierOptions:
     """What a user says of a classifier; None is for what the source itself says.
@@ -73,13 +76,13 @@ class ClassifierOptions:
     source: str
     weights: str | None = None
     class_names: str | Sequence[str | int] | None = None
-    image_size: int | Sequence[int] | None = None
-    channels: int | None = None
-    mean: Sequence[float] | None = None
-    std: Sequence[float] | None = None
+    image_size: ImageSize | None = None
+    channels: Count | None = None
+    mean: Annotated[Sequence[ShareOrNone], FILLED] | None = None
+    std: Annotated[Sequence[Positive], FILLED] | None = None
     output: OutputOption = "auto"
     output_name: str | int | None = None
-    threshold: float | None = None
+    threshold: ShareOrNone | None = None
     allow_random: bool = False
 
     def __post_init__(self) -> None:
@@ -91,10 +94,6 @@ class ClassifierOptions:
                 )
         if self.image_size is not None:
             as_size(self.image_size, name="classifier.image_size")
-        if self.channels is not None and self.channels < 1:
-            raise OverpaintError(f"classifier.channels={self.channels} must be at least 1")
-        if self.mean is not None and not all(0 <= value <= 1 for value in self.mean):
-            raise OverpaintError(f"classifier.mean={self.mean} must lie in [0, 1], as the images do; divide by 255?")
 
 
 def kind_of(source: str) -> Kind:

@@ -21,7 +21,7 @@ from overpaint.core.instantiate import checked_types
 
 IMPORTABLE = (
     *("collections.abc", "math", "typing"),
-    *("overpaint.core.choices", "overpaint.core.errors", "overpaint.core.sizes"),
+    *("overpaint.core.bounds", "overpaint.core.choices", "overpaint.core.errors", "overpaint.core.sizes"),
     "overpaint.data.files.values",
 )
 """Modules that import no torch; names of others have no value here."""

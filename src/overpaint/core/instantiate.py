@@ -1,18 +1,26 @@
 """Objects from plain settings, whose class, names and types are checked first."""
 
 import difflib
+import functools
 import importlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, get_origin, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from overpaint.core.bounds import fault, without_bounds
 from overpaint.core.errors import OverpaintError
+
+Class = TypeVar("Class", bound=type[Any])
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 """No text becomes a number and no Boolean an integer; jaxtyping's arrays and our protocols are types, too."""
+
+LONGEST = 200
+"""Characters of a value that a sentence shows."""
 
 
 def instantiate(settings: Mapping[str, Any], where: str, packages: Sequence[str] = ("overpaint",), **more: Any) -> Any:
@@ -70,12 +78,36 @@ def checked_arguments(target: Any, arguments: Mapping[str, Any], where: str) -> 
     return checked_types(arguments, _annotations(target), f"{where}.")
 
 
+@functools.cache
 def _annotations(target: Any) -> dict[str, Any]:
     """Returns the annotations of what is called; none where they name what only a type checker imports."""
     try:
-        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
     except NameError:
         return {}
+
+
+def checked_settings(kind: Class) -> Class:
+    """Makes a class check its arguments as the command line does: against the types and bounds of its annotations.
+
+    Arguments that are no plain values, such as networks, are left alone.
+
+    Raises:
+        OverpaintError: By the class's constructor, which names the class, the argument and its value.
+    """
+    made: Callable[..., None] = kind.__init__
+    signature = inspect.signature(made)
+
+    @functools.wraps(made)
+    def checked(self: Any, *arguments: Any, **named: Any) -> None:
+        with suppress(TypeError):  # of unknown or missing arguments, which the constructor names
+            given = signature.bind(self, *arguments, **named).arguments
+            values = {name: value for name, value in given.items() if value is not self}
+            checked_types(values, _annotations(kind), f"{type(self).__name__}.")
+        made(self, *arguments, **named)
+
+    kind.__init__ = checked
+    return kind
 
 
 def checked_types(values: Mapping[str, Any], hints: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -96,15 +128,27 @@ def checked_types(values: Mapping[str, Any], hints: Mapping[str, Any], prefix: s
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
+    if wrong := fault(value, hint):
+        raise OverpaintError(f"{name}={_short(value)} {wrong}")
     try:
         text = json.dumps(value)  # pydantic is strict and yet takes lists for tuples where it reads JSON
-    except TypeError:
+    except (TypeError, ValueError):
         return value  # an object that the program made
     try:
         return TypeAdapter(hint, config=STRICT).validate_json(text)
     except ValidationError as error:
-        taken = str(hint).replace("typing.", "").replace("collections.abc.", "") if get_origin(hint) else hint.__name__
-        raise OverpaintError(f"{name}={value} is not of the right type: it takes {taken}") from error
+        raise OverpaintError(f"{name}={_short(value)} is not of the right type: it takes {_called(hint)}") from error
+
+
+def _called(hint: Any) -> str:
+    bare = without_bounds(hint)
+    return str(bare).replace("typing.", "").replace("collections.abc.", "") if get_origin(bare) else bare.__name__
+
+
+def _short(value: Any) -> str:
+    """Returns a value as it is said: of a long one its beginning."""
+    said = str(value)
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
 
 
 def suggestion(key: str, keys: Sequence[str]) -> str:

@@ -15,7 +15,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from sklearn.datasets import load_digits, load_sample_images
 from torch import Tensor
 
+from overpaint.core.bounds import Count, ImageSize, Seed
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.types import GroundTruthObjects, Targets
 from overpaint.data.annotations.objects import MaskObjects
 from overpaint.data.module import ImageData
@@ -176,6 +178,7 @@ class Strokes(Sequence[GroundTruthObjects]):
         return MaskObjects(self.masks[index], int(self.labels[index]))
 
 
+@checked_settings
 class DigitsData(ImageData):
     """Digits on photographs, split by glyph.
 
@@ -194,13 +197,13 @@ class DigitsData(ImageData):
 
     def __init__(
         self,
-        train_count: int = 16000,
-        val_count: int = 1000,
-        test_count: int = 2000,
-        image_size: int | Sequence[int] | None = None,
+        train_count: Count = 16000,
+        val_count: Count = 1000,
+        test_count: Count = 2000,
+        image_size: ImageSize | None = None,
         channels: int = 3,
-        batch_size: int = 64,
-        seed: int = 0,
+        batch_size: Count = 64,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(32 if image_size is None else image_size, channels, batch_size, seed)
         self.side, width = self.input_size
@@ -208,11 +211,8 @@ class DigitsData(ImageData):
             raise OverpaintError(
                 f"data.image_size=[{self.side}, {width}] is not square, but digits are; give one number"
             )
-        if min(train_count, val_count, test_count) < 1 or self.side < 16:
-            raise OverpaintError(
-                f"data: train_count={train_count}, val_count={val_count} and test_count={test_count} must be "
-                f"positive, image_size={self.side} at least 16"
-            )
+        if self.side < 16:
+            raise OverpaintError(f"data.image_size={self.side} must be at least 16 for digits")
         self.counts = {"train": train_count, "val": val_count, "test": test_count}
         self.class_names = [str(digit) for digit in range(10)]
 

@@ -11,8 +11,10 @@ import torch
 from rich.markup import escape
 from rich.progress import track
 
+from overpaint.core.bounds import Count, ImageSize, Positive, Seed
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.data.files.kinds import find_images
 from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions, remarks
 from overpaint.data.module import ImageData
@@ -40,6 +42,7 @@ class ListedFile(NamedTuple):
     class_name: str | None
 
 
+@checked_settings
 class FolderData(ImageData):
     """Images from a folder.
 
@@ -72,12 +75,12 @@ class FolderData(ImageData):
         self,
         root: str,
         resize_mode: ResizeMode = "crop",
-        image_size: int | Sequence[int] | None = None,
-        channels: int = 3,
-        batch_size: int = 64,
-        seed: int = 0,
+        image_size: ImageSize | None = None,
+        channels: Count = 3,
+        batch_size: Count = 64,
+        seed: Seed = 0,
         range: GivenRange = "auto",  # noqa: A002  # the setting's name
-        max_megapixels: int | float = PILLOW_MEGAPIXELS,
+        max_megapixels: Positive = PILLOW_MEGAPIXELS,
     ) -> None:
         super().__init__(64 if image_size is None else image_size, channels, batch_size, seed)
         self.root, self.resize_mode = Path(root).expanduser(), resize_mode

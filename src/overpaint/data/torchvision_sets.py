@@ -7,7 +7,9 @@ import torch
 import torchvision
 from torch.utils.data import Dataset
 
+from overpaint.core.bounds import Count, ImageSize, Seed
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.data.module import ImageData
 from overpaint.data.reading import resize_image
 from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
@@ -27,6 +29,7 @@ CELEBA_SPLITS = {"train": "train", "val": "valid", "test": "test"}
 """What torchvision calls CelebA's splits."""
 
 
+@checked_settings
 class TorchvisionData(ImageData):
     """MNIST, Fashion-MNIST, CIFAR-10 or CelebA.
 
@@ -51,10 +54,10 @@ class TorchvisionData(ImageData):
         dataset: Name,
         root: str = "datasets",
         attribute: str = "Smiling",
-        image_size: int | Sequence[int] | None = None,
+        image_size: ImageSize | None = None,
         channels: int = 3,
-        batch_size: int = 64,
-        seed: int = 0,
+        batch_size: Count = 64,
+        seed: Seed = 0,
     ) -> None:
         default = 64 if dataset == "celeba" else 32
         super().__init__(default if image_size is None else image_size, channels, batch_size, seed)

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from overpaint.core.bounds import NotNegative
 from overpaint.core.checks import check_images
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, Discriminator, Encoder, Generator
 from overpaint.core.resize import resize
 from overpaint.core.results import LatentSearchResult, Variants
@@ -31,6 +33,7 @@ class VariantLoss(Protocol):
         ...
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Inpainter:
     """Repaints a region with a generator and asks the classifier whether the class is still there.
@@ -51,7 +54,7 @@ class Inpainter:
     search: LatentSearch
     rule: RegionRule
     blend: Blend = "paste"
-    duplicate_tolerance: float = 0.02
+    duplicate_tolerance: NotNegative = 0.02
     encoder: Encoder | None = None
 
     def __call__(

@@ -13,8 +13,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from overpaint.core.bounds import Count, CountOrNone, NotNegative, Positive, Seed
 from overpaint.core.checks import check_images
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Discriminator, Encoder, Generator
 from overpaint.core.results import LatentSearchResult
 from overpaint.core.rng import image_rng
@@ -34,6 +36,7 @@ GUESSES = 256
 OnStep = Callable[[int, int, float], None]
 
 
+@checked_settings
 @dataclass(frozen=True)
 class LatentSearch:
     """Searches ``count`` latents for each image: ``argmin_z Σ R |G(z) - X| + λ softplus(-D(G(z)))``.
@@ -57,7 +60,7 @@ class LatentSearch:
         encoder: Whether, where there is an encoder, these are its guesses and not any of the generator's latents;
             where ``starts`` is not given there are `GUESSES` of them. The recipe of the authors has none.
         patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
-        diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
+        diversity: NotNegative,
             `pool` latents are searched and ``count`` of them kept, see `most_relevant`.
         batch_size: Latents in one pass; more need more memory. None: on a processor as many as an image has, but
             at most 64; elsewhere 256.
@@ -70,29 +73,17 @@ class LatentSearch:
     """
 
     recipe: RecipeName = "lbfgs"
-    num_variants: int = 64
-    steps: int | None = None
-    learning_rate: float | None = None
-    prior_weight: float | None = None
-    num_candidates: int | None = None
+    num_variants: Count = 64
+    steps: CountOrNone | None = None
+    learning_rate: Positive | None = None
+    prior_weight: NotNegative | None = None
+    num_candidates: CountOrNone | None = None
     encoder: bool = True
-    patience: int | None = None
+    patience: CountOrNone | None = None
     diversity: float = 0.0
-    batch_size: int | None = None
-    seed: int = 0
+    batch_size: Count | None = None
+    seed: Seed = 0
     on_step: OnStep | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.num_variants < 1 or (self.batch_size is not None and self.batch_size < 1):
-            raise OverpaintError(
-                f"search: num_variants={self.num_variants} and batch_size={self.batch_size} must be at least 1"
-            )
-        if self.learning_rate is not None and self.learning_rate <= 0:
-            raise OverpaintError(f"search: learning_rate={self.learning_rate} must be above 0")
-        for name in ("steps", "prior_weight", "num_candidates", "patience", "diversity"):
-            value = vars(self)[name]
-            if value is not None and value < 0:
-                raise OverpaintError(f"search: {name}={value} must not be negative")
 
     def _resolved(self, name: str) -> float:
         own = getattr(self, name)

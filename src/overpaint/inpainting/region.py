@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from torch import Tensor
 
+from overpaint.core.bounds import DISTINCT, Count, CountOrNone, Seed, Share, ShareBelowAll
 from overpaint.core.choices import FillKind
-from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.types import Maps, Regions, RingWeights
 
 
@@ -92,6 +93,7 @@ def _cut_by_border(shape: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cut
 
 
+@checked_settings
 @dataclass(frozen=True)
 class RegionRule:
     """How a saliency map becomes the region that is repainted.
@@ -117,27 +119,15 @@ class RegionRule:
     """
 
     method: Literal["fraction", "threshold", "otsu", "decisive"] = "fraction"
-    fraction: float = 0.1
-    threshold: float = 0.5
-    keep: float = 0.2
-    fills: Sequence[FillKind] = ("patch", "sample", "mean")
-    draws: int = 8
-    seed: int = 0
+    fraction: Share = 0.1
+    threshold: ShareBelowAll = 0.5
+    keep: ShareBelowAll = 0.2
+    fills: Annotated[Sequence[FillKind], DISTINCT] = ("patch", "sample", "mean")
+    draws: Count = 8
+    seed: Seed = 0
     shape: Literal["blob", "box"] = "blob"
-    dilation: int = 0
-    ring: float = 0.25
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.keep < 1 or self.draws < 1 or not self.fills or len(set(self.fills)) < len(self.fills):
-            raise OverpaintError(
-                f"region: keep={self.keep} must lie in [0, 1), draws={self.draws} be at least 1, and "
-                f"fills={list(self.fills)} name one kind or more, each once"
-            )
-        if not 0 < self.fraction <= 1 or not 0 <= self.threshold < 1 or self.dilation < 0 or not 0 < self.ring <= 1:
-            raise OverpaintError(
-                f"region: fraction={self.fraction} and ring={self.ring} must lie in (0, 1], threshold="
-                f"{self.threshold} in [0, 1), and dilation={self.dilation} must not be negative"
-            )
+    dilation: CountOrNone = 0
+    ring: Share = 0.25
 
     def salient_region(self, maps: Maps) -> Regions:
         """Returns the region B of each map: True where it is to be repainted; empty for a flat map."""

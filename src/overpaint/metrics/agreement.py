@@ -13,7 +13,8 @@ from scipy.stats import rankdata
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import Share
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.types import Maps
 from overpaint.inpainting.region import is_flat
 from overpaint.metrics.base import MapMetric, MetricInputs, RowValues
@@ -151,6 +152,7 @@ class SsimAgreement(_Agreement):
         return ssim(first, second)
 
 
+@checked_settings
 class TopKAgreement(_Agreement):
     """Share of the most salient pixels that the maps of two seeds have in common, see `top_k`.
 
@@ -163,10 +165,8 @@ class TopKAgreement(_Agreement):
 
     label = "agreement of seeds, share of the top pixels"
 
-    def __init__(self, fraction: float = 0.02) -> None:
+    def __init__(self, fraction: Share = 0.02) -> None:
         super().__init__()
-        if not 0 < fraction <= 1:
-            raise OverpaintError(f"agreement_top_k: fraction={fraction} must lie in (0, 1]")
         self.fraction = fraction
 
     def compare(self, first: Tensor, second: Tensor) -> RowValues:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from overpaint.core.bounds import Seed
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.perturbation.baselines import Baseline, baseline_image
@@ -41,10 +43,11 @@ def unit_range(saliency_map: Float[Tensor, "*space"]) -> Float[Tensor, "*space"]
     return (raised / raised.max() if raised.any() else raised).float()
 
 
+@checked_settings
 class _ExplanationScore(QueryMetric, ABC):
     """Compares the score ``O`` of ``b + norm(M) ⊙ (x - b)`` with the score ``Y`` of the image ``x``."""
 
-    def __init__(self, baseline: Baseline = "black", seed: int = 0) -> None:
+    def __init__(self, baseline: Baseline = "black", seed: Seed = 0) -> None:
         super().__init__()
         self.baseline, self.seed = baseline, seed
 

@@ -3,11 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
+from overpaint.core.bounds import FILLED, Count, Seed
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs, QueryMetric, RowValues
 from overpaint.metrics.charts import BudgetCurve
@@ -20,6 +22,7 @@ STEP = 1 / 32
 """Share of the pixels that insertion and deletion change at a time: coarse, since every budget is evaluated."""
 
 
+@checked_settings
 class Convergence(MethodMetric):
     """The quality of a method's map against the queries it cost: insertion's area under the curve minus deletion's.
 
@@ -48,10 +51,8 @@ class Convergence(MethodMetric):
     bounds = (-1.0, 1.0)
     chart = BudgetCurve()
 
-    def __init__(self, budgets: Sequence[int] = (64, 128, 256, 512, 1024), seed: int = 0) -> None:
+    def __init__(self, budgets: Annotated[Sequence[Count], FILLED] = (64, 128, 256, 512, 1024), seed: Seed = 0) -> None:
         super().__init__()
-        if any(budget < 1 for budget in budgets):
-            raise OverpaintError(f"convergence: budgets={list(budgets)} must be at least 1")
         self.budgets = sorted(set(budgets))
         self.insertion: QueryMetric = Insertion(step=STEP, seed=seed)
         self.deletion: QueryMetric = Deletion(step=STEP, seed=seed)

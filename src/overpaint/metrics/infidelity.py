@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import captum.metrics
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from overpaint.core.bounds import FILLED, Bounds, Count, Seed
 from overpaint.core.choices import BaselineWord
-from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.core.rng import image_rng
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
@@ -18,6 +20,7 @@ from overpaint.perturbation.method import WindowMasks
 from overpaint.perturbation.windows import Length, pixels
 
 
+@checked_settings
 class Infidelity(MethodMetric):
     """How wrongly a map predicts what the removal of a square does to the score.
 
@@ -47,14 +50,12 @@ class Infidelity(MethodMetric):
 
     def __init__(
         self,
-        samples: int = 100,
-        squares: Sequence[Length] = (0.1, 0.2, 0.3),
+        samples: Count = 100,
+        squares: Annotated[Sequence[Annotated[Length, Bounds(above=0)]], FILLED] = (0.1, 0.2, 0.3),
         baseline: BaselineWord = "mean",
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
-        if samples < 1 or not squares or min(squares) <= 0:
-            raise OverpaintError(f"infidelity: samples={samples} and squares={list(squares)} must be above 0")
         self.samples, self.squares, self.baseline, self.seed = samples, tuple(squares), baseline, seed
 
     def squares_of(self, image: Float[Tensor, "channel *space"]) -> WindowMasks:

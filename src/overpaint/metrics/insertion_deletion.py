@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from overpaint.core.bounds import Seed
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.metrics.charts import ScoreCurve
@@ -57,7 +59,7 @@ class _ScoreCurve(QueryMetric, ABC):
 
     growing: ClassVar[bool]
 
-    def __init__(self, baseline: Baseline, step: int | float | None, seed: int) -> None:
+    def __init__(self, baseline: Baseline, step: int | float | None, seed: Seed) -> None:
         super().__init__()
         if step is not None and not (0 < step < 1 or (step >= 1 and float(step).is_integer())):
             raise OverpaintError(
@@ -75,6 +77,7 @@ class _ScoreCurve(QueryMetric, ABC):
         return QueryTask(image, inputs.targets[row : row + 1], fill, score_curve(masks), len(masks))
 
 
+@checked_settings
 class Insertion(_ScoreCurve):
     """Area under the score while the image appears, its most salient pixels first (Petsiuk et al., 2018).
 
@@ -102,10 +105,11 @@ class Insertion(_ScoreCurve):
     label = "insertion (area under the score)"
     chart = ScoreCurve("share of the pixels inserted")
 
-    def __init__(self, baseline: Baseline = "rise_blur", step: int | float | None = None, seed: int = 0) -> None:
+    def __init__(self, baseline: Baseline = "rise_blur", step: int | float | None = None, seed: Seed = 0) -> None:
         super().__init__(baseline, step, seed)
 
 
+@checked_settings
 class Deletion(_ScoreCurve):
     """Area under the score while the image vanishes, its most salient pixels first (Petsiuk et al., 2018).
 
@@ -125,5 +129,5 @@ class Deletion(_ScoreCurve):
     label = "deletion (area under the score)"
     chart = ScoreCurve("share of the pixels deleted")
 
-    def __init__(self, baseline: Baseline = "mean", step: int | float | None = None, seed: int = 0) -> None:
+    def __init__(self, baseline: Baseline = "mean", step: int | float | None = None, seed: Seed = 0) -> None:
         super().__init__(baseline, step, seed)

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import NotNegative
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.types import Maps, Regions
 from overpaint.inpainting.region import is_flat
 from overpaint.metrics.base import MapMetric, MetricInputs, RowValues
@@ -110,6 +111,7 @@ class _Localisation(MapMetric):
         """Returns the metric of each row."""
 
 
+@checked_settings
 class PointingGame(_Localisation):
     """Whether the most salient pixel lies on an annotated object or near it, see `pointing_game`.
 
@@ -123,10 +125,8 @@ class PointingGame(_Localisation):
 
     label = "pointing game, hits"
 
-    def __init__(self, tolerance: float = 0.067) -> None:
+    def __init__(self, tolerance: NotNegative = 0.067) -> None:
         super().__init__()
-        if not tolerance >= 0:
-            raise OverpaintError(f"pointing_game: tolerance={tolerance} must not be negative")
         self.tolerance = tolerance
 
     def compare(self, inputs: MetricInputs, objects: Regions) -> RowValues:

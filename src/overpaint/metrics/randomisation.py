@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.bounds import Count, Seed
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import MetricResult
 from overpaint.metrics.agreement import spearman
@@ -20,6 +22,7 @@ from overpaint.metrics.rerun import rerun_method
 from overpaint.perturbation.engine import Engine
 
 
+@checked_settings
 class Randomisation(MethodMetric):
     """How alike a method's maps stay when the network's layers are given random weights, from the output downwards.
 
@@ -66,11 +69,9 @@ class Randomisation(MethodMetric):
     )
 
     def __init__(
-        self, order: Literal["cascading", "independent"] = "cascading", stages: int = 6, seed: int = 0
+        self, order: Literal["cascading", "independent"] = "cascading", stages: Count = 6, seed: Seed = 0
     ) -> None:
         super().__init__()
-        if stages < 1:
-            raise OverpaintError(f"randomisation: stages={stages} must be at least 1")
         self.order, self.stages, self.seed = order, stages, seed
 
     def stage_names(self, classifier: Classifier) -> list[list[str]]:
@@ -133,7 +134,7 @@ def _copied(classifier: NetworkClassifier) -> NetworkClassifier:
         ) from error
 
 
-def randomise(network: nn.Module, names: Sequence[str], seed: int) -> None:
+def randomise(network: nn.Module, names: Sequence[str], seed: Seed) -> None:
     """Re-initialises layers as their class does; a layer's weights depend on the seed and its name, on no device.
 
     Args:

@@ -2,12 +2,14 @@
 
 import math
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import Count
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult, Variants
 from overpaint.inpainting.region import moved_elsewhere
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs
 
 
+@checked_settings
 class Retention(MethodMetric):
     """Acceptance rate in the method's own region, divided by that of a hole of the same shape elsewhere.
 
@@ -32,10 +34,8 @@ class Retention(MethodMetric):
     bounds = (0.0, math.inf)
     uses_generator = True
 
-    def __init__(self, num_variants: int = 16) -> None:
+    def __init__(self, num_variants: Count = 16) -> None:
         super().__init__()
-        if num_variants < 1:
-            raise OverpaintError(f"metrics.retention.num_variants={num_variants} must be at least 1")
         self.num_variants = num_variants
 
     def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:

@@ -1,10 +1,10 @@
 """ROAD: remove and debias (Rong, Leemann, Borisov, Kasneci & Kasneci, ICML 2022)."""
 
-import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import product
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,7 +12,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import FILLED, Bounds, NotNegative, Seed
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.core.rng import image_rng
 from overpaint.core.types import Images
@@ -107,6 +108,11 @@ def half_differences(pictures: Imputations, flat: bool) -> Generator[Imputations
     return MetricResult(float(curve.double().mean()), curve, places)
 
 
+Percent = Annotated[int | float, Bounds(above=0, below=100)]
+"""A share of the pixels in percent, not nothing and not all."""
+
+
+@checked_settings
 class Road(QueryMetric):
     """How much more of the score is left without the least salient pixels than without the most salient ones.
 
@@ -140,17 +146,11 @@ class Road(QueryMetric):
 
     def __init__(
         self,
-        percentiles: Sequence[int | float] = (10, 20, 30, 40, 50, 60, 70, 80, 90),
-        noise: float = 0.01,
-        seed: int = 0,
+        percentiles: Annotated[Sequence[Percent], FILLED] = (10, 20, 30, 40, 50, 60, 70, 80, 90),
+        noise: NotNegative = 0.01,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
-        if not percentiles or not all(0 < q < 100 for q in percentiles):
-            raise OverpaintError(
-                f"road: percentiles={list(percentiles)} must be one or more numbers above 0 and below 100"
-            )
-        if not 0 <= noise < math.inf:
-            raise OverpaintError(f"road: noise={noise} must not be negative")
         self.percentiles, self.noise, self.seed = tuple(sorted(percentiles)), noise, seed
 
     def query_task(self, inputs: MetricInputs, row: int, engine: Engine) -> QueryTask[MetricResult]:

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import Count, Positive, Seed
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.core.rng import drawing_as, image_rng
 from overpaint.core.types import Images, Maps, Targets
@@ -16,6 +17,7 @@ from overpaint.metrics.rerun import group_rows_by_image
 from overpaint.perturbation.engine import compute_maps
 
 
+@checked_settings
 class SensitivityMax(MethodMetric):
     """The greatest relative change of a map when the image changes a little.
 
@@ -41,10 +43,8 @@ class SensitivityMax(MethodMetric):
     label = "maximum sensitivity (relative change of the map)"
     bounds = (0.0, math.inf)
 
-    def __init__(self, radius: float = 0.02, samples: int = 10, seed: int = 0) -> None:
+    def __init__(self, radius: Positive = 0.02, samples: Count = 10, seed: Seed = 0) -> None:
         super().__init__()
-        if radius <= 0 or samples < 1:
-            raise OverpaintError(f"sensitivity_max: radius={radius} and samples={samples} must be above 0")
         self.radius, self.samples, self.seed = radius, samples, seed
 
     def changed(self, image: Float[Tensor, "channel *space"]) -> Images:

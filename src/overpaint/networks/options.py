@@ -5,11 +5,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from overpaint.core.bounds import Count
 from overpaint.core.choices import LatentDistribution, Range
 from overpaint.core.errors import OverpaintError
 from overpaint.core.importing import is_factory, module_file
+from overpaint.core.instantiate import checked_settings
 
 
+@checked_settings
 @dataclass(frozen=True)
 class GeneratorOptions:
     """What a user says of a generator.
@@ -30,7 +33,7 @@ class GeneratorOptions:
 
     source: str
     weights: str | None = None
-    latent_dim: int | None = None
+    latent_dim: Count | None = None
     range: Range = "tanh"
     latent_distribution: LatentDistribution = "normal"
     discriminator: str | None = None

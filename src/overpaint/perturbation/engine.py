@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from overpaint.core.bounds import Count
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, CompilableClassifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, Scores, TargetSets
@@ -26,6 +28,7 @@ from overpaint.perturbation.session import QuerySession
 from overpaint.perturbation.tasks import QueryTask, Result, concatenate_image_maps, method_task, render
 
 
+@checked_settings
 class Engine:
     """Runs a classifier on masked images ``b + M ⊙ (x - b)``, the queries of many tasks in common passes.
 
@@ -56,13 +59,11 @@ class Engine:
     def __init__(
         self,
         classifier: Classifier,
-        batch_size: int | Literal["auto"] = "auto",
+        batch_size: Count | Literal["auto"] = "auto",
         precision: Precision = "auto",
         compile: bool = False,  # noqa: A002 - the name of what it does
         on_batch: Callable[[int, int], None] | None = None,
     ) -> None:
-        if batch_size != "auto" and batch_size < 1:
-            raise OverpaintError(f"engine: batch_size={batch_size} must be auto or at least 1")
         if compile and not isinstance(classifier, CompilableClassifier):
             raise OverpaintError("engine: compile=true needs a classifier that is a network of torch")
         self.classifier, self.on_batch = classifier, on_batch

@@ -10,7 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from overpaint.attribution.state import preserve_state
+from overpaint.core.bounds import Count, NotNegative, Positive, Share
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import ProbeResult, Variants
 from overpaint.core.rows import select_rows
@@ -23,6 +25,7 @@ SHOWN = 3
 """So many flips of each kind are kept to be drawn, the nearest first."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class BoundarySearch(Probe):
     """Asks how near to the accepted variants others lie that the classifier takes for another class, and what they are.
@@ -66,23 +69,11 @@ class BoundarySearch(Probe):
     uses_oracle: ClassVar[bool] = True
     into: str | int = "any"
     gradients: bool = True
-    weight: float = 0.05
-    margin: float = 1.0
-    bisection_steps: int = 10
-    pgd_steps: int = 40
-    pgd_step: float = 0.01
-
-    def __post_init__(self) -> None:
-        if not 0 < self.weight < math.inf or not 0 < self.pgd_step <= 1:
-            raise OverpaintError(
-                f"probes.boundary_search.weight={self.weight} must be above 0, and pgd_step={self.pgd_step} in (0, 1]"
-            )
-        if not 0 <= self.margin < math.inf or self.bisection_steps < 1 or self.pgd_steps < 1:
-            raise OverpaintError(
-                f"probes.boundary_search.margin={self.margin} must not be negative, and "
-                f"bisection_steps={self.bisection_steps} and "
-                f"pgd_steps={self.pgd_steps} must be at least 1"
-            )
+    weight: Positive = 0.05
+    margin: NotNegative = 1.0
+    bisection_steps: Count = 10
+    pgd_steps: Count = 40
+    pgd_step: Share = 0.01
 
     def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""

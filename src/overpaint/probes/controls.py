@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import Count, Seed
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import ProbeResult, Variants
 from overpaint.core.rng import image_rng
 from overpaint.core.types import Images
@@ -30,6 +31,7 @@ IN_THE_REGION = {
 """Controls that take the place of what the region showed, and how they are called in a sentence."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Controls(Probe):
     """Puts other things than searched variants into the region, and asks the classifier in the same way.
@@ -65,12 +67,8 @@ class Controls(Probe):
     """
 
     uses_other_images: ClassVar[bool] = True
-    draws: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.draws < 1:
-            raise OverpaintError(f"probes.controls.draws={self.draws} must be at least 1")
+    draws: Count = 16
+    seed: Seed = 0
 
     def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""

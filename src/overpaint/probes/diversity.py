@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import DISTINCT, NotNegative
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import ProbeResult, Variants
 from overpaint.probes.base import Probe, ProbeInputs, merge_settings
 
@@ -12,6 +14,7 @@ SHOWN = 8
 """So many variants of each value are kept to be drawn."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Diversity(Probe):
     """Keeps of the same searched latents what several values of ``search.diversity`` would keep, and measures each set.
@@ -34,12 +37,7 @@ class Diversity(Probe):
         OverpaintError: If the values are negative or repeat.
     """
 
-    values: Sequence[float] = (0.0, 0.1, 0.5, 1.0, 2.0)
-
-    def __post_init__(self) -> None:
-        values = list(self.values)
-        if not values or not all(0 <= v < math.inf for v in values) or len(set(values)) < len(values):
-            raise OverpaintError(f"probes.diversity.values={values} must be different numbers, none negative")
+    values: Annotated[Sequence[NotNegative], DISTINCT] = (0.0, 0.1, 0.5, 1.0, 2.0)
 
     @property
     def settings(self) -> list[str]:

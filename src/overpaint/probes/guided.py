@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from overpaint.attribution.state import preserve_state
+from overpaint.core.bounds import Positive
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Requirement
 from overpaint.core.results import ProbeResult
 from overpaint.probes.base import Probe, ProbeInputs
 
 
+@checked_settings
 @dataclass(frozen=True)
 class GuidedSearch(Probe):
     """Searches again with the classifier's confidence as a further loss.
@@ -36,11 +39,7 @@ class GuidedSearch(Probe):
 
     requires: ClassVar[Requirement] = "gradients"
 
-    weight: float = 0.05
-
-    def __post_init__(self) -> None:
-        if not 0 < self.weight < math.inf:
-            raise OverpaintError(f"probes.guided.weight={self.weight} must be above 0")
+    weight: Positive = 0.05
 
     def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import DISTINCT, Count, Share
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import ProbeResult, Variants
 from overpaint.probes.base import Probe, ProbeInputs, merge_settings
 
@@ -11,6 +13,7 @@ SHOWN = 8
 """So many variants of each size are kept to be drawn."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class RegionSizeSweep(Probe):
     """Repaints regions of several sizes and counts what the classifier accepts (Thakur & Fischmeister, 2020, figure).
@@ -36,17 +39,8 @@ class RegionSizeSweep(Probe):
         OverpaintError: If a setting is out of its range.
     """
 
-    fractions: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9)
-    num_variants: int | None = None
-
-    def __post_init__(self) -> None:
-        fractions = list(self.fractions)
-        if not fractions or min(fractions) <= 0 or max(fractions) > 1 or len(set(fractions)) < len(fractions):
-            raise OverpaintError(
-                f"probes.region_size_sweep.fractions={fractions} must be different shares of the box, in (0, 1]"
-            )
-        if self.num_variants is not None and self.num_variants < 1:
-            raise OverpaintError(f"probes.region_size_sweep.num_variants={self.num_variants} must be at least 1")
+    fractions: Annotated[Sequence[Share], DISTINCT] = (0.5, 0.6, 0.7, 0.8, 0.9)
+    num_variants: Count | None = None
 
     @property
     def settings(self) -> list[str]:

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from overpaint.core.bounds import Bounds, Count, Seed
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.resize import resize
 from overpaint.core.results import LatentSearchResult, ProbeResult
 from overpaint.core.rng import drawing_as, image_rng
@@ -21,6 +24,7 @@ TRANSFORMS = ("rotation", "inversion", "scaling", "shear")
 Set = Float[Tensor, "variant value"]
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Stability(Probe):
     """Searches latents anew for transformed copies of image and region, and compares them with the image's.
@@ -57,23 +61,11 @@ class Stability(Probe):
         OverpaintError: If a setting is out of its range; at the call, if the images are no pictures.
     """
 
-    rotation: float = 5.0
-    scaling: float = 1.1
-    shear: float = 5.0
-    unrelated: int = 4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not abs(self.rotation) <= 180 or not abs(self.shear) < 90:
-            raise OverpaintError(
-                f"probes.stability.rotation={self.rotation} must lie in [-180, 180], and "
-                f"shear={self.shear} in (-90, 90)"
-            )
-        if not 0.1 <= self.scaling <= 10 or self.unrelated < 1:
-            raise OverpaintError(
-                f"probes.stability.scaling={self.scaling} must lie in [0.1, 10], and unrelated={self.unrelated} be at "
-                "least 1"
-            )
+    rotation: Annotated[float, Bounds(least=-180, most=180)] = 5.0
+    scaling: Annotated[float, Bounds(least=0.1, most=10)] = 1.1
+    shear: Annotated[float, Bounds(above=-90, below=90)] = 5.0
+    unrelated: Count = 4
+    seed: Seed = 0
 
     def __call__(self, inputs: ProbeInputs) -> list[ProbeResult]:
         """See `Probe`."""

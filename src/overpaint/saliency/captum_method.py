@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from overpaint.attribution.batches import rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import network_of, preserve_state
+from overpaint.core.bounds import Seed
 from overpaint.core.choices import BASELINE_WORDS
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
@@ -46,6 +48,7 @@ class _Logits(nn.Module):
         return self.logits(images)
 
 
+@checked_settings
 @dataclass(frozen=True)
 class CaptumMethod(SaliencyMethod):
     """The attributions of a class of ``captum.attr``, summed over the channels.
@@ -69,7 +72,7 @@ class CaptumMethod(SaliencyMethod):
     attribution: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     sign: Sign = "signed"
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         built, given = (_parameters(function) for function in (self._kind(), self._kind().attribute))

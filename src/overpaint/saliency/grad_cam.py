@@ -9,11 +9,14 @@ from overpaint.attribution.cam import class_activation_maps, layer_gradients
 from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.sign_reduction import Sign
 from overpaint.attribution.state import preserve_state
+from overpaint.core.bounds import Count
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, Maps, Targets, TargetSets
 
 
+@checked_settings
 @dataclass(frozen=True)
 class GradCam(SaliencyMethod):
     """A layer's channels ``A_k``, weighted by how much the class score rises with them.
@@ -35,7 +38,7 @@ class GradCam(SaliencyMethod):
 
     layer: str = "auto"
     sign: Sign = "positive"
-    batch_size: int = 8
+    batch_size: Count = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward pass a row."""

@@ -11,6 +11,8 @@ from overpaint.attribution.cam import LayerMaps, class_activation_maps, layer_gr
 from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.sign_reduction import Sign
 from overpaint.attribution.state import preserve_state
+from overpaint.core.bounds import Count
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, Maps, Targets, TargetSets
@@ -30,6 +32,7 @@ def plus_plus_weights(activations: LayerMaps, gradients: LayerMaps) -> Float[Ten
     return terms.flatten(2).sum(2)
 
 
+@checked_settings
 @dataclass(frozen=True)
 class GradCamPlusPlus(SaliencyMethod):
     """Grad-CAM with a weight for each place, so that several objects of the class and thin ones are covered.
@@ -50,7 +53,7 @@ class GradCamPlusPlus(SaliencyMethod):
 
     layer: str = "auto"
     sign: Sign = "positive"
-    batch_size: int = 8
+    batch_size: Count = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward pass a row."""

@@ -8,11 +8,14 @@ import torch
 from overpaint.attribution.batches import in_batches, input_gradients, rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
+from overpaint.core.bounds import Count
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, TargetSets
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Gradient(SaliencyMethod):
     """How fast the class's logit changes with each pixel (section 3.1).
@@ -31,7 +34,7 @@ class Gradient(SaliencyMethod):
     requires = "gradients"
 
     sign: Sign = "absolute"
-    batch_size: int = 8
+    batch_size: Count = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward and backward pass a row."""

@@ -9,11 +9,14 @@ from overpaint.attribution.batches import in_batches, input_gradients, rows_of
 from overpaint.attribution.relu import relu_rule
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
+from overpaint.core.bounds import Count
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, TargetSets
 
 
+@checked_settings
 @dataclass(frozen=True)
 class GuidedBackprop(SaliencyMethod):
     """The gradient, where each ReLU passes back only what is positive and where its input was (section 3.4).
@@ -34,7 +37,7 @@ class GuidedBackprop(SaliencyMethod):
     requires = "relus"
 
     sign: Sign = "absolute"
-    batch_size: int = 8
+    batch_size: Count = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); one forward and backward pass a row."""

@@ -10,11 +10,14 @@ from overpaint.attribution.layers import choose_layer
 from overpaint.attribution.relu import relu_rule
 from overpaint.attribution.sign_reduction import Sign, reduce_channels
 from overpaint.attribution.state import preserve_state
+from overpaint.core.bounds import Count
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, Targets, TargetSets
 
 
+@checked_settings
 @dataclass(frozen=True)
 class GuidedGradCam(SaliencyMethod):
     """Guided backpropagation times the Grad-CAM map: the fine pattern, where the coarse map says that it matters.
@@ -32,7 +35,7 @@ class GuidedGradCam(SaliencyMethod):
 
     layer: str = "auto"
     sign: Sign = "absolute"
-    batch_size: int = 8
+    batch_size: Count = 8
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random); two forward passes a row."""

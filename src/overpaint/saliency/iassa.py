@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from overpaint.core.bounds import Count, Positive, Seed, Share, ShareBelowAll, ShareOrNone
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, Discriminator
 from overpaint.core.resize import resize
 from overpaint.core.results import SaliencyMaps
@@ -32,6 +34,7 @@ LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 """Interpolation for so many dimensions."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Iassa(PerturbationMethod, UsesDiscriminator):
     """Sliding windows, coarse everywhere and finer where it matters, with attention between places that are alike.
@@ -82,32 +85,17 @@ class Iassa(PerturbationMethod, UsesDiscriminator):
         OverpaintError: If a setting is out of its range; at the call, if the discriminator takes other channels.
     """
 
-    rounds: int = 4
-    window: float = 0.3
-    shrink: float = 0.85
-    overlap: int = 4
-    threshold: float = 0.3
-    balance: float = 0.5
-    temperature: float = 0.2
-    cells: int = 28
+    rounds: Count = 4
+    window: Share = 0.3
+    shrink: Share = 0.85
+    overlap: Count = 4
+    threshold: ShareBelowAll = 0.3
+    balance: ShareOrNone = 0.5
+    temperature: Positive = 0.2
+    cells: Count = 28
     discriminator: Discriminator | None = None
     baseline: Baseline = "mean"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.rounds < 1 or self.overlap < 1 or self.cells < 1:
-            raise OverpaintError(
-                f"iassa: rounds={self.rounds}, overlap={self.overlap} and cells={self.cells} must be at least 1"
-            )
-        if not 0 < self.window <= 1 or not 0 < self.shrink <= 1 or self.temperature <= 0:
-            raise OverpaintError(
-                f"iassa: window={self.window} and shrink={self.shrink} must lie in (0, 1], and temperature="
-                f"{self.temperature} above 0"
-            )
-        if not 0 <= self.threshold < 1 or not 0 <= self.balance <= 1:
-            raise OverpaintError(
-                f"iassa: threshold={self.threshold} must lie in [0, 1) and balance={self.balance} in [0, 1]"
-            )
+    seed: Seed = 0
 
     def _windows(self, size: tuple[int, ...]) -> list[Windows]:
         """Returns the windows of each round."""

@@ -10,7 +10,9 @@ from torch import Tensor
 from overpaint.attribution.batches import even_batch_size, rows_of, with_halving
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import preserve_state
-from overpaint.core.errors import OverpaintError, OverpaintWarning
+from overpaint.core.bounds import Count, Seed
+from overpaint.core.errors import OverpaintWarning
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, TargetSets
@@ -20,6 +22,7 @@ LARGE = 0.05
 """A convergence delta beyond this share of the logits' difference is warned about (the paper's section 5)."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class IntegratedGradients(SaliencyMethod):
     """The gradients on the way from a baseline to the image, summed up (equation 1).
@@ -43,15 +46,11 @@ class IntegratedGradients(SaliencyMethod):
 
     requires = "gradients"
 
-    steps: int = 50
+    steps: Count = 50
     baseline: Baseline = "mean"
     sign: Sign = "signed"
-    batch_size: int = 25
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise OverpaintError(f"integrated_gradients: steps={self.steps} must be at least 1")
+    batch_size: Count = 25
+    seed: Seed = 0
 
     @property
     def is_stochastic(self) -> bool:

@@ -1,13 +1,14 @@
 """LIME: local interpretable model-agnostic explanations, for images (Ribeiro, Singh & Guestrin, KDD 2016)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import MOST, Bounds, Positive, Seed, Several
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
@@ -41,6 +42,7 @@ def similarity(kept: Kept, width: float) -> Float[Tensor, " query"]:
     return torch.exp(-0.5 * (distance / width).square())
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Lime(PerturbationMethod):
     """A weighted linear model of the score in the image's segments; a pixel gets its segment's coefficient.
@@ -72,23 +74,14 @@ class Lime(PerturbationMethod):
         OverpaintError: If a setting is out of its range; at the call, if SLIC can't cut such an image.
     """
 
-    queries: int = 1024
+    queries: Annotated[int, Bounds(least=2 * GROUPS, most=MOST)] = 1024
     segments: Literal["slic", "grid"] = "slic"
-    num_segments: int = 50
-    width: float = 0.25
-    ridge: float = 1.0
-    stop_at: float | None = None
+    num_segments: Several = 50
+    width: Positive = 0.25
+    ridge: Positive = 1.0
+    stop_at: Positive | None = None
     baseline: Baseline = "mean"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.queries < 2 * GROUPS or self.num_segments < 2:
-            raise OverpaintError(
-                f"lime: queries={self.queries} must be at least {2 * GROUPS}, and "
-                f"num_segments={self.num_segments} at least 2"
-            )
-        if self.width <= 0 or self.ridge <= 0:
-            raise OverpaintError(f"lime: width={self.width} and ridge={self.ridge} must be above 0")
+    seed: Seed = 0
 
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`: all targets share the queries."""

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from overpaint.core.bounds import Count, Inside, NotNegative, Positive, Seed, Several, ShareOrNone
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
@@ -40,6 +42,7 @@ def rank_in(history: Float[Tensor, " past"], values: Float[Tensor, " chain"]) ->
     return (below + tied / 2).float()
 
 
+@checked_settings
 @dataclass(frozen=True)
 class MaskEstimation(PerturbationMethod):
     """Markov chains of masks that keep what the classifier needs; the map is how its score depends on them.
@@ -101,31 +104,28 @@ class MaskEstimation(PerturbationMethod):
         OverpaintError: If a setting is out of its range.
     """
 
-    queries: int = 1024
-    chains: int = 32
-    cells: int = 8
-    start: float = 0.5
-    low: float = 0.1
-    high: float = 0.9
-    window: int = 256
-    weighing: float = 0.5
-    smoothing: float = 0.02
-    ridge: float = 0.5
-    stop_at: float | None = None
+    queries: Count = 1024
+    chains: Several = 32
+    cells: Count = 8
+    start: Inside = 0.5
+    low: ShareOrNone = 0.1
+    high: ShareOrNone = 0.9
+    window: Count = 256
+    weighing: NotNegative = 0.5
+    smoothing: NotNegative = 0.02
+    ridge: Positive = 0.5
+    stop_at: Positive | None = None
     variant: Literal["tempered", "authors"] = "tempered"
     baseline: Baseline = "mean"
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.start < 1 or not 0 <= self.low < self.high <= 1:
+        if not self.low < self.high:
+            raise OverpaintError(f"mask_estimation: low={self.low} must be below high={self.high}")
+        if self.queries < 2 * self.chains or self.window < self.chains:
             raise OverpaintError(
-                f"mask_estimation: start={self.start} must lie between 0 and 1, and 0 <= low={self.low} < "
-                f"high={self.high} <= 1"
-            )
-        if self.chains < 2 or self.queries < 2 * self.chains or self.window < self.chains:
-            raise OverpaintError(
-                f"mask_estimation: chains={self.chains} must be at least 2, queries={self.queries} at least twice "
-                f"and window={self.window} at least as many"
+                f"mask_estimation: queries={self.queries} must be at least twice chains={self.chains}, and "
+                f"window={self.window} at least as many"
             )
         if self.variant == "authors" and self.stop_at is not None:
             raise OverpaintError("mask_estimation: stop_at needs a standard error, which variant=authors has not")

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import FILLED, Bounds, Seed
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, TargetSets
@@ -16,7 +18,11 @@ from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.method import ImageMaps, PerturbationMethod, SamplingCoroutine
 from overpaint.perturbation.windows import Length, Windows, pixels, with_whole_image
 
+Side = Annotated[Length, Bounds(above=0)]
+"""A side of a window: a share of the image's, or pixels."""
 
+
+@checked_settings
 @dataclass(frozen=True)
 class Occlusion(PerturbationMethod):
     """The mean loss of score over the windows that hide a pixel.
@@ -41,15 +47,10 @@ class Occlusion(PerturbationMethod):
         OverpaintError: If a length is not positive; at the call, if one exceeds the image or the stride the window.
     """
 
-    window: Length | Sequence[Length] = 0.25
-    stride: Length | Sequence[Length] = 0.0625
+    window: Side | Annotated[Sequence[Side], FILLED] = 0.25
+    stride: Side | Annotated[Sequence[Side], FILLED] = 0.0625
     baseline: Baseline = "mean"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, lengths in (("window", self.window), ("stride", self.stride)):
-            if min(lengths if isinstance(lengths, Sequence) else [lengths]) <= 0:
-                raise OverpaintError(f"occlusion: {name}={lengths} must be above 0")
+    seed: Seed = 0
 
     def _windows(self, size: tuple[int, ...]) -> Windows:
         window = pixels(self.window, size, "occlusion: window")

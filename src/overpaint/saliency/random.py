@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import Seed, Several
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
@@ -15,6 +16,7 @@ from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.masks import MaskGeometry
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Random(SaliencyMethod):
     """An independent uniform value in [0, 1) for each pixel, the control of the literature, or for each cell of a grid.
@@ -31,12 +33,8 @@ class Random(SaliencyMethod):
     """
 
     is_control: ClassVar[bool] = True
-    cells: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.cells is not None and self.cells < 2:
-            raise OverpaintError(f"random: cells={self.cells} must be at least 2, or null")
+    cells: Several | None = None
+    seed: Seed = 0
 
     @property
     def is_stochastic(self) -> bool:

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import Count, Inside, Positive, Seed, Several
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
@@ -19,6 +20,7 @@ from overpaint.perturbation.method import GridMasks, ImageMaps, PerturbationMeth
 from overpaint.perturbation.moments import MaskMoments, TargetMaps
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Rise(PerturbationMethod):
     """The mean of random masks, weighted by the scores of the images they leave.
@@ -47,19 +49,13 @@ class Rise(PerturbationMethod):
         OverpaintError: If a setting is out of its range.
     """
 
-    queries: int = 1024
-    cells: int = 7
-    keep: float = 0.5
+    queries: Several = 1024
+    cells: Count = 7
+    keep: Inside = 0.5
     estimator: Literal["covariance", "mean"] = "covariance"
-    stop_at: float | None = None
+    stop_at: Positive | None = None
     baseline: Baseline = "mean"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.queries < 2 or not 0 < self.keep < 1:
-            raise OverpaintError(
-                f"rise: queries={self.queries} must be at least 2 and keep={self.keep} between 0 and 1"
-            )
+    seed: Seed = 0
 
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`: all targets share the queries."""

@@ -10,13 +10,15 @@ from torch import Tensor
 from overpaint.attribution.batches import even_batch_size, in_batches, input_gradients, rows_of
 from overpaint.attribution.sign_reduction import Sign, reduce_sign
 from overpaint.attribution.state import preserve_state
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import Count, NotNegative, Seed, Several
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
 from overpaint.core.types import Images, TargetSets
 
 
+@checked_settings
 @dataclass(frozen=True)
 class SmoothGrad(SaliencyMethod):
     """The gradient's mean over noisy copies of the image (section 2).
@@ -41,17 +43,11 @@ class SmoothGrad(SaliencyMethod):
 
     requires = "gradients"
 
-    samples: int = 50
-    noise: float = 0.15
+    samples: Several = 50
+    noise: NotNegative = 0.15
     sign: Sign = "absolute"
-    batch_size: int = 25
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.samples < 2 or self.noise < 0:
-            raise OverpaintError(
-                f"smooth_grad: samples={self.samples} must be at least 2 and noise={self.noise} not negative"
-            )
+    batch_size: Count = 25
+    seed: Seed = 0
 
     @property
     def is_stochastic(self) -> bool:

@@ -1,13 +1,14 @@
 """A linear surrogate of the classifier under random masks: the scores of random masks, fitted by ridge regression."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.bounds import MOST, Bounds, Count, Positive, Seed
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.rng import image_rng
@@ -36,6 +37,7 @@ BLOCKS = 3
 """Blocks of the surrogate along each axis, for each cell of the masks."""
 
 
+@checked_settings
 @dataclass(frozen=True)
 class Surrogate(PerturbationMethod):
     """RISE's map from a fraction of its queries: the masks' effect is fitted, not summed.
@@ -71,20 +73,14 @@ class Surrogate(PerturbationMethod):
         OverpaintError: If a setting is out of its range.
     """
 
-    queries: int = 1024
-    cells: int | None = None
-    resolution: int | None = None
-    ridge: float = 0.5
+    queries: Annotated[int, Bounds(least=4 * GROUPS, most=MOST)] = 1024
+    cells: Count | None = None
+    resolution: Count | None = None
+    ridge: Positive = 0.5
     scale: Literal["log_odds", "score"] = "log_odds"
-    stop_at: float | None = None
+    stop_at: Positive | None = None
     baseline: Baseline = "mean"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.queries < 4 * GROUPS or self.ridge <= 0:
-            raise OverpaintError(
-                f"surrogate: queries={self.queries} must be at least {4 * GROUPS} and ridge={self.ridge} above 0"
-            )
+    seed: Seed = 0
 
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`: all targets share the queries."""

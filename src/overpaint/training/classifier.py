@@ -1,6 +1,6 @@
 """Trains a classifier on the target domain."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -12,7 +12,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy, MulticlassStatScores
 
 from overpaint.classifiers.network import classifier_from_settings
+from overpaint.core.bounds import ImageSize, NotNegative, Seed
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.names import distinct_names
 from overpaint.core.sizes import as_size, format_size, plain_size
 from overpaint.core.types import Batch, Images
@@ -23,6 +25,7 @@ OPTIMIZER, SCHEDULER = "model.classifier.optimizer", "model.classifier.scheduler
 """The keys of two sections, for errors."""
 
 
+@checked_settings
 class ClassifierModule(L.LightningModule):
     """Trains a network by cross-entropy.
 
@@ -47,18 +50,16 @@ class ClassifierModule(L.LightningModule):
         self,
         architecture: str,
         class_names: list[str],
-        image_size: int | Sequence[int],
+        image_size: ImageSize,
         mean: list[float],
         std: list[float],
         optimizer: Mapping[str, Any],
         scheduler: Mapping[str, Any],
-        distortion: float = 0.1,
-        seed: int = 0,
+        distortion: NotNegative = 0.1,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        if distortion < 0:
-            raise OverpaintError(f"model.classifier.distortion={distortion} must not be negative")
         self.settings = {
             "architecture": architecture,
             "class_names": class_names,

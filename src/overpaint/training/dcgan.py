@@ -11,7 +11,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from overpaint.classifiers.network import NetworkClassifier
+from overpaint.core.bounds import Count, ImageSize, Seed, ShareBelowAll
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.resize import resize
 from overpaint.core.sizes import as_size
 from overpaint.core.types import Batch, Images, Latents
@@ -31,6 +33,7 @@ SHOWN_EVERY = 10
 """Steps between two updates of the losses beside the progress bar."""
 
 
+@checked_settings
 class DCGANModule(L.LightningModule):
     """A generator and a discriminator against each other, with an average of the generator's weights.
 
@@ -60,27 +63,20 @@ class DCGANModule(L.LightningModule):
     def __init__(
         self,
         recipe: Literal["stable", "radford"] = "stable",
-        image_size: int | Sequence[int] = 32,
-        channels: int = 3,
-        latent_dim: int = 64,
-        base_channels: int = 32,
+        image_size: ImageSize = 32,
+        channels: Count = 3,
+        latent_dim: Count = 64,
+        base_channels: Count = 32,
         generator_optimizer: Mapping[str, Any] | None = None,
         discriminator_optimizer: Mapping[str, Any] | None = None,
-        ema_decay: float = 0.999,
+        ema_decay: ShareBelowAll = 0.999,
         encoder: bool = False,
         class_names: Sequence[str] = (),
         evaluator: NetworkClassifier | None = None,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["evaluator"], logger=False)
-        if min(latent_dim, base_channels) < 1 or not 0 <= ema_decay < 1:
-            raise OverpaintError(
-                f"model.dcgan: latent_dim={latent_dim} and base_channels={base_channels} must be positive, "
-                f"ema_decay={ema_decay} in [0, 1)"
-            )
-        if channels < 1:
-            raise OverpaintError(f"model.dcgan: channels={channels} must be positive")
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
         self.class_names, self.seed = list(class_names), seed
