@@ -29,7 +29,7 @@ def test_the_types_are_those_of_the_imported_class(where: str) -> None:
     section = SECTIONS[where]
     module, _, name = section["target"].rpartition(".")
     found = import_class(section["target"], ("overpaint",), where)
-    expected = get_type_hints(found.__init__)
+    expected = get_type_hints(found.__init__, include_extras=True)
     types = declared_types(list(read_source(module).lineage(name)))
     assert set(section) - {"target", "name", *FROM_FILE, *SCHEDULE} <= set(types)
     assert {key: types[key] for key in section if key in types} == {

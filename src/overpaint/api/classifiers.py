@@ -75,6 +75,7 @@ def as_classifier(
     output_name: str | int | None = None,
     threshold: float | None = None,
     allow_random: bool = False,
+    allow_code: bool = False,
 ) -> Classifier | UnsizedClassifier:
     """Makes a classifier of a model.
 
@@ -100,6 +101,7 @@ def as_classifier(
         threshold: A class is kept while its score is above this; by default 0.5 of a multi-label classifier, and of
             others while its score is the highest.
         allow_random: Whether it may give other outputs when an image is shown again, or beside others.
+        allow_code: Whether it may be opened from a file that can run code when it is: TorchScript, torch.export.
 
     Raises:
         OverpaintError: If the model does not take images or give scores as it is said to.
@@ -127,6 +129,7 @@ def as_classifier(
         output_name=output_name,
         threshold=threshold,
         allow_random=allow_random,
+        allow_code=allow_code,
     )
     if isinstance(model, str | Path):
         return open_classifier(options)

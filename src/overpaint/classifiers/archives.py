@@ -8,10 +8,12 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
 
+from overpaint.classifiers.options import is_torchscript
 from overpaint.classifiers.quantised import is_quantised
 from overpaint.core.errors import OverpaintError
 
@@ -55,16 +57,19 @@ def load_torchscript(path: Path) -> Archive:
     Raises:
         OverpaintError: If it is none.
     """
+    other = OverpaintError(
+        f"classifier={path} is no TorchScript file; a state dict needs its network's name as well, such as "
+        f"classifier=torchvision:resnet50 classifier.weights={path}, and a pickled network is refused since it "
+        "could run code"
+    )
+    if not is_torchscript(path):
+        raise other
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*torch.jit.load.* is deprecated")
             network = torch.jit.load(path, map_location="cpu")
     except Exception as error:  # torch's reader lets nearly any kind of error through
-        raise OverpaintError(
-            f"classifier={path} is no TorchScript file; a state dict needs its network's name as well, such as "
-            f"classifier=torchvision:resnet50 classifier.weights={path}, and a pickled network is refused since it "
-            "could run code"
-        ) from error
+        raise other from error
     network.eval()
     return Archive(network)
 
@@ -80,6 +85,8 @@ def load_exported(path: Path) -> tuple[Archive, list[int | None]]:
         OverpaintError: If it is no such program, or takes anything else than one array of images.
     """
     try:
+        if not is_zipfile(path):
+            raise ValueError("it is no archive")
         program = torch.export.load(path)
     except Exception as error:  # torch's reader lets nearly any kind of error through
         raise OverpaintError(f"classifier={path} is no program that torch.export.save wrote") from error

@@ -18,7 +18,7 @@ from overpaint.classifiers.hubs import open_hugging_face, open_timm
 from overpaint.classifiers.named import imported_network, torchvision_network
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.classifiers.onnx import OnnxFunction
-from overpaint.classifiers.options import HUBS, ClassifierOptions, kind_of
+from overpaint.classifiers.options import HUBS, ClassifierOptions, check_code, kind_of
 from overpaint.classifiers.output import probe_images, standardise
 from overpaint.classifiers.quantised import is_quantised
 from overpaint.classifiers.trial import Trial, Tried, try_classifier
@@ -38,6 +38,7 @@ def open_classifier(options: ClassifierOptions) -> Classifier:
     kind, path = kind_of(options.source), Path(options.source)
     if kind not in (*HUBS, "factory") and not path.is_file():
         raise OverpaintError(f"there is no file classifier={path}")
+    check_code(options, "classifier")
     if kind == "checkpoint":
         return load_classifier(path)
     if kind == "torchvision":

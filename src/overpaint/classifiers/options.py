@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from overpaint.core.bounds import FILLED, Count, ImageSize, Positive, ShareOrNone
 from overpaint.core.choices import OutputOption
@@ -26,6 +27,13 @@ SUFFIXES: dict[str, Kind] = {
 
 HUBS: tuple[Kind, ...] = ("torchvision", "timm", "hf")
 """Sources that are named ``HUB:NAME``."""
+
+RUNS_CODE: dict[Kind, str] = {"torchscript": "a TorchScript file", "exported": "a program of torch.export"}
+"""Kinds of files that can run code when they are opened, and what they are called.
+
+TorchScript is a programming language with access to files; programs of torch.export hold expressions that are evaluated
+and may hold pickles. ONNX has no operators but those of its runtime, and checkpoints are read as tensors alone.
+"""
 
 MEANINGLESS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "checkpoint": (
@@ -71,6 +79,7 @@ class ClassifierOptions:
         threshold: A class is kept while its score is above this; by default 0.5 of a multi-label classifier, and of
             others while its score is the highest.
         allow_random: Whether it may give other outputs when an image is shown again, or beside others.
+        allow_code: Whether it may be opened from a file that can run code when it is, see `RUNS_CODE`.
     """
 
     source: str
@@ -84,6 +93,7 @@ class ClassifierOptions:
     output_name: str | int | None = None
     threshold: ShareOrNone | None = None
     allow_random: bool = False
+    allow_code: bool = False
 
     def __post_init__(self) -> None:
         why, meaningless = MEANINGLESS[kind_of(self.source)]
@@ -94,6 +104,38 @@ class ClassifierOptions:
                 )
         if self.image_size is not None:
             as_size(self.image_size, name="classifier.image_size")
+
+
+def check_code(options: ClassifierOptions, which: str) -> None:
+    """Checks that a file which can run code when it is opened may.
+
+    A file that only has the name of one is left to be refused for what it is.
+
+    Args:
+        options: What is said of the classifier.
+        which: Its setting, for errors.
+
+    Raises:
+        OverpaintError: If it may not.
+    """
+    kind = kind_of(options.source)
+    if kind in RUNS_CODE and not options.allow_code and is_zipfile(options.source):
+        if kind == "torchscript" and not is_torchscript(Path(options.source)):
+            return
+        raise OverpaintError(
+            f"{which}={options.source} is {RUNS_CODE[kind]}, which can run code when it is opened; if you trust where "
+            "it comes from, allow_code=true opens it"
+        )
+
+
+def is_torchscript(path: Path) -> bool:
+    """Tells whether a file is an archive of TorchScript, which holds code; others of its endings hold tensors."""
+    try:
+        with ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, BadZipFile):
+        return False
+    return any(name.endswith(("constants.pkl", "model.json")) or "/code/" in name for name in names)
 
 
 def kind_of(source: str) -> Kind:
@@ -112,6 +154,8 @@ def content_of(options: ClassifierOptions) -> Iterator[bytes]:
     Of a factory that is the file of its module; other modules that it imports are not seen. It must be imported.
     """
     for field in fields(options):
+        if field.name == "allow_code":
+            continue
         value = vars(options)[field.name]
         yield field.name.encode()
         yield Path(value).read_bytes() if isinstance(value, str) and Path(value).is_file() else repr(value).encode()

@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +16,11 @@ from rich.markup import escape
 
 from overpaint.cli.allocator import keep_freed_memory
 from overpaint.cli.console import console
+from overpaint.cli.faults import FAULT, WRONG, is_fault, sentence
 from overpaint.configuration.run_settings import explain_settings, train_settings
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError, OverpaintWarning
+from overpaint.core.names import printable
 
 UNNEEDED = (
     ".*does not have many workers.*",  # the data is in memory
@@ -70,7 +73,9 @@ def explain(configs: Path, overrides: Sequence[str]) -> None:
 
 
 def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
-    """Runs an entry point and exits: 0 for success, 1 for an error of the user's, 130 for Ctrl-C or SIGTERM.
+    """Runs an entry point and exits.
+
+    The status is 0 for success, 2 for wrong input, 1 for a fault of ours, 130 for Ctrl-C or SIGTERM.
 
     Args:
         entry: Its name.
@@ -92,13 +97,15 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
         _end_with(str(error))
     except OSError as error:
         if error.errno not in UNWRITABLE:
-            raise
+            _end_with_unforeseen(error, overrides)
         where = "" if error.filename is None else f" {error.filename}"
         _end_with(f"{(error.strerror or str(error)).lower()}:{where or ' the output'}; what is complete is kept")
     except KeyboardInterrupt:
         how = "resume=true" if entry == "train" else "the same command"
         Console(stderr=True).print(f"stopped; what is complete is kept, and {how} goes on from there")
         sys.exit(130)
+    except Exception as error:
+        _end_with_unforeseen(error, overrides)
 
 
 def _stop(_number: int, _frame: object) -> NoReturn:
@@ -106,10 +113,18 @@ def _stop(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _end_with(error: str) -> NoReturn:
-    """Prints the sentence of an error of the user's, and exits."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(error)}")
-    sys.exit(1)
+def _end_with_unforeseen(error: Exception, overrides: Sequence[str]) -> NoReturn:
+    """Says in one sentence what nothing has foreseen; ``debug=true`` shows where it happened."""
+    if "debug=true" in overrides:
+        traceback.print_exception(error)
+    _end_with(sentence(error), FAULT if is_fault(error) else WRONG)
+
+
+def _end_with(error: str, status: int = WRONG) -> NoReturn:
+    """Prints the sentence of an error, and exits."""
+    said = printable(" ".join(error.splitlines()))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(said)}")
+    sys.exit(status)
 
 
 def _print_settings(configs: Path, entry: Entry) -> None:

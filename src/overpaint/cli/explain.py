@@ -21,6 +21,7 @@ from overpaint.configuration.fingerprints import artifact_keys, file_contents, i
 from overpaint.configuration.parts import Listeners, make_runner
 from overpaint.configuration.run_record import check_earlier, explanation_record, write_record
 from overpaint.configuration.run_settings import classifier_options, picture_options
+from overpaint.configuration.sections import importable
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
@@ -97,7 +98,9 @@ def _read_data(settings: Settings, classifier: Classifier) -> ExplainData:
         return _read_image_files(settings, classifier, annotations)
     size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
     limit = settings["limit"]
-    data: ImageData = instantiate(settings["data"], "data", image_size=size, channels=channels, seed=settings["seed"])
+    data: ImageData = instantiate(
+        settings["data"], "data", importable(settings), image_size=size, channels=channels, seed=settings["seed"]
+    )
     data.prepare_data()
     unread = data.open_split("test")
     split, skipped = unread.read(range(min(limit or len(unread), len(unread))))

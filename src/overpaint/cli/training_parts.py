@@ -10,7 +10,7 @@ import lightning as L
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.cli.console import console
 from overpaint.cli.trainer import number_of_processes, trainer_options
-from overpaint.configuration.sections import SCHEDULE
+from overpaint.configuration.sections import SCHEDULE, importable
 from overpaint.configuration.settings import Settings
 from overpaint.core.choices import MODELS
 from overpaint.core.errors import OverpaintError
@@ -27,7 +27,7 @@ def make_data(settings: Settings) -> ImageData:
     checked_types(asked, dict.fromkeys(asked, int | Sequence[int] | None))
     sizes = [as_size(size, name=where) for where, size in asked.items() if size]
     own = settings["data"]["image_size"] or (plain_size(max(sizes, key=math.prod)) if sizes else None)
-    data: ImageData = instantiate(settings["data"], "data", image_size=own, seed=settings["seed"])
+    data: ImageData = instantiate(settings["data"], "data", importable(settings), image_size=own, seed=settings["seed"])
     data.prepare_data()
     data.setup("fit")
     return data
@@ -70,7 +70,9 @@ def make_module(
         if channels != data.channels:
             raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
         more = {"channels": channels, "evaluator": evaluator, "class_names": data.class_names}
-    module: L.LightningModule = instantiate(section, f"model.{model}", image_size=size, seed=settings["seed"], **more)
+    module: L.LightningModule = instantiate(
+        section, f"model.{model}", importable(settings), image_size=size, seed=settings["seed"], **more
+    )
     return module
 
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from overpaint.classifiers.options import HUBS, ClassifierOptions, kind_of
+from overpaint.classifiers.options import HUBS, ClassifierOptions, check_code, kind_of
 from overpaint.classifiers.torchvision_names import check_name, known_networks
 from overpaint.configuration.settings import Settings
 from overpaint.core.choices import BASELINE_WORDS
@@ -67,6 +67,7 @@ def check_classifier_files(options: ClassifierOptions, which: str) -> None:
     kind, source = kind_of(options.source), options.source
     if kind not in (*HUBS, "factory"):
         _must_exist(which, source)
+        check_code(options, which)
     if kind == "torchvision" and (known := known_networks()):
         check_name(source.partition(":")[2], known, which)
     if kind in ("torchvision", "timm") and options.weights is None and not Path(source.partition(":")[2]).is_dir():

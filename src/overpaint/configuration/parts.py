@@ -7,6 +7,7 @@ from typing import Any
 from overpaint.classifiers.loading import open_classifier
 from overpaint.configuration.named_files import baseline_file
 from overpaint.configuration.run_settings import classifier_options, generator_options, picture_options
+from overpaint.configuration.sections import importable
 from overpaint.configuration.settings import Settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
@@ -52,7 +53,10 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
     """
     gan, notes = _open_gan(settings, classifier)
     rule = RegionRule(**checked_arguments(RegionRule, settings["region"], "region"))
-    probes = {name: instantiate(section, f"probes.{name}") for name, section in settings["probes"].items()}
+    probes = {
+        name: instantiate(section, f"probes.{name}", importable(settings))
+        for name, section in settings["probes"].items()
+    }
     methods = {
         name: make_method(name, section, settings, classifier, gan) for name, section in settings["saliency"].items()
     }
@@ -183,7 +187,7 @@ def with_discriminator(method: SaliencyMethod, gan: Gan | None) -> SaliencyMetho
 def _with_baseline(section: Settings, where: str, settings: Settings, classifier: Classifier) -> Any:
     """Builds what a section describes; a baseline that is no word is an image file."""
     if (path := baseline_file(section)) is None:
-        return instantiate(section, where)
+        return instantiate(section, where, importable(settings))
     size = as_image_size(classifier.input_size, "classifier.image_size")
     part, _ = read_files(path, size, classifier.channels, settings["resize_mode"], 1, picture_options(settings))
-    return instantiate(section, where, baseline=part.images[0].float() / 255)
+    return instantiate(section, where, importable(settings), baseline=part.images[0].float() / 255)

@@ -17,6 +17,7 @@ from overpaint.configuration.named_files import (
 from overpaint.configuration.run_record import check_earlier, explanation_record, read_record, training_record
 from overpaint.configuration.sections import check_sections
 from overpaint.configuration.settings import Settings, load_settings
+from overpaint.core.bounds import Count, CountOrNone, Positive, Seed
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types
@@ -24,17 +25,25 @@ from overpaint.data.files.values import GivenRange, PictureOptions
 from overpaint.networks.options import GeneratorOptions
 from overpaint.report.wandb.mode import wandb_mode
 
+COMMON_TYPES: dict[str, Any] = {
+    "output": str,
+    "seed": Seed,
+    "overwrite": bool,
+    "allow_import": Sequence[str],
+    "debug": bool,
+}
+"""What the settings of both programs outside the sections take."""
+
 EXPLAIN_TYPES: dict[str, Any] = {
     "images": str | None,
     "resize_mode": ResizeMode,
     "range": GivenRange | None,
-    "max_megapixels": float | None,
-    "limit": int,
-    "seeds": int,
-    "output": str,
-    "seed": int,
-    "batch_size": int,
+    "max_megapixels": Positive | None,
+    "limit": CountOrNone,
+    "seeds": Count,
+    "batch_size": Count,
     "list_layers": bool,
+    "allow_code": bool,
     "overwrite": bool,
     "target": str | int | list[str | int],
 }
@@ -52,7 +61,7 @@ def train_settings(configs: Path, overrides: Sequence[str]) -> Settings:
         OverpaintError: If one is wrong.
     """
     settings = load_settings(configs, "train", overrides)
-    checked_types(settings, {"output": str, "seed": int, "resume": bool, "overwrite": bool})
+    checked_types(settings, COMMON_TYPES | {"resume": bool})
     if not settings["model"]:
         raise OverpaintError("model=[] names nothing to train; write model=classifier, model=dcgan or both")
     _check_common(settings)
@@ -77,13 +86,8 @@ def explain_settings(configs: Path, overrides: Sequence[str]) -> Settings:
         OverpaintError: If one is wrong.
     """
     settings = load_settings(configs, "explain", overrides)
-    checked_types(settings, EXPLAIN_TYPES)
+    checked_types(settings, COMMON_TYPES | EXPLAIN_TYPES)
     _check_common(settings)
-    if settings["limit"] < 0 or settings["batch_size"] < 1 or settings["seeds"] < 1:
-        raise OverpaintError(
-            f"limit={settings['limit']} must not be negative, batch_size={settings['batch_size']} and "
-            f"seeds={settings['seeds']} at least 1"
-        )
     if not settings["methods"]:
         raise OverpaintError("methods=[] names no saliency method; configs/saliency/ has them")
     if settings["probes"] and settings["generator"]["source"] is None:
@@ -114,7 +118,8 @@ def _check_networks(settings: Settings) -> None:
 
 def classifier_options(settings: Settings, which: str = "classifier") -> ClassifierOptions:
     """Reads what is said of the classifier, or of the ``oracle``."""
-    return ClassifierOptions(**checked_arguments(ClassifierOptions, settings[which], which))
+    own = settings[which] | {"allow_code": settings["allow_code"]}
+    return ClassifierOptions(**checked_arguments(ClassifierOptions, own, which))
 
 
 def generator_options(settings: Settings) -> GeneratorOptions | None:
@@ -143,8 +148,6 @@ def _check_common(settings: Settings) -> None:
     """Checks the settings that both entry points have."""
     check_sections(settings)
     wandb_mode(settings["logger"]["mode"])
-    if not 0 <= settings["seed"] < 2**32:
-        raise OverpaintError(f"seed={settings['seed']} must lie between 0 and {2**32 - 1}")
     output = Path(settings["output"])
     for each in (output, *output.parents):
         if each.exists() and not each.is_dir():

@@ -1,13 +1,14 @@
 """Checks of the sections of the settings against the classes that take them, without importing these."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from overpaint.configuration.declared import check_declared
 from overpaint.configuration.settings import Settings
+from overpaint.core.bounds import DISTINCT, Count, CountOrNone, Share
 from overpaint.core.choices import WandbMode
 from overpaint.core.errors import OverpaintError
-from overpaint.core.instantiate import checked_types
+from overpaint.core.instantiate import check_importable, checked_types
 from overpaint.core.sizes import as_size
 
 CLASSES = {
@@ -24,12 +25,12 @@ PLAIN: dict[str, dict[str, Any]] = {
     "report": {"self_contained": bool},
     "trainer": {
         "accelerator": str,
-        "devices": int | str | list[int],
+        "devices": int | str | Annotated[list[CountOrNone], DISTINCT],
         "enable_progress_bar": bool,
-        "limit_train_batches": int | float | None,
-        "log_every_n_steps": int,
-        "max_epochs": int | None,
-        "num_nodes": int,
+        "limit_train_batches": Count | Share | None,
+        "log_every_n_steps": Count,
+        "max_epochs": Count | None,
+        "num_nodes": Count,
         "precision": int | str,
         "strategy": str,
     },
@@ -46,6 +47,11 @@ FROM_FILE = ("baseline",)
 """Settings of methods and metrics that may name a file, whose content the class takes."""
 
 
+def importable(settings: Settings) -> list[str]:
+    """Returns the packages whose classes a section's ``target`` may name."""
+    return ["overpaint", *settings["allow_import"]]
+
+
 def check_sections(settings: Settings) -> None:
     """Checks all sections as far as that takes no torch.
 
@@ -58,17 +64,19 @@ def check_sections(settings: Settings) -> None:
         elif name in CLASSES:
             check_declared(section, CLASSES[name], name)
         elif name == "data":
-            _check_member(section, name, _null(section, FROM_DATA))
+            _check_member(section, name, _null(section, FROM_DATA), settings)
         elif name in ("saliency", "metrics", "probes"):
             for member, own in section.items():
-                _check_member(own, f"{name}.{member}", FROM_FILE)
+                _check_member(own, f"{name}.{member}", FROM_FILE, settings)
         elif name == "model":
             for member, own in section.items():
-                _check_schedule(own, f"model.{member}", settings["trainer"]["max_epochs"])
-                _check_member(own, f"model.{member}", [*SCHEDULE, *_null(own, FROM_DATA)])
+                schedule = {key: own[key] for key in SCHEDULE if key in own}
+                checked_types(schedule, dict.fromkeys(schedule, Count), f"model.{member}.")
+                _check_member(own, f"model.{member}", [*SCHEDULE, *_null(own, FROM_DATA)], settings)
 
 
-def _check_member(section: Settings, where: str, later: Sequence[str]) -> None:
+def _check_member(section: Settings, where: str, later: Sequence[str], settings: Settings) -> None:
+    check_importable(str(section.get("target")), importable(settings), f"{where}.target")
     if section.get("image_size") is not None:
         as_size(section["image_size"], name=f"{where}.image_size")
     missing = [key for key, value in section.items() if value == "???"]
@@ -79,13 +87,3 @@ def _check_member(section: Settings, where: str, later: Sequence[str]) -> None:
 
 def _null(section: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
     return [key for key in keys if section.get(key) is None]
-
-
-def _check_schedule(own: Settings, where: str, max_epochs: int | None) -> None:
-    """Checks the settings of a model that its module does not take."""
-    counts = {f"{where}.{key}": own[key] for key in SCHEDULE if key in own}
-    if max_epochs is not None:
-        counts["trainer.max_epochs"] = max_epochs
-    for key, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise OverpaintError(f"{key}={value} must be a whole number of at least 1")

@@ -9,7 +9,7 @@ keys and values changes these of a section, or, with a ``target``, replaces it.
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import suggestion
 
 Settings = dict[str, Any]
+
+LOOKUP = re.compile(r"\$\{[^}]*:")
+"""An interpolation that calls a function, such as ``oc.env``; plain ones name other settings."""
 
 OF_CLASSES = ("class_names", "target", "into")
 """The last word of settings that take names of classes, which are no values of YAML."""
@@ -70,6 +73,8 @@ def _parse(words: Sequence[str]) -> Settings:
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise OverpaintError(f"'{word}' is no setting; write key=value, such as limit=4")
+        if not text.strip():
+            raise OverpaintError(f"{key}= has no value; write {key}=null for none, and quote what the shell may drop")
         try:
             value = _parse_names(key, text) if key.split(".")[-1] in OF_CLASSES else _parse_value(text)
         except Exception:  # PyYAML's and OmegaConf's parsers raise errors without a common base class
@@ -147,13 +152,50 @@ def _check_chosen(configs: Path, group: str, section: str, base: DictConfig, ove
 
 def _with_data_of_run(base: DictConfig, overrides: Settings, given: bool) -> DictConfig:
     """Explaining takes the data settings that the run was trained with, unless other data was asked for."""
+    _check_lookups(base)
     output = Path(str(overrides.get("output", OmegaConf.to_container(base, resolve=True)["output"])))  # type: ignore[index,call-overload]
     saved = output / "config.yaml"
     if saved.is_file():
         data = _read(saved).get("data")
-        if data is not None and (not given or data.get("name") == base.data.name):
+        _check_saved_data(data, saved)
+        if not given or data.get("name") == base.data.name:
             base.data = data
     return base
+
+
+def _check_saved_data(data: Any, saved: Path) -> None:
+    """Checks what a run has saved of its data: a file that came from elsewhere, or is damaged, may hold anything.
+
+    Raises:
+        OverpaintError: If it is no section, or anything in it is to be looked up elsewhere, as in the environment.
+    """
+    if not isinstance(data, DictConfig) or not {"name", "target"} <= {*data}:
+        raise OverpaintError(f"{saved} is damaged: it has no section 'data' with a name and a target; train anew")
+    for key, value in _texts(OmegaConf.to_container(data, resolve=False), "data"):
+        if "${" in value:
+            raise OverpaintError(f"{saved} has {key}={value}, but a run saves plain values: it was changed by others")
+
+
+def _texts(content: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Yields the texts of nested settings, and the key of each."""
+    if isinstance(content, str):
+        yield key, content
+    entries = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for name, value in entries:
+        yield from _texts(value, f"{key}.{name}")
+
+
+def _check_lookups(base: DictConfig) -> None:
+    """Refuses values that are to be looked up elsewhere than among the settings, such as ``${oc.env:KEY}``.
+
+    They would be written into the run's files, its report and W&B, and might be keys.
+    """
+    for key, value in _texts(OmegaConf.to_container(base, resolve=False), ""):
+        if LOOKUP.search(value):
+            raise OverpaintError(
+                f"{key.removeprefix('.')}={value} would be looked up outside of the settings, and what is found be "
+                "written into the run's files; say the value itself"
+            )
 
 
 def _merge(base: DictConfig, overrides: Settings) -> Settings:
@@ -179,8 +221,9 @@ def _merge(base: DictConfig, overrides: Settings) -> Settings:
         try:
             replaces = isinstance(value, dict) and "target" in value
             OmegaConf.update(base, key, value, merge=not replaces)
-        except OmegaConfBaseException as error:
+        except (OmegaConfBaseException, ValueError) as error:
             raise OverpaintError(f"{key}={value}: {str(error).splitlines()[0]}") from error
+    _check_lookups(base)
     try:
         resolved = OmegaConf.to_container(base, resolve=True)
     except OmegaConfBaseException as error:

@@ -131,6 +131,8 @@ def _outside(value: Any, bounds: Bounds) -> str | None:
 def _may_hold(kind: Any, value: Any) -> bool:
     """Returns whether a member of a union may be meant by a value: numbers are not lists."""
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(bare) in (Union, UnionType):
+        return any(_may_hold(each, value) for each in get_args(bare))
     if isinstance(value, list | tuple):
         return get_origin(bare) in (list, tuple, Sequence)
     if isinstance(value, int):

@@ -4,7 +4,7 @@
 class OverpaintError(ValueError):
     """Something the user can mend: one sentence that says what was wrong, where, and what to do.
 
-    The entry points print its text without a traceback and exit with status 1.
+    The entry points print its text without a traceback and exit with status 2.
     """
 
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from overpaint.core.bounds import fault, without_bounds
 from overpaint.core.errors import OverpaintError
+from overpaint.core.importing import current_folder
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -43,19 +44,40 @@ def instantiate(settings: Mapping[str, Any], where: str, packages: Sequence[str]
 def import_class(path: str, packages: Sequence[str], where: str) -> type[Any]:
     """Imports a class by its path; only from ``packages``, so that a configuration runs no other code.
 
+    Packages other than this one may lie in the current folder.
+
     Raises:
         OverpaintError: If there is no such class.
     """
-    module_name, _, attribute = str(path).rpartition(".")
+    check_importable(path, packages, where)
+    module_name, _, attribute = path.rpartition(".")
     try:
-        if f"{module_name}.".startswith(tuple(f"{package}." for package in packages)):
+        with current_folder():
             found = getattr(importlib.import_module(module_name), attribute)
-            if inspect.isclass(found):
-                return found
+        if inspect.isclass(found) and _is_within(found.__module__, packages):
+            return found
         why = f"it is no class of {' or '.join(packages)}"
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # perhaps of someone else's code
         why = str(error)
     raise OverpaintError(f"{where}={path} can't be imported: {why}")
+
+
+def check_importable(path: str, packages: Sequence[str], where: str) -> None:
+    """Checks that a class is one of those packages', without importing it.
+
+    Raises:
+        OverpaintError: If not.
+    """
+    module_name = str(path).rpartition(".")[0]
+    if not _is_within(module_name, packages):
+        raise OverpaintError(
+            f"{where}={path} can't be imported: it is no class of {' or '.join(packages)}; if you trust its package, "
+            f"allow_import=[{module_name.partition('.')[0] or 'package'}] permits it"
+        )
+
+
+def _is_within(module: str, packages: Sequence[str]) -> bool:
+    return f"{module}.".startswith(tuple(f"{package}." for package in packages))
 
 
 def checked_arguments(target: Any, arguments: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -34,6 +34,17 @@ def safe_file_name(name: str) -> str:
     return f"{readable.encode()[: 2 * LONGEST].decode(errors='ignore')}-{digits}"
 
 
+def printable(text: str) -> str:
+    """Returns a text as one line that any terminal and any file takes: other characters are escaped.
+
+    Args:
+        text: A name or a sentence that holds names.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
+    )
+
+
 def distinct_names(names: Sequence[str]) -> list[str]:
     """Returns names that are told apart: those that come more than once are followed by their number, from 0.
 
