@@ -26,7 +26,7 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def _open(source: object, **options: object) -> Classifier:
-    return open_classifier(ClassifierOptions(str(source), **options))  # type: ignore[arg-type]
+    return open_classifier(ClassifierOptions(str(source), allow_code=True, **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def images() -> Tensor:
 
 
 def _open(source: object, **options: object) -> Classifier:
-    return open_classifier(ClassifierOptions(str(source), **options))  # type: ignore[arg-type]
+    return open_classifier(ClassifierOptions(str(source), allow_code=True, **options))  # type: ignore[arg-type]
 
 
 def _agrees(classifier: Classifier, images: Tensor, tolerance: float = 1e-5) -> None:

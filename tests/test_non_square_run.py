@@ -19,6 +19,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SIZE = (24, 40)
 QUICK = [
     "logger.mode=none",
+    "allow_code=true",
     "trainer.enable_progress_bar=false",
     "search.num_variants=3",
     "search.steps=2",

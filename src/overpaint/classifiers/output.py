@@ -1,5 +1,6 @@
 """A classifier's input and output: their checks, and the output as scores or logits."""
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -11,7 +12,9 @@ from torch import Tensor
 from overpaint.core.choices import OutputOption
 from overpaint.core.decision import Decision
 from overpaint.core.errors import OverpaintError, OverpaintWarning
+from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.resize import resize
+from overpaint.core.sizes import format_size
 from overpaint.core.types import Images, Scores
 
 Output = Literal["logits", "probabilities", "sigmoid", "multilabel_probabilities"]
@@ -126,6 +129,10 @@ def are_probabilities(answer: Scores, tolerance: float = TOLERANCE) -> bool:
 
 def probe_images(channels: int, input_size: Sequence[int]) -> Images:
     """Returns six different images that a classifier can be tried with: black, white, and four of noise."""
+    check_memory(
+        f"a classifier of images of {channels}x{format_size(input_size)}",
+        6 * FLOAT * channels * math.prod(input_size),
+    )
     rng = torch.Generator().manual_seed(0)
     noise = torch.rand(4, channels, *input_size, generator=rng)
     return torch.cat([torch.zeros_like(noise[:1]), torch.ones_like(noise[:1]), noise])

@@ -91,6 +91,15 @@ class SaliencyMethod(ABC):
         """Whether the maps depend on a field ``seed``."""
         return False
 
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """Returns how many numbers it keeps at once for a map, about: of settings that are far too large, too many.
+
+        Args:
+            channels: The image's channels.
+            size: Its size along each spatial dimension.
+        """
+        return 0
+
     @abstractmethod
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns the maps of ``images`` for the classes ``targets``, a row for each image and target."""

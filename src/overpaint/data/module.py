@@ -1,5 +1,6 @@
 """Lightning data modules: the base of the data sets, and the images to explain."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -9,6 +10,8 @@ import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.memory import FLOAT, check_memory
+from overpaint.core.sizes import plain_size
 from overpaint.core.types import Batch
 from overpaint.data.reading import as_image_size
 from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
@@ -58,6 +61,10 @@ class ImageData(L.LightningDataModule, ABC):
             known = "1 (grey), 3 (RGB), or the images' number of bands" if self.takes_bands else "1 (grey) or 3 (RGB)"
             raise OverpaintError(f"data.channels={channels} must be {known}")
         self.input_size = as_image_size(image_size, "data.image_size")
+        check_memory(
+            f"data.image_size={plain_size(self.input_size)} and data.channels={channels}",
+            batch_size * FLOAT * channels * math.prod(self.input_size),
+        )
         self.channels, self.batch_size, self.seed = channels, batch_size, seed
         self.class_names: list[str] = []
         self.skipped: list[Skipped] = []

@@ -1,5 +1,6 @@
 """Repainted variants of an image, and which of them the classifier accepts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +13,7 @@ from overpaint.core.bounds import NotNegative
 from overpaint.core.checks import check_images
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
+from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.protocols import Classifier, Discriminator, Encoder, Generator
 from overpaint.core.resize import resize
 from overpaint.core.results import LatentSearchResult, Variants
@@ -56,6 +58,13 @@ class Inpainter:
     blend: Blend = "paste"
     duplicate_tolerance: NotNegative = 0.02
     encoder: Encoder | None = None
+
+    def __post_init__(self) -> None:
+        images = self.search.num_variants * self.generator.channels * math.prod(self.generator.output_size)
+        check_memory(f"search.num_variants={self.search.num_variants}", 3 * FLOAT * images)
+        if self.search.num_candidates is not None:
+            latents = self.search.num_candidates * self.generator.latent_dim
+            check_memory(f"search.num_candidates={self.search.num_candidates}", 2 * FLOAT * latents)
 
     def __call__(
         self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, guidance: float = 0.0

@@ -1,5 +1,6 @@
 """The one engine through which every masked query of a classifier goes."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from torch import Tensor
 from overpaint.core.bounds import Count
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
+from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.protocols import Classifier, CompilableClassifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, Scores, TargetSets
@@ -64,6 +66,9 @@ class Engine:
         compile: bool = False,  # noqa: A002 - the name of what it does
         on_batch: Callable[[int, int], None] | None = None,
     ) -> None:
+        if batch_size != "auto":
+            numbers = batch_size * classifier.channels * math.prod(classifier.input_size)
+            check_memory(f"engine.batch_size={batch_size}", 2 * FLOAT * numbers)
         if compile and not isinstance(classifier, CompilableClassifier):
             raise OverpaintError("engine: compile=true needs a classifier that is a network of torch")
         self.classifier, self.on_batch = classifier, on_batch

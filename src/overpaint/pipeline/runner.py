@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from overpaint.core.checks import check_images
+from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import (
     Explanation,
@@ -62,6 +63,13 @@ class Runner:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     oracle: Classifier | None = None
     other_images: UInt8[Tensor, "other channel *space"] | None = None
+
+    def __post_init__(self) -> None:
+        channels, size = self.classifier.channels, self.classifier.input_size
+        for name, method in self.methods.items():
+            check_memory(
+                f"the method {name}, with its queries or samples,", FLOAT * method.numbers_kept(channels, size)
+            )
 
     @property
     def seeded_methods(self) -> dict[SeededName, SaliencyMethod]:

@@ -1,6 +1,8 @@
 """Integrated gradients (Sundararajan, Taly & Yan, ICML 2017)."""
 
+import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import captum.attr
@@ -56,6 +58,10 @@ class IntegratedGradients(SaliencyMethod):
     def is_stochastic(self) -> bool:
         """Whether the baseline is noise."""
         return isinstance(self.baseline, str) and self.baseline == "noise"
+
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """See `SaliencyMethod`: the images on the way and their gradients."""
+        return 2 * self.steps * channels * math.prod(size)
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps without standard errors (nothing is random).

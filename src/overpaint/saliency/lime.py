@@ -1,5 +1,7 @@
 """LIME: local interpretable model-agnostic explanations, for images (Ribeiro, Singh & Guestrin, KDD 2016)."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -86,6 +88,10 @@ class Lime(PerturbationMethod):
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`: all targets share the queries."""
         return self.queries
+
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """See `SaliencyMethod`: which segments each sample keeps."""
+        return self.queries * min(self.num_segments, math.prod(size))
 
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]

@@ -1,5 +1,6 @@
 """Mask estimation: Algorithm 1 of Thakur & Fischmeister (ICPR 2020), repaired; and their published sampler."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -133,6 +134,10 @@ class MaskEstimation(PerturbationMethod):
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`: each target has chains of its own."""
         return targets * self._steps * self._parallel
+
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """See `SaliencyMethod`: the block means of all masks."""
+        return self.queries * math.prod(min(2 * self.cells, side) for side in size)
 
     @property
     def _parallel(self) -> int:

@@ -1,5 +1,6 @@
 """RISE: randomised input sampling (Petsiuk, Das & Saenko, BMVC 2018)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +61,10 @@ class Rise(PerturbationMethod):
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`: all targets share the queries."""
         return self.queries
+
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """See `SaliencyMethod`: the grids of all masks."""
+        return self.queries * self.cells ** len(size)
 
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]

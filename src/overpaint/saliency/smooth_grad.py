@@ -1,6 +1,7 @@
 """SmoothGrad (Smilkov, Thorat, Kim, Viégas & Wattenberg, 2017)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -53,6 +54,10 @@ class SmoothGrad(SaliencyMethod):
     def is_stochastic(self) -> bool:
         """The noise is drawn at random."""
         return True
+
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """See `SaliencyMethod`: the noise, the noisy images and their gradients."""
+        return 3 * self.samples * channels * math.prod(size)
 
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps with their standard errors, ``samples`` forward and backward passes a row."""

@@ -1,5 +1,7 @@
 """A linear surrogate of the classifier under random masks: the scores of random masks, fitted by ridge regression."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -32,6 +34,9 @@ GROUPS = 16
 
 ENOUGH = 384
 """Queries from which on the finer grid is used."""
+
+CELLS = 7
+"""Cells of the grids along each axis, where there are enough queries."""
 
 BLOCKS = 3
 """Blocks of the surrogate along each axis, for each cell of the masks."""
@@ -86,12 +91,17 @@ class Surrogate(PerturbationMethod):
         """See `PerturbationMethod.max_queries`: all targets share the queries."""
         return self.queries + self.queries % 2
 
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """See `SaliencyMethod`: the grids and block means of all masks."""
+        cells = self.cells or CELLS
+        return self.queries * (cells ** len(size) + math.prod(min(BLOCKS * cells, side) for side in size))
+
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]
     ) -> SamplingCoroutine:
         """Yields all masks, or round after round until ``stop_at`` is reached."""
         size = tuple(image.shape[1:])
-        cells = self.cells or (5 if self.queries < ENOUGH else 7)
+        cells = self.cells or (5 if self.queries < ENOUGH else CELLS)
         geometry = MaskGeometry((cells,) * len(size), size)
         output_geometry = MaskGeometry(tuple(min(self.resolution or cells + 2, s) for s in size), size)
         blocks = tuple(min(BLOCKS * cells, s) for s in size)

@@ -1,5 +1,6 @@
 """Trains a DCGAN on the target domain."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -14,11 +15,12 @@ from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.bounds import Count, ImageSize, Seed, ShareBelowAll
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
+from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.resize import resize
 from overpaint.core.sizes import as_size
 from overpaint.core.types import Batch, Images, Latents
 from overpaint.networks.checkpoint import FORMAT_KEY
-from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal, start_and_doublings
 from overpaint.networks.encoder import Encoder
 from overpaint.training.ema import ExponentialMovingAverage
 from overpaint.training.encoder_loss import ENCODER_OPTIMIZER, encoder_loss
@@ -31,6 +33,18 @@ EVALUATED_SAMPLES = 2000
 
 SHOWN_EVERY = 10
 """Steps between two updates of the losses beside the progress bar."""
+
+
+def _check_memory(size: Sequence[int], latent_dim: int, base_channels: int) -> None:
+    """Checks that the largest weights fit into memory, with their gradients and the optimiser's two moments.
+
+    Raises:
+        OverpaintError: If not.
+    """
+    start, doublings = start_and_doublings(size)
+    widest = base_channels * 2 ** (doublings - 1)
+    weights = latent_dim * widest * math.prod(start) + 2 * 4 * 4 * widest * (widest // 2)
+    check_memory(f"model.dcgan with latent_dim={latent_dim} and base_channels={base_channels}", 4 * FLOAT * weights)
 
 
 @checked_settings
@@ -80,6 +94,7 @@ class DCGANModule(L.LightningModule):
         self.automatic_optimization = False
         self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
         self.class_names, self.seed = list(class_names), seed
+        _check_memory(as_size(image_size, name="model.dcgan.image_size"), latent_dim, base_channels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
