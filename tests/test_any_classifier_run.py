@@ -22,7 +22,7 @@ from overpaint.data.pattern import read_files
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 QUICK = [
-    *("logger.mode=none", "trainer.enable_progress_bar=false", "generator=null", "methods=[rise]"),
+    *("allow_code=true", "logger.mode=none", "trainer.enable_progress_bar=false", "generator=null", "methods=[rise]"),
     *("saliency.rise.queries=64", "saliency.rise.cells=4"),
 ]
 NORMALISED = ["classifier.mean=[0.4,0.5,0.6]", "classifier.std=[0.2,0.25,0.3]"]

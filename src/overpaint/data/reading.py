@@ -14,12 +14,16 @@ from torch import Tensor
 
 from overpaint.core.choices import ResizeMode
 from overpaint.core.sizes import as_size
-from overpaint.data.files.decoding import as_os_errors, decode, reading_files, upright
-from overpaint.data.files.values import Extent, PictureOptions, Raster, map_bytes
+from overpaint.data.files.decoding import as_os_errors, decode, picture_shape, reading_files, upright
+from overpaint.data.files.room import Room
+from overpaint.data.files.values import PILLOW_MEGAPIXELS, Extent, PictureOptions, Raster, map_bytes
 from overpaint.data.split import Skipped
 
 DEFAULT = PictureOptions()
 """How values are read where nothing is said: by the bit depth."""
+
+DECODED = Room(PILLOW_MEGAPIXELS)
+"""The million pixels of colour that are decoded at once, by however many threads: a small file may hold very many."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -188,13 +192,13 @@ def read_with_extent(
     path: Path, size: Size, channels: int, resize_mode: ResizeMode, options: PictureOptions
 ) -> tuple[UInt8[Tensor, "channel height width"], Extent]:
     """Reads an image file inside of `reading_files`, see `read_image`; returns the values that it has, too."""
+    width, height, bands = picture_shape(path, channels)
     with as_os_errors(path):
-        enough = 2 * max(size)  # whichever side EXIF makes the longer one
-        picture = decode(path, channels, enough, options)
-    try:
-        return convert_picture(picture, size, channels, resize_mode, options)
-    except ValueError as error:
-        raise OSError(str(error)) from error
+        options.check_pixels(width, height)
+        with DECODED.taken(width * height * max(bands, 3) / 3e6):
+            enough = 2 * max(size)  # whichever side EXIF makes the longer one
+            picture = decode(path, channels, enough, options)
+            return convert_picture(picture, size, channels, resize_mode, options)
 
 
 def read_images(

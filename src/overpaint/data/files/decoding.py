@@ -16,12 +16,12 @@ from torchvision.io import ImageReadMode, decode_image
 
 from overpaint.data.files.dicom import dicom_shape, read_dicom
 from overpaint.data.files.kinds import HEIF_SUFFIXES, Signature, register_heif, signature
-from overpaint.data.files.tiff import BITS, MOST_BANDS, is_deep, pillow_keeps, read_tiff
+from overpaint.data.files.tiff import BITS, MOST_BANDS, is_deep, pillow_keeps, read_tiff, tiff_shape
 from overpaint.data.files.turning import turned
 from overpaint.data.files.values import PictureOptions, Raster, array_raster, stated_range
 
-DECODING_ERRORS = (ValueError, SyntaxError, EOFError, RuntimeError, KeyError, IndexError, TypeError, MemoryError)
-"""What the libraries raise, beside OSError, for files that are broken."""
+LYING = (5, 6, 7, 8)
+"""EXIF's orientations of pictures that lie on their side."""
 
 _PILLOW_LOCK = Lock()
 _lifted: list[int | None] = []
@@ -67,7 +67,7 @@ def as_os_errors(path: Path) -> Iterator[None]:
         if path.suffix.lower() in HEIF_SUFFIXES and not register_heif():
             raise OSError("reading HEIC needs pillow-heif: pip install 'overpaint[heic]'") from error
         raise
-    except DECODING_ERRORS as error:
+    except Exception as error:  # a broken file can make a decoder raise anything
         said = str(error).splitlines()
         raise OSError(said[0] if said else type(error).__name__) from error
 
@@ -93,11 +93,11 @@ def picture_shape(path: Path, channels: int = 3) -> tuple[int, int, int]:
             return width, height, bands
         opened = _open(path, kind, channels)
         if opened is None:
-            raster = read_tiff(path, channels, PictureOptions(max_megapixels=float("inf")))
-            return raster.values.shape[1], raster.values.shape[0], raster.bands - raster.has_alpha
+            return tiff_shape(path, channels)
         with opened:
-            turned_about = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            width, height = ImageOps.exif_transpose(opened).size if turned_about else opened.size
+            width, height = opened.size
+            if opened.getexif().get(ExifTags.Base.Orientation, 1) in LYING:
+                width, height = height, width
             return width, height, 1 if is_deep(opened) or opened.mode in ("1", "L", "LA") else 3
 
 

@@ -81,7 +81,7 @@ def is_picture(path: Path) -> bool:
             return True
     except Image.DecompressionBombError:
         return True
-    except (OSError, ValueError, SyntaxError, EOFError):
+    except Exception:  # a broken file can make a reader raise anything
         return False
 
 

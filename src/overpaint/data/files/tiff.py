@@ -1,5 +1,6 @@
 """TIFF files whose values Pillow would not keep: several bands, deep colours, signed bytes, stacks of pages."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from overpaint.data.files.turning import turned
 from overpaint.data.files.values import PictureOptions, Raster, array_raster
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is raised, and listed
 
 MOST_BANDS = 64
 """The shorter end of an array's shape is the number of its bands, which is no more than this."""
@@ -39,6 +42,8 @@ def pillow_keeps(opened: TiffImageFile, channels: int) -> bool:
         channels: How many channels are wanted.
     """
     tags: Any = opened.tag_v2
+    if max(tags.get(BITS, (1,))) == 32 and 1 in tuple(tags.get(FORMAT, (1,))):
+        return False  # Pillow would take numbers without a sign for signed ones
     plain = max(tags.get(BITS, (1,))) <= 8 and 2 not in tuple(tags.get(FORMAT, (1,)))
     if not (plain or is_deep(opened)):
         return False
@@ -66,6 +71,30 @@ def stack_axis(file: tifffile.TiffFile, channels: int) -> int | None:
     return 0 if series.shape[0] == channels and channels not in (1, 3) else None
 
 
+def tiff_shape(path: Path, channels: int) -> tuple[int, int, int]:
+    """Returns the width and height of a TIFF file, upright, and the number of its bands without transparency.
+
+    Args:
+        path: The file.
+        channels: How many channels are wanted.
+
+    Raises:
+        ValueError: If it holds no picture; tifffile raises other errors, too.
+    """
+    with tifffile.TiffFile(path) as file:
+        page, axis = file.series[0].keyframe, stack_axis(file, channels)
+        if axis is None:
+            shape = (int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel))
+            alpha = int(len(page.extrasamples) == 1 and int(page.extrasamples[0]) in TRANSPARENCY)
+        else:
+            sides = [int(side) for side in file.series[0].shape]
+            shape, alpha = (*(side for i, side in enumerate(sides) if i != axis), sides[axis]), 0
+        height, width, bands = shape
+        if int(page.tags.valueof(ORIENTATION, 1)) > 4:  # the picture lies on its side
+            width, height = height, width
+        return width, height, bands - alpha
+
+
 def read_tiff(path: Path, channels: int, options: PictureOptions) -> Raster:
     """Reads the first page of a TIFF file, or its stack of bands.
 
@@ -81,6 +110,8 @@ def read_tiff(path: Path, channels: int, options: PictureOptions) -> Raster:
         page, axis = file.series[0].keyframe, stack_axis(file, channels)
         if axis is None:
             options.check_pixels(page.imagewidth, page.imagelength)
+            if page.samplesperpixel > MOST_BANDS:
+                raise ValueError(f"it has {page.samplesperpixel} bands, more than {MOST_BANDS}")
             array, axis = page.asarray(), 0 if page.axes.startswith("S") else 2
         else:
             array = file.series[0].asarray()
