@@ -60,7 +60,7 @@ class LatentSearch:
         encoder: Whether, where there is an encoder, these are its guesses and not any of the generator's latents;
             where ``starts`` is not given there are `GUESSES` of them. The recipe of the authors has none.
         patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
-        diversity: NotNegative,
+        diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
             `pool` latents are searched and ``count`` of them kept, see `most_relevant`.
         batch_size: Latents in one pass; more need more memory. None: on a processor as many as an image has, but
             at most 64; elsewhere 256.
@@ -80,7 +80,7 @@ class LatentSearch:
     num_candidates: CountOrNone | None = None
     encoder: bool = True
     patience: CountOrNone | None = None
-    diversity: float = 0.0
+    diversity: NotNegative = 0.0
     batch_size: Count | None = None
     seed: Seed = 0
     on_step: OnStep | None = field(default=None, repr=False, compare=False)
