@@ -12,7 +12,7 @@ from overpaint.core.files import (
     empty_twin,
     read_csv,
     replace_folder,
-    restore_folders,
+    restore,
     write_bytes,
     write_csv,
     write_json,
@@ -134,7 +134,7 @@ def test_a_kill_while_a_folder_is_replaced_loses_neither(
     else:
         replace_folder(folder, new)
     monkeypatch.undo()
-    restore_folders(tmp_path)
+    restore(tmp_path)
     contents = {path.name: path.read_text() for path in folder.iterdir()}
     assert contents in ({"a": "old", "b": "old"}, {"a": "new", "b": "new"})
     assert list(tmp_path.iterdir()) == [folder]

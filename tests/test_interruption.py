@@ -17,7 +17,7 @@ from overpaint.cli import checkpoints
 from overpaint.cli.checkpoints import resumable_checkpoint
 from overpaint.cli.run_lock import LOCK, run_lock
 from overpaint.core.errors import OverpaintError
-from overpaint.core.files import OLD, PARTIAL, empty_twin, replace_folder, restore_folders
+from overpaint.core.files import OLD, PARTIAL, empty_twin, replace_folder, restore
 from overpaint.training.checkpoint_io import DurableCheckpointIO
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,7 +201,7 @@ def test_replacing_a_folder_loses_neither(
         patch.setattr(target, call, dies)
         with contextlib.suppress(Killed):
             replace_folder(folder, twin)
-    restore_folders(tmp_path)
+    restore(tmp_path)
     versions = {(folder / "arrays").read_text(), json.loads((folder / "result.json").read_text())}
     assert versions in ({"old"}, {"new"})
     assert [path.name for path in tmp_path.iterdir()] == ["image"]
@@ -210,7 +210,7 @@ def test_replacing_a_folder_loses_neither(
 def test_folders_of_others_stay(tmp_path: Path) -> None:
     for name in (".git.old", ".notes.partial", f".{PARTIAL}"):
         (tmp_path / name).mkdir()
-    restore_folders(tmp_path)
+    restore(tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
     assert OLD != PARTIAL
 

@@ -26,7 +26,7 @@ from overpaint.configuration.run_record import RunRecord, check_earlier, read_re
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
-from overpaint.core.files import read_csv
+from overpaint.core.files import read_csv, restore
 from overpaint.data.module import ImageData
 from overpaint.data.split import skipped_note
 from overpaint.report.csv_logger import OF_CLASS, CsvLogger
@@ -55,6 +55,8 @@ def train_models(settings: Settings) -> None:
         model_trainer_options(model, settings)
         make_module(model, settings, data)
     with run_lock(Path(settings["output"])):
+        if FIRST_PROCESS:
+            restore(Path(settings["output"]))
         missing = _missing(models, settings)
         if missing:
             _train(missing, settings, data)
@@ -92,16 +94,15 @@ def _train(models: Sequence[str], settings: Settings, data: ImageData) -> None:
         for model in models:
             _fit(model, settings, data, wandb)
             if FIRST_PROCESS:
+                write_skipped(output / "skipped.csv", data.skipped)  # again: the test split has been read since
                 finished = RunRecord(training_record(settings).settings, finished=[model])
                 earlier = read_record(output)
                 (finished if earlier is None else earlier.joined(finished)).write(output)
     finally:
         if run is not None:
             run.finish()
-    if FIRST_PROCESS:  # again: the test split has been read since
-        write_skipped(output / "skipped.csv", data.skipped)
-        for note in data.notes[said:]:
-            console.print(note, markup=False)
+    for note in data.notes[said:]:
+        console.print(note, markup=False)
 
 
 def _begin(settings: Settings, data: ImageData, models: Sequence[str]) -> Any | None:

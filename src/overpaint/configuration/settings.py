@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.files import partial_path
 from overpaint.core.instantiate import suggestion
 
 Settings = dict[str, Any]
@@ -262,6 +263,6 @@ def read_settings(path: Path) -> Settings:
 def save_settings(settings: Settings, path: Path) -> None:
     """Writes the merged configuration beside the results, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_path(path)
     OmegaConf.save(OmegaConf.create(settings), partial)
     partial.replace(path)

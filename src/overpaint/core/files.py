@@ -15,42 +15,47 @@ from numpy.typing import NDArray
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file beside its place and moves it there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_path(path)
     partial.write_bytes(content)
     partial.replace(path)
 
 
 PARTIAL, OLD = "overpaint-new", "overpaint-old"
-"""What stands behind the name of a folder that is not whole yet, and of one that a new one is replacing."""
+"""The ends of the names of files and folders that are not whole yet, and of folders that new ones are replacing."""
 
 
-def _beside(folder: Path, state: str) -> Path:
-    return folder.with_name(f".{folder.name}.{state}")
+def partial_path(path: Path) -> Path:
+    """Returns where a file or folder is kept until it is whole; `restore` deletes what interrupted runs left there."""
+    return _beside(path, PARTIAL)
+
+
+def _beside(path: Path, state: str) -> Path:
+    return path.with_name(f".{path.name}.{state}")
 
 
 def empty_twin(folder: Path) -> Path:
     """Makes an empty hidden folder beside ``folder``, to be filled and then put in its place by `replace_folder`."""
-    twin = _beside(folder, PARTIAL)
+    twin = partial_path(folder)
     _delete(twin)
     twin.mkdir(parents=True)
     return twin
 
 
 def _delete(folder: Path) -> None:
-    """Deletes a folder that this module has named, if it is there; a link goes, and what it leads to stays."""
+    """Deletes what this module has named, if it is there; a link goes, and what it leads to stays."""
     if not folder.name.endswith((f".{PARTIAL}", f".{OLD}")):
-        raise ValueError(f"{folder} is no folder of ours")
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
+        raise ValueError(f"{folder} is not ours")
+    if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder)
+    else:
+        folder.unlink(missing_ok=True)
 
 
 def replace_folder(folder: Path, new: Path) -> None:
     """Puts the folder ``new`` in the place of ``folder``.
 
     The old one is renamed aside, the new one in, and only then the old one deleted: at each moment one of the two is
-    whole, and `restore_folders` finds it.
+    whole, and `restore` finds it.
 
     Raises:
         ValueError: If the two do not lie in the same folder.
@@ -65,8 +70,11 @@ def replace_folder(folder: Path, new: Path) -> None:
     _delete(old)
 
 
-def restore_folders(parent: Path) -> None:
-    """Puts back the folders below ``parent`` whose replacement was interrupted, and deletes what is left of others."""
+def restore(parent: Path) -> None:
+    """Puts back the folders in ``parent`` whose replacement was interrupted, and deletes what is left of others.
+
+    Files that are not whole are deleted too.
+    """
     for old in parent.glob(f".*.{OLD}"):
         folder = parent / old.name.removeprefix(".").removesuffix(f".{OLD}")
         if folder.exists():
@@ -74,8 +82,7 @@ def restore_folders(parent: Path) -> None:
         else:
             old.rename(folder)
     for partial in parent.glob(f".*.{PARTIAL}"):
-        if partial.is_dir():
-            _delete(partial)
+        _delete(partial)
 
 
 def write_json(path: Path, content: Any) -> None:

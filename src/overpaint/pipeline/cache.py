@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from overpaint.core.files import read_arrays, restore_folders
+from overpaint.core.files import read_arrays, restore
 from overpaint.core.names import row_folder, rows_prefix
 from overpaint.core.results import MetricResult, ProbeResult, RegionSearch, SaliencyMaps, SeededName, Variants
 from overpaint.pipeline.artifacts import (
@@ -91,8 +91,7 @@ class Cache:
     @staticmethod
     def restore(folder: Path) -> None:
         """Mends what an interrupted run has left of folders that it was replacing; for one process alone."""
-        if folder.is_dir():
-            restore_folders(folder)
+        restore(folder)
 
     def complete_folders(self, image: str) -> list[Path]:
         """Returns the folders of an image's rows in the order of its targets; none if an artifact is missing."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from overpaint.core.files import partial_path
+
 LAST, PREVIOUS = "last-", "previous-"
 """How the names begin of the checkpoint that a stopped run goes on from, and of the one before it."""
 
@@ -38,7 +40,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
         """
         final = Path(path)
         final.parent.mkdir(parents=True, exist_ok=True)
-        partial = final.with_name(f".{final.name}.partial")
+        partial = partial_path(final)
         try:
             with partial.open("wb") as file:
                 torch.save(checkpoint, file)
@@ -54,7 +56,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
 
 def _keep(path: Path, other: Path) -> None:
     """Puts a second name, or where the file system has none a copy, of ``path`` in the place of ``other``."""
-    staged = other.with_name(f".{other.name}.partial")
+    staged = partial_path(other)
     staged.unlink(missing_ok=True)
     try:
         os.link(path, staged)
