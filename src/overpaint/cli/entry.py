@@ -17,6 +17,7 @@ from rich.markup import escape
 from overpaint.cli.allocator import keep_freed_memory
 from overpaint.cli.console import console
 from overpaint.cli.faults import FAULT, WRONG, is_fault, sentence
+from overpaint.cli.processes import end_with_parent
 from overpaint.configuration.run_settings import explain_settings, train_settings
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError, OverpaintWarning
@@ -88,6 +89,7 @@ def run(entry: Entry, configs: Path, overrides: Sequence[str]) -> None:
     warnings.showwarning = _warning_shower(warnings.showwarning)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
+    end_with_parent()
     try:
         if {"-h", "--help"} & set(overrides):
             _print_settings(configs, entry)

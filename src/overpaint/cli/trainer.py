@@ -16,6 +16,9 @@ logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # importing Li
 WHERE = ("accelerator", "devices", "strategy", "precision", "num_nodes")
 """The arguments that say where and in which precision a Trainer computes."""
 
+LOST = "Connection closed by peer"
+"""What gloo says in its error when another process has ended."""
+
 SPAWNED = ("spawn", "fork", "notebook")
 """Ends of the names of strategies whose processes are started with a copy of what they work on."""
 
@@ -62,9 +65,26 @@ def number_of_processes(options: Mapping[str, Any]) -> int:
 
 
 def guarded(trainer: L.Trainer, work: Callable[[], object]) -> None:
-    """Calls a Trainer's method; Ctrl-C, which the Trainer turns into an exit, stays what it was."""
+    """Calls a Trainer's method; Ctrl-C, which the Trainer turns into an exit, stays what it was.
+
+    Raises:
+        OverpaintError: If the run's processes do not find each other, or lose one.
+    """
     try:
         work()
+    except (torch.distributed.DistError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        if isinstance(error, torch.distributed.DistNetworkError):
+            raise OverpaintError(
+                f"the processes of this run can't meet ({said[:200]}); if the port is in use, MASTER_PORT=... in the "
+                "environment names another"
+            ) from error
+        if isinstance(error, torch.distributed.DistError) or LOST in said:
+            raise OverpaintError(
+                f"a process of this run was lost ({said[:200]}); what is complete is kept, and the same command, for "
+                "training with resume=true, goes on"
+            ) from error
+        raise
     except SystemExit as error:
         if trainer.interrupted:
             raise KeyboardInterrupt from error
