@@ -188,5 +188,5 @@ def test_a_row_does_not_depend_on_the_others(name: str) -> None:
 
 def test_a_share_out_of_range_is_refused() -> None:
     for share in (0.0, 1.5):
-        with pytest.raises(OverpaintError, match=r"agreement_top_k: fraction=.* must lie in \(0, 1\]"):
+        with pytest.raises(OverpaintError, match=r"TopKAgreement.fraction=.* must lie in \(0, 1\]"):
             TopKAgreement(fraction=share)

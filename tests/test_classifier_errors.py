@@ -41,8 +41,8 @@ def _open(source: object, **options: object) -> Classifier:
         ),
         ("net.pt", {"weights": "w.pt"}, r"weights=w\.pt has no meaning .*a TorchScript file, which holds its weights$"),
         ("net.pt2", {"weights": "w.pt"}, r"an exported program, which holds its weights$"),
-        ("net.pt", {"image_size": 0}, r"^classifier\.image_size=0 must be at least 1$"),
-        ("net.pt", {"image_size": [8, 0]}, r"^classifier\.image_size=\[8, 0\] must be at least 1$"),
+        ("net.pt", {"image_size": 0}, r"^ClassifierOptions\.image_size=0 must be at least 1$"),
+        ("net.pt", {"image_size": [8, 0]}, r"^ClassifierOptions\.image_size=\[8, 0\] must be at least 1$"),
         ("net.pt", {"image_size": [8]}, r"^classifier\.image_size=\[8\] must be one number, or 2 of them$"),
         ("net.pt", {}, r"^there is no file classifier=net\.pt$"),
         ("gone.ckpt", {}, r"^there is no file classifier=gone\.ckpt$"),
@@ -68,7 +68,11 @@ def _open(source: object, **options: object) -> Classifier:
             {"image_size": 8, "std": [1.0] * 3},
             r"std has no meaning: .* returned a function",
         ),
-        ("FACTORIES:scorer", {"image_size": 8, "mean": [127.0]}, r"classifier\.mean=\[127\.0\] must lie in \[0, 1\]"),
+        (
+            "FACTORIES:scorer",
+            {"image_size": 8, "mean": [127.0]},
+            r"ClassifierOptions\.mean=\[127\.0\] must lie in \[0, 1\]",
+        ),
         ("FACTORIES:scorer", {"image_size": 8, "weights": "w.pt"}, r"no file classifier\.weights=w\.pt"),
         ("FACTORIES:fixed", {"image_size": 8, "channels": 1}, r"can't take images of 8x8 pixels with 1 channels: .*"),
         (

@@ -131,7 +131,7 @@ def test_a_row_does_not_see_its_batch() -> None:
 
 
 def test_a_control_without_draws_is_refused() -> None:
-    with pytest.raises(OverpaintError, match=r"probes\.controls\.draws=0"):
+    with pytest.raises(OverpaintError, match=r"Controls\.draws=0"):
         Controls(draws=0)
 
 

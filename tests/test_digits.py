@@ -263,11 +263,11 @@ def test_ink_follows_the_glyph() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"train_count": 0}, "train_count=0.* must be positive"),
-        ({"val_count": 0}, "val_count=0.* must be positive"),
-        ({"test_count": -1}, "test_count=-1.* must be positive"),
+        ({"train_count": 0}, "train_count=0 must be at least 1"),
+        ({"val_count": 0}, "val_count=0 must be at least 1"),
+        ({"test_count": -1}, "test_count=-1 must be at least 1"),
         ({"channels": 2}, "channels=2 must be 1 .* or 3"),
-        ({"image_size": 15}, "image_size=15 at least 16"),
+        ({"image_size": 15}, "image_size=15 must be at least 16"),
         ({"image_size": [32, 64]}, r"data\.image_size=\[32, 64\] is not square"),
     ],
 )

@@ -66,5 +66,5 @@ def test_a_row_does_not_see_its_batch() -> None:
 
 @pytest.mark.parametrize("values", [[], [-0.1], [0.1, 0.1], [math.nan], [math.inf]])
 def test_wrong_values_are_refused(values: Sequence[float]) -> None:
-    with pytest.raises(OverpaintError, match=r"probes\.diversity\.values="):
+    with pytest.raises(OverpaintError, match=r"Diversity\.values="):
         Diversity(values=values)

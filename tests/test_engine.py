@@ -237,7 +237,7 @@ def test_compile_translates_the_network_once_and_leaves_the_classifier(
 
 
 def test_settings_out_of_range_are_refused(network: NetworkClassifier) -> None:
-    with pytest.raises(OverpaintError, match="batch_size=0 must be auto or at least 1"):
+    with pytest.raises(OverpaintError, match="batch_size=0 must be at least 1"):
         Engine(network, batch_size=0)
     with pytest.raises(OverpaintError, match="compile=true needs a classifier that is a network"):
         Engine(planted(lambda share: share), compile=True)

@@ -103,7 +103,7 @@ def test_a_black_box_is_refused() -> None:
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, math.inf, math.nan])
 def test_a_wrong_weight_is_refused(weight: float) -> None:
-    with pytest.raises(OverpaintError, match=r"probes\.guided\.weight="):
+    with pytest.raises(OverpaintError, match=r"GuidedSearch\.weight="):
         GuidedSearch(weight=weight)
 
 

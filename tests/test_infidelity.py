@@ -112,7 +112,7 @@ def test_a_series_is_measured_too() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(OverpaintError, match=r"samples=0 and squares=\[0.1, 0.2, 0.3\] must be above 0"):
+    with pytest.raises(OverpaintError, match=r"Infidelity\.samples=0 must be at least 1"):
         Infidelity(samples=0)
     with pytest.raises(OverpaintError, match=r"squares=\[-1\]"):
         Infidelity(squares=[-1])

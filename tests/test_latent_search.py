@@ -475,5 +475,5 @@ def test_training_mode_is_refused(which: int) -> None:
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     ((name, value),) = settings.items()
-    with pytest.raises(OverpaintError, match=f"search: .*{name}={value}"):
+    with pytest.raises(OverpaintError, match=rf"^LatentSearch\.{name}={value} must "):
         LatentSearch(**settings)

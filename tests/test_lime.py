@@ -163,7 +163,7 @@ def test_one_dimension_works_on_a_grid_and_slic_says_so() -> None:
     ("settings", "message"),
     [
         ({"queries": 63}, "queries=63 must be at least 64"),
-        ({"num_segments": 1}, "num_segments=1 at least 2"),
+        ({"num_segments": 1}, "num_segments=1 must be at least 2"),
         ({"ridge": 0.0}, "ridge=0.0 must be above 0"),
     ],
 )

@@ -243,5 +243,5 @@ def test_a_row_does_not_depend_on_the_others(name: str) -> None:
 
 
 def test_a_negative_tolerance_is_refused() -> None:
-    with pytest.raises(OverpaintError, match=r"pointing_game: tolerance=-0.1 must not be negative"):
+    with pytest.raises(OverpaintError, match=r"PointingGame.tolerance=-0.1 must not be negative"):
         PointingGame(tolerance=-0.1)

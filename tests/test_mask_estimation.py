@@ -114,5 +114,5 @@ def test_one_dimension_works() -> None:
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(OverpaintError, match="chains=1 must be at least 2"):
         MaskEstimation(chains=1)
-    with pytest.raises(OverpaintError, match=r"low=0.9 < high=0.1"):
+    with pytest.raises(OverpaintError, match=r"low=0.9 must be below high=0.1"):
         MaskEstimation(low=0.9, high=0.1)

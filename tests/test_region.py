@@ -274,7 +274,7 @@ def test_a_map_does_not_see_its_batch(method: Any) -> None:
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     ((name, value),) = settings.items()
-    with pytest.raises(OverpaintError, match=f"region: .*{name}={value}"):
+    with pytest.raises(OverpaintError, match=rf"^RegionRule\.{name}={value} must "):
         RegionRule(**settings)
 
 

@@ -66,10 +66,10 @@ def test_a_row_does_not_see_its_batch() -> None:
 
 @pytest.mark.parametrize("fractions", [[], [0.0], [0.5, 1.1], [0.5, 0.5]])
 def test_wrong_shares_are_refused(fractions: Sequence[float]) -> None:
-    with pytest.raises(OverpaintError, match=r"probes\.region_size_sweep\.fractions="):
+    with pytest.raises(OverpaintError, match=r"RegionSizeSweep\.fractions="):
         RegionSizeSweep(fractions=fractions)
 
 
 def test_a_wrong_count_is_refused() -> None:
-    with pytest.raises(OverpaintError, match=r"probes\.region_size_sweep\.num_variants=0 must be at least 1"):
+    with pytest.raises(OverpaintError, match=r"RegionSizeSweep\.num_variants=0 must be at least 1"):
         RegionSizeSweep(num_variants=0)

@@ -93,5 +93,5 @@ def test_the_subjects_search_is_kept_but_for_its_count() -> None:
 
 
 def test_a_wrong_count_is_refused() -> None:
-    with pytest.raises(OverpaintError, match=r"metrics\.retention\.num_variants=0"):
+    with pytest.raises(OverpaintError, match=r"Retention\.num_variants=0"):
         Retention(num_variants=0)

@@ -488,7 +488,7 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
         "resize_mode=crp": "resize_mode=crp is not of the right type",
         "images=nowhere/*.jpg": "matches no image file",
         "saliency.rise.baseline=no.png": "baseline=no.png is none of mean, blur, black, noise, rise_blur, nor a file",
-        "engine.batch_size=0": "batch_size=0 must be auto or at least 1",
+        "engine.batch_size=0": "batch_size=0 must be at least 1",
         "engine.precision=half": "engine.precision=half is not of the right type",
     }.items():
         with pytest.raises(OverpaintError, match=message):
@@ -523,8 +523,8 @@ def test_training_with_bad_words_loses_nothing(run_folder: Path) -> None:
         "model.dcgan.image_size=50": "image_size=50 is not a size of this DCGAN",
         "model.dcgan.channels=1": "model.dcgan.channels=1 differs from data.channels=3",
         "model.classifier.architecture=resnet": "architecture='resnet' is neither 'residual' nor",
-        "model.classifier.batch_size=0": "batch_size=0 must be a whole number of at least 1",
-        "trainer.max_epochs=-1": "max_epochs=-1 must be a whole number of at least 1",
+        "model.classifier.batch_size=0": "batch_size=0 must be at least 1",
+        "trainer.max_epochs=-1": "max_epochs=-1 must be at least 1",
         "trainer.precision=[1]": "trainer.precision",
         "recipe=radford": "did you mean model.dcgan.recipe",
         "data.train_count=-5": "train_count=-5",

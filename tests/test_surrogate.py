@@ -139,5 +139,5 @@ def test_one_dimension_works() -> None:
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(OverpaintError, match="queries=10 must be at least 64"):
         Surrogate(queries=10)
-    with pytest.raises(OverpaintError, match=r"ridge=0\.0 above 0"):
+    with pytest.raises(OverpaintError, match=r"ridge=0\.0 must be above 0"):
         Surrogate(ridge=0.0)

@@ -186,7 +186,7 @@ def test_idx_files_are_read_from_where_the_error_says(tmp_path: Path, dataset: N
     ("settings", "message"),
     [
         ({"channels": 2}, r"data\.channels=2 must be 1 \(grey\) or 3 \(RGB\)"),
-        ({"image_size": -1}, r"data\.image_size=-1 must be at least 1"),
+        ({"image_size": -1}, r"TorchvisionData\.image_size=-1 must be at least 1"),
     ],
 )
 def test_impossible_image_settings_are_named(settings: dict[str, int], message: str) -> None:

@@ -76,7 +76,7 @@ class FolderData(ImageData):
         root: str,
         resize_mode: ResizeMode = "crop",
         image_size: ImageSize | None = None,
-        channels: Count = 3,
+        channels: int = 3,
         batch_size: Count = 64,
         seed: Seed = 0,
         range: GivenRange = "auto",  # noqa: A002  # the setting's name
