@@ -71,7 +71,7 @@ def _open(source: object, **options: object) -> Classifier:
         (
             "FACTORIES:scorer",
             {"image_size": 8, "mean": [127.0]},
-            r"ClassifierOptions\.mean=\[127\.0\] must lie in \[0, 1\]",
+            r"Options\.mean=\[127\.0\] must lie in \[0, 1\]",
         ),
         ("FACTORIES:scorer", {"image_size": 8, "weights": "w.pt"}, r"no file classifier\.weights=w\.pt"),
         ("FACTORIES:fixed", {"image_size": 8, "channels": 1}, r"can't take images of 8x8 pixels with 1 channels: .*"),

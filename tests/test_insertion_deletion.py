@@ -269,9 +269,7 @@ def test_the_area_is_the_trapezoids() -> None:
 @pytest.mark.parametrize("step", [0, -1, 2.5, math.inf, math.nan])
 @pytest.mark.parametrize("kind", KINDS)
 def test_steps_out_of_range_are_refused(kind: str, step: Any) -> None:
-    with pytest.raises(
-        OverpaintError, match=rf"step={step} must be a (whole number of pixels, a share of them below 1|finite number)"
-    ):
+    with pytest.raises(OverpaintError, match=rf"step={step} must be a (whole number of pixels|finite number)"):
         KINDS[kind](step=step)
 
 

@@ -49,7 +49,7 @@ def test_any_number_of_dimensions(space: tuple[int, ...]) -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(OverpaintError, match="Random.cells=1 must be at least 2"):
+    with pytest.raises(OverpaintError, match=r"Random\.cells=1 must be at least 2"):
         Random(cells=1)
     with pytest.raises(OverpaintError, match=r"cells=\(40, 40\) must be between 1 and the image's size"):
         Random(cells=40)(CLASSIFIER, noise_images(1, 32), torch.tensor([[1]]))

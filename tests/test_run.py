@@ -545,7 +545,7 @@ def test_an_error_is_one_sentence_without_a_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "explain.py", "limits=3"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip() == "error: there is no setting 'limits'; did you mean limit?"
 
 

@@ -1,8 +1,9 @@
 """A classifier that is a network of torch, with the input transform that belongs to it."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
@@ -18,12 +19,15 @@ from overpaint.classifiers.output import (
     resize_to_input,
     standardise,
 )
+from overpaint.core.bounds import FILLED, ImageSize, Positive
 from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_types
+from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.modules import floats_like
 from overpaint.core.sizes import as_size
 from overpaint.core.types import Images, Scores
-from overpaint.networks.checkpoint import checked_settings, load_part, read_checkpoint
+from overpaint.networks.checkpoint import load_part, read_checkpoint, settings_of_checkpoint
 from overpaint.networks.residual import build_classifier_network
 
 
@@ -127,6 +131,16 @@ class NetworkClassifier(nn.Module):
         return twin.to(self.mean.device, self.mean.dtype)
 
 
+SETTINGS: dict[str, Any] = {
+    "architecture": str,
+    "class_names": Annotated[Sequence[str], FILLED],
+    "image_size": ImageSize,
+    "mean": Annotated[Sequence[float], FILLED],
+    "std": Annotated[Sequence[Positive], FILLED],
+}
+"""What a checkpoint says of its classifier."""
+
+
 def classifier_from_settings(settings: dict[str, Any]) -> NetworkClassifier:
     """Builds an untrained classifier from the plain values that a checkpoint keeps.
 
@@ -146,7 +160,10 @@ def load_classifier(path: Path) -> NetworkClassifier:
         OverpaintError: If the file is absent or no such checkpoint.
     """
     settings, tensors = read_checkpoint(path, "classifier")
-    with checked_settings(path, "classifier"):
+    with settings_of_checkpoint(path, "classifier"):
+        checked_types(settings, SETTINGS, "settings.")
+        image = len(settings["mean"]) * math.prod(as_size(settings["image_size"], None))
+        check_memory(f"an image of image_size={settings['image_size']}", FLOAT * image)
         classifier = classifier_from_settings(settings)
     load_part(classifier, tensors, "classifier", path)
     return classifier

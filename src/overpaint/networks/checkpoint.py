@@ -1,12 +1,12 @@
 """Reads checkpoints of training: tensors and plain values alone, so that loading a file runs no code of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
@@ -14,6 +14,8 @@ from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.encoder import Encoder
 from overpaint.networks.gan import Gan
 from overpaint.networks.safe_loading import read_plain
+
+Part = TypeVar("Part", bound=nn.Module)
 
 FORMAT_KEY = "overpaint"
 """The entry of a checkpoint that says what it holds: ``{"kind": ..., "settings": {...}}``.
@@ -52,7 +54,10 @@ def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, to
     settings, tensors = content[FORMAT_KEY].get("settings"), content.get("state_dict")
     if not isinstance(settings, dict) or not isinstance(tensors, dict):
         raise _incomplete(path, kind, "it has no settings or no state_dict")
-    return settings, tensors
+    others = [f"{name} is a {type(value).__name__}" for name, value in tensors.items() if not isinstance(value, Tensor)]
+    if others:
+        raise _incomplete(path, kind, f"in its state_dict {few(others)}, where tensors belong")
+    return settings, {str(name): tensor for name, tensor in tensors.items()}
 
 
 def _incomplete(path: Path, kind: str, why: str) -> OverpaintError:
@@ -65,7 +70,7 @@ def _maker(kind: str) -> str:
 
 
 @contextmanager
-def checked_settings(path: Path, kind: str) -> Iterator[None]:
+def settings_of_checkpoint(path: Path, kind: str) -> Iterator[None]:
     """Turns what a network's constructor says of a checkpoint's settings into one sentence that names the file.
 
     Raises:
@@ -73,7 +78,7 @@ def checked_settings(path: Path, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, AttributeError, OverpaintError) as error:
+    except Exception as error:  # a damaged file can hold anything
         missing = f"there is no setting {error}" if isinstance(error, KeyError) else str(error)
         raise _incomplete(path, kind, missing) from error
 
@@ -84,8 +89,12 @@ def load_part(network: nn.Module, tensors: Mapping[str, torch.Tensor], prefix: s
     Raises:
         OverpaintError: As `load_tensors`.
     """
+    load_tensors(network, _part(tensors, prefix), path)
+
+
+def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     start = f"{prefix}."
-    load_tensors(network, {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}, path)
+    return {str(name).removeprefix(start): tensor for name, tensor in tensors.items() if str(name).startswith(start)}
 
 
 def load_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -93,6 +102,19 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor], path: 
 
     Raises:
         OverpaintError: If tensors are missing, left over or of another shape; it names the first few.
+    """
+    _check_tensors(network, tensors, path)
+    own = network.state_dict()
+    own.update(tensors)  # it carries the layers' versions, which a file without them would lack
+    network.load_state_dict(own)
+    network.eval().requires_grad_(False)
+
+
+def _check_tensors(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Checks that what a file holds are the tensors of a network, which may be on the device ``meta``.
+
+    Raises:
+        OverpaintError: If not; it names the first few.
     """
     own = network.state_dict()
     # Files from before PyTorch 0.4.1 have no such counters, and in eval mode nothing needs them.
@@ -107,9 +129,26 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor], path: 
     said = [f"{len(names)} tensors {fault} ({few(names)})" for fault, names in faults.items() if names]
     if said:
         raise OverpaintError(f"the tensors of {path} are not those of the network: {'; '.join(said)}")
-    own.update(tensors)  # it carries the layers' versions, which a file without them would lack
-    network.load_state_dict(own)
-    network.eval().requires_grad_(False)
+
+
+def _network(
+    kind: Callable[..., Part],
+    settings: Mapping[str, Any],
+    entry: str,
+    tensors: Mapping[str, torch.Tensor],
+    prefix: str,
+    path: Path,
+) -> Part:
+    """Builds a network of a checkpoint, once its tensors are found to be those of its settings.
+
+    Before that it is built without memory: damaged settings may ask for more than there is.
+    """
+    with settings_of_checkpoint(path, "dcgan"), torch.device("meta"):
+        shapes = kind(**settings[entry])
+    _check_tensors(shapes, _part(tensors, prefix), path)
+    network = kind(**settings[entry])
+    load_part(network, tensors, prefix, path)
+    return network
 
 
 def few(names: Sequence[str]) -> str:
@@ -125,15 +164,15 @@ def load_generator(path: str | Path) -> Gan:
     """
     path = Path(path)
     settings, tensors = read_checkpoint(path, "dcgan")
-    with checked_settings(path, "dcgan"):
-        generator, discriminator = Generator(**settings["generator"]), Discriminator(**settings["discriminator"])
-        encoder = Encoder(**settings["encoder"]) if "encoder" in settings else None
     # Files from before the average was torch's AveragedModel have it under another name.
     older = any(name.startswith("averaged_generator.") for name in tensors)
-    load_part(generator, tensors, "averaged_generator" if older else "ema.module", path)
-    load_part(discriminator, tensors, "discriminator", path)
-    if encoder is not None:
-        load_part(encoder, tensors, "encoder", path)
+    generator = _network(
+        Generator, settings, "generator", tensors, "averaged_generator" if older else "ema.module", path
+    )
+    discriminator = _network(Discriminator, settings, "discriminator", tensors, "discriminator", path)
+    encoder = _network(Encoder, settings, "encoder", tensors, "encoder", path) if "encoder" in settings else None
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # the search is faster so
-    return Gan(generator, discriminator, encoder, [str(name) for name in settings.get("class_names", [])])
+    with settings_of_checkpoint(path, "dcgan"):
+        names = [str(name) for name in settings.get("class_names", [])]
+    return Gan(generator, discriminator, encoder, names)

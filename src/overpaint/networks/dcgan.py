@@ -16,8 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from overpaint.core.bounds import Count, ImageSize
 from overpaint.core.choices import LatentDistribution
 from overpaint.core.errors import OverpaintError
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.sizes import as_size, plain_size
 from overpaint.core.types import Images, Latents
 from overpaint.networks.gan import sample_latents
@@ -67,6 +69,7 @@ def _sizes_near(size: Sequence[int]) -> list[tuple[int, ...]]:
     return sorted(sorted(possible, key=lambda near: (stretch(near), near))[:2])
 
 
+@checked_settings
 class Generator(nn.Module):
     """Paints an image from a latent: strided transposed convolutions, batch normalisation, ReLU, tanh.
 
@@ -83,10 +86,10 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int | Sequence[int] = 32,
-        channels: int = 3,
-        latent_dim: int = 64,
-        base_channels: int = 32,
+        image_size: ImageSize = 32,
+        channels: Count = 3,
+        latent_dim: Count = 64,
+        base_channels: Count = 32,
         latent_distribution: LatentDistribution = "normal",
     ) -> None:
         super().__init__()
@@ -146,6 +149,7 @@ class Generator(nn.Module):
         return torch.where(angle.sin() > 1e-4, arc, straight)
 
 
+@checked_settings
 class Discriminator(nn.Module):
     """Scores whether an image is real, by strided convolutions and leaky ReLU.
 
@@ -161,9 +165,9 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int | Sequence[int] = 32,
-        channels: int = 3,
-        base_channels: int = 32,
+        image_size: ImageSize = 32,
+        channels: Count = 3,
+        base_channels: Count = 32,
         normalisation: Normalisation = "none",
     ) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
 """The encoder: draws latents from which a latent search starts."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from overpaint.core.bounds import Count, ImageSize
+from overpaint.core.instantiate import checked_settings
 from overpaint.core.sizes import as_size, plain_size
 from overpaint.core.types import Images, Latents, Regions
 from overpaint.networks.dcgan import start_and_doublings
@@ -14,6 +14,7 @@ LOG_VARIANCES = (-6.0, 1.0)
 """Between which the encoder's log variances are cut; a latent's own is 0 or, where it is uniform, -1.1."""
 
 
+@checked_settings
 class Encoder(nn.Module):
     """Guesses from what is known of an image which latents its generator could have painted it from.
 
@@ -33,10 +34,10 @@ class Encoder(nn.Module):
 
     def __init__(
         self,
-        image_size: int | Sequence[int] = 32,
-        channels: int = 3,
-        latent_dim: int = 64,
-        base_channels: int = 32,
+        image_size: ImageSize = 32,
+        channels: Count = 3,
+        latent_dim: Count = 64,
+        base_channels: Count = 32,
     ) -> None:
         super().__init__()
         self.input_size = as_size(image_size)
