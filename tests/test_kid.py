@@ -35,6 +35,6 @@ def test_real_images_are_not_read_for_a_few_variants_or_a_black_box(tmp_path: Pa
 def test_variants_are_compared_without_their_duplicates(tmp_path: Path, network: NetworkClassifier) -> None:
     folders, variants = _folders(tmp_path, LEAST)
     real = (255 * noise_images(LEAST + 10, 32, 3, seed=1)).byte()
-    expected = kernel_distance(real / 255, variants, network)
+    expected = kernel_distance([real / 255], [variants], network)
     assert variants_kid(folders, lambda: real, network) == pytest.approx(expected, rel=1e-6)
     assert variants_kid(folders, lambda: real[: LEAST - 1], network) is None

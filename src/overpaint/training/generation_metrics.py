@@ -1,7 +1,7 @@
 """Metrics of generated samples: KID, precision, recall and coverage in the features of the domain's classifier."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,9 @@ from overpaint.core.types import Images, Scores
 from overpaint.training.precision_recall import covered, precision_and_recall
 
 Features = Float[Tensor, "batch feature"]
+
+PASS = 256
+"""Images of a pass."""
 
 FEWEST_REAL = {"kid": 2, "fid_like": 2, "precision": 4, "recall": 4, "coverage": 6}
 """So many real images each of these takes: two have a spread, and nearest neighbours are counted among the others."""
@@ -141,22 +144,26 @@ def _coverage(
 
 @torch.no_grad()
 def kernel_distance(
-    real: Images, samples: Float[Tensor, "sample channel *space"], classifier: NetworkClassifier, seed: int = 0
+    real: Iterable[Float[Tensor, "_ channel *space"]],
+    samples: Iterable[Float[Tensor, "_ channel *space"]],
+    classifier: NetworkClassifier,
+    seed: int = 0,
 ) -> float:
     """Returns KID (Bińkowski et al., 2018, mean over subsets) of samples and real images in a classifier's features.
 
     Args:
-        real: Real images in ``[0, 1]``.
-        samples: What is compared with them.
+        real: Real images in ``[0, 1]``, some at a time.
+        samples: What is compared with them, some at a time.
         classifier: The classifier, in eval mode.
         seed: Seed of the random subsets.
     """
     extractor = ClassifierFeatures(classifier)
-    return _distances(_in_parts(extractor, real)[0], _in_parts(extractor, samples)[0], seed)["kid"]
+    features = [torch.cat([_in_parts(extractor, part)[0] for part in parts]) for parts in (real, samples)]
+    return _distances(features[0], features[1], seed)["kid"]
 
 
 def _in_parts(extractor: ClassifierFeatures, images: Images) -> tuple[Features, Scores]:
-    parts = [extractor.with_scores(part) for part in images.split(256)]
+    parts = [extractor.with_scores(part) for part in images.split(PASS)]
     return torch.cat([features for features, _ in parts]), torch.cat([scores for _, scores in parts])
 
 
