@@ -48,7 +48,10 @@ def _board(folder: Path, metrics: dict[str, SaliencyMetric], points: dict[str, i
     for image in ("a", "b"):
         (folder / image).mkdir(parents=True)
         values = {method: {metric: rng.random() for metric in metrics} for method in METHODS}
-        (folder / image / "result.json").write_text(json.dumps({"image": image, "metrics": values, "probes": {}}))
+        maps = {method: {"queries": 1, "flat": False, "measures": {}} for method in METHODS}
+        (folder / image / "result.json").write_text(
+            json.dumps({"image": image, "methods": maps, "metrics": values, "probes": {}})
+        )
         curves = {
             metric_artifact(method, metric): np.stack([rng.random(count), np.arange(1.0, count + 1)])
             for method in METHODS

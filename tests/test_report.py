@@ -7,6 +7,7 @@ import json
 import pkgutil
 import re
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -32,9 +33,13 @@ from overpaint.pipeline.cache import Cache, Wanted, read_result
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch, RowWriter
 from overpaint.probes.base import Probe
-from overpaint.report.html.page import OPEN_CARDS, write_page
+from overpaint.report.html import page
+from overpaint.report.html.page import MOST_EMBEDDED, too_many_to_embed, write_page
+from overpaint.report.html.paging import CARDS, MARK
 from overpaint.report.image_plots import image_plots
 from overpaint.report.plots.images import enlarge, map_picture, picture_grid, png, to_picture
+from overpaint.report.tables.columns import as_columns
+from overpaint.report.tables.run_numbers import image_row
 from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.report.tables.summary import summarise
 from overpaint.report.tables.terminal import images_table
@@ -73,10 +78,11 @@ def test_a_flat_map_has_no_region_and_no_rate(tmp_path: Path) -> None:
     assert result["label"] == "other"
     variants, image = read_arrays(folder / "variants.npz")["images"], read_arrays(folder / "saliency.npz")["image"]
     np.testing.assert_array_equal(variants, np.broadcast_to(image, variants.shape))
-    summary = summarise([result])
+    row = image_row(result)
+    summary = summarise(as_columns([row]))
     assert summary["flat_maps"] == 1
     assert "mean_acceptance_rate" not in summary
-    assert images_table([result], summary).row_count == 1
+    assert images_table([row], summary).row_count == 1
 
 
 def test_numbers_are_those_of_the_arrays(tmp_path: Path) -> None:
@@ -126,31 +132,70 @@ def test_pictures_are_laid_out_in_rows() -> None:
 NAMES = ("a&b #1?%41.png", "javascript:x", '<b>"c"</b>')
 
 
-def test_a_page_of_many_images_escapes_names_and_folds_most_away(tmp_path: Path) -> None:
-    folder = _written(tmp_path / "run" / "explain", FunctionClassifier(lambda images: images.mean((1, 2, 3))))
-    result = read_result(folder)
-    for i, name in enumerate([*NAMES, *(f"photo-{i}" for i in range(OPEN_CARDS))]):
-        copy = folder.with_name(row_folder(name, None))
-        shutil.copytree(folder, copy)
-        (copy / "result.json").write_text(json.dumps(result | {"name": name, "image": name, "target": NAMES[i % 3]}))
+def _copies(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Copies a row's folder under other names, in its place."""
+    result, copies = read_result(folder), []
+    for i, name in enumerate(names):
+        copies.append(folder.with_name(row_folder(name, None)))
+        shutil.copytree(folder, copies[-1])
+        changed = result | {"name": name, "image": name, "target": NAMES[i % 3]}
+        (copies[-1] / "result.json").write_text(json.dumps(changed))
     shutil.rmtree(folder)
-    folders = [path.parent for path in (tmp_path / "run" / "explain").glob("*/result.json")]
-    board = Scoreboard(folders, {"rise": Rise()}, {}, {})
-    text = write_page(folder.parent, board, [], {}, {}, "a <command>", ["a <note>"]).read_text()
-    seen, folded = text.partition("<template>")[::2]
-    assert seen.count('<article class="card"') == OPEN_CARDS
-    assert folded.count('<article class="card"') == len(NAMES)
-    addresses = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
-    assert len(addresses) == 2 * len(folders)
-    assert all(re.match(r"[\w.%-]+/overview.png$", address) for address in addresses)
-    assert all((folder.parent / unquote(address)).is_file() for address in addresses)
-    assert '<b>"c"' not in text
+    return copies
+
+
+def test_a_page_of_many_images_escapes_names_and_goes_on_beside_it(tmp_path: Path) -> None:
+    folder = _written(tmp_path / "run" / "explain", FunctionClassifier(lambda images: images.mean((1, 2, 3))))
+    folders = _copies(folder, [*NAMES, *(f"photo-{i}" for i in range(CARDS))])
+    board, place = Scoreboard(folders, {"rise": Rise()}, {}, {}), folder.parent
+    text = write_page(place, board, [], {}, {}, "a <command>", ["a <note>"]).read_text()
+    further = (place / "gallery-0002.html").read_text()
+    assert text.count('<article class="card"') == CARDS
+    assert further.count('<article class="card"') == len(NAMES)
+    assert {path.name for path in place.glob("*.html")} == {"report.html", "gallery-0002.html"}
+    addresses = re.findall(r'(?:src|href)="([^"#][^"]*)"', text + further)
+    pictures = [address for address in addresses if address.endswith(".png")]
+    assert len(pictures) == 2 * len(folders)
+    assert all(re.match(r"[\w.%-]+/overview.png$", address) for address in pictures)
+    assert all((place / unquote(address)).is_file() for address in pictures)
+    pages = {address for address in addresses if not address.endswith(".png")}
+    assert pages == {"report.html#images", "report.html", "gallery-0002.html#images", "results.csv"}
+    for html in (text, further):
+        places = re.findall(r'<article class="card" id="([^"]+)"', html)
+        assert re.findall(r'<td><a href="#([^"]+)"', html) == places  # the page's own rows
+        assert '<b>"c"' not in html
     assert "&lt;b&gt;&#34;c&#34;&lt;/b&gt;" in text
     assert "a &lt;note&gt;" in text
     assert "a &lt;command&gt;" in text
-    whole = write_page(folder.parent, board, [], {}, {}, "a command", self_contained=True).read_text()
+    whole = write_page(place, board, [], {}, {}, "a command", self_contained=True).read_text()
     assert len(re.findall(r'src="data:image/png;base64,', whole)) == len(folders)
     assert not re.findall(r'href="[^#]', whole)
+    assert not (place / "gallery-0002.html").exists()
+
+
+def test_pages_of_an_earlier_report_are_deleted_and_nothing_else(tmp_path: Path) -> None:
+    folder = _written(tmp_path / "run" / "explain", FunctionClassifier(lambda images: images.mean((1, 2, 3))))
+    folders = _copies(folder, [f"photo-{i}" for i in range(CARDS + 1)])
+    place = folder.parent
+    write_page(place, Scoreboard(folders, {"rise": Rise()}, {}, {}), [], {}, {}, "a command")
+    kept = {"gallery-0003.html": "somebody's own", "gallery-of-birds.html": MARK, "gallery-1.html": MARK}
+    for name, content in kept.items():
+        (place / name).write_text(content)
+    assert (place / "gallery-0002.html").is_file()
+    write_page(place, Scoreboard(folders[1:], {"rise": Rise()}, {}, {}), [], {}, {}, "a command")
+    assert {path.name for path in place.glob("*.html")} == {"report.html", *kept}
+
+
+def test_too_many_pictures_stay_files_and_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _written(tmp_path / "run" / "explain", FunctionClassifier(lambda images: images.mean((1, 2, 3))))
+    folders = _copies(folder, ["a-0", "a-1", "a-2"])
+    assert too_many_to_embed(MOST_EMBEDDED) == ""
+    monkeypatch.setattr(page, "MOST_EMBEDDED", 2)
+    board = Scoreboard(folders, {"rise": Rise()}, {}, {})
+    text = write_page(folder.parent, board, [], {}, {}, "a command", self_contained=True).read_text()
+    assert "report.self_contained=true holds the pictures of 2 images at most, and these are 3" in text
+    assert 'src="a-0/overview.png"' in text
+    assert "data:image" not in text
 
 
 @pytest.mark.parametrize("package", [saliency, metrics, probes])

@@ -187,7 +187,8 @@ def _report(settings: Settings, runner: Runner, data: ExplainData, cache: Cache,
     if run is not None:
         from overpaint.report.wandb.tables import log_report  # imports W&B, a third of a second
 
-        log_report(run, report)
+        if left_out := log_report(run, report, settings["logger"]["max_images"]):
+            _say([left_out])
     print_report(report, console)
     _say([f"the report is {folder / 'report.html'}"])
 
@@ -197,7 +198,8 @@ def _start_wandb(settings: Settings) -> Any | None:
     if not FIRST_PROCESS:
         return None
     about: dict[str, Any] = {"job_type": "explain", "settings": settings, "console": console}
-    return start_run(**settings["logger"], folder=Path(settings["output"]), **about)
+    logger = settings["logger"]
+    return start_run(logger["mode"], Path(settings["output"]), logger["project"], **about)
 
 
 def _say(lines: Sequence[str]) -> None:

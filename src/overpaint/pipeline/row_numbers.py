@@ -6,6 +6,8 @@ from typing import Any
 
 from overpaint.core.intervals import share_with_interval
 from overpaint.core.results import Explanation, RegionSearch, SaliencyMaps, Variants
+from overpaint.inpainting.region import is_flat
+from overpaint.metrics.agreement import spearman
 from overpaint.perturbation.method import relative_errors
 from overpaint.pipeline.cache import REGION_NUMBERS
 
@@ -36,7 +38,9 @@ def row_numbers(explanation: Explanation, row: int, class_names: Sequence[str]) 
     if (variants := explanation.variants) is not None:
         numbers |= _variant_numbers(variants, row)
     numbers["methods"] = {
-        name: _method_numbers(saliency, row) | {"flat": bool(explanation.flat[name][row])}
+        name: _method_numbers(saliency, row)
+        | {"flat": bool(explanation.flat[name][row])}
+        | ({} if name == first else {"agreement": _agreement(saliency, explanation.saliency[first], row)})
         for name, saliency in explanation.saliency.items()
     }
     numbers["metrics"] = {
@@ -80,6 +84,12 @@ def _method_numbers(saliency: SaliencyMaps, row: int) -> dict[str, Any]:
         mine = slice(row, row + 1)
         numbers["relative_error"] = float(relative_errors(saliency.maps[mine], errors[mine]))
     return numbers | {"measures": {name: float(values[row]) for name, values in saliency.measures.items()}}
+
+
+def _agreement(saliency: SaliencyMaps, first: SaliencyMaps, row: int) -> float:
+    """Returns the rank correlation of a row's map with that of the first method; NaN where one is flat."""
+    own, other = (maps.maps[row : row + 1] for maps in (saliency, first))
+    return math.nan if bool(is_flat(own) | is_flat(other)) else float(spearman(own, other))
 
 
 def row_title(result: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from overpaint.report.descriptions import description
 from overpaint.report.plots.boundary import flip_chart, flip_picture
 from overpaint.report.plots.controls import controls_chart
 from overpaint.report.plots.diversity import diversity_chart, mean_diversity_chart
-from overpaint.report.plots.intervals import Numbers
+from overpaint.report.plots.intervals import Numbers, RowsOfNumbers
 from overpaint.report.plots.numbers import numbers_chart
 from overpaint.report.plots.region_sizes import mean_sizes_chart, sizes_chart
 from overpaint.report.plots.stability import stability_chart
@@ -38,7 +38,7 @@ class ProbePlots:
     """
 
     image: Callable[[Any, Numbers, Arrays, str, Sequence[str]], bytes] | None = None
-    run: Callable[[Any, Sequence[Numbers], str], bytes] = lambda _probe, rows, title: numbers_chart(rows, title)
+    run: Callable[[Any, RowsOfNumbers, str], bytes] = lambda _probe, rows, title: numbers_chart(rows, title)
     caption: str = ""
     sentence: Callable[[Numbers], str] | None = None
 
@@ -104,7 +104,7 @@ def probe_image_plots(
     }
 
 
-def probe_plots(probes: Mapping[str, Probe], found: Mapping[str, Sequence[Numbers]]) -> list[RunPlot]:
+def probe_plots(probes: Mapping[str, Probe], found: Mapping[str, RowsOfNumbers]) -> list[RunPlot]:
     """Draws what probes found about all images.
 
     Args:

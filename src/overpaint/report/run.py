@@ -11,6 +11,7 @@ from torch import Tensor
 
 from overpaint.data.split import Skipped
 from overpaint.pipeline.runner import Runner
+from overpaint.report.attention import attention
 from overpaint.report.html.page import write_page
 from overpaint.report.kid import variants_kid
 from overpaint.report.metric_plots import metric_plots
@@ -68,7 +69,7 @@ def write_report(
         curve, band = found
         picture = acceptance_chart(curve, "Where along the map the class is lost: mean over images", band=band)
         plots.append(RunPlot("region", "Where along the map the class is lost", picture, Topic.VARIANTS))
-    plots += patch_plots(folders, [result["target"] for result in board.results])
+    plots += patch_plots(folders, [str(target) for target in board.numbers.images.texts("target")])
     more = {"variants_kid": variants_kid(folders, real, runner.classifier)} if runner.inpainter else {}
     summary = summarise_run(board, skipped, more)
     write_tables(folder, board, summary, skipped)
@@ -91,7 +92,12 @@ def _notes(runner: Runner) -> list[str]:
 def print_report(report: RunReport, console: Console) -> None:
     """Prints a report's tables."""
     board = report.board
-    console.print(terminal.images_table(board.results, report.summary))
+    images, count = board.numbers.images, len(board.numbers.images)
+    if count <= terminal.MOST_IMAGES:
+        console.print(terminal.images_table(list(images.rows()), report.summary))
+    else:
+        first = attention(board.numbers, board.controls).order[: terminal.MOST_IMAGES]
+        console.print(terminal.images_table([images.row(row) for row in first], report.summary, count))
     if board.scores:
         console.print(terminal.leaderboard_table(board.standings, board.labels, console.width))
     if board.unmeasured:

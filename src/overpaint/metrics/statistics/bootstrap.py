@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 LEVEL = 0.95
 """The share of resamples that an interval holds."""
 
-BLOCK = 2**22
-"""So many draws are held at once, 32 MiB of them."""
+BLOCK = 2**20
+"""So many draws are held at once, 8 MiB of them."""
 
 
 class Interval(NamedTuple):

@@ -1,18 +1,19 @@
 """The gallery of the page: a card for each explained image and class."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from overpaint.pipeline.cache import read_result
 from overpaint.pipeline.row_numbers import NOT_DECISIVE
+from overpaint.report.attention import notices_of
 from overpaint.report.html.pictures import Picture, PictureSource
-from overpaint.report.html.tables import Rows
+from overpaint.report.html.tables import Rows, card_id
 from overpaint.report.image_plots import ACCEPTANCE_CURVE, MORPH, OBJECTS, OVERVIEW, metric_picture
 from overpaint.report.probe_plots import probe_picture, sentences
 from overpaint.report.tables.formatting import shown
+from overpaint.report.tables.run_numbers import image_row
 from overpaint.report.tables.scoreboard import Scoreboard
-from overpaint.report.tables.summary import image_row
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Card:
     """What the page shows of a row.
 
     Attributes:
+        place: The name of its place on the page, for links.
         name: The row's name.
+        why: Why it stands where it does: the reasons to look at it, the most urgent first.
         facts: The answer, the score, and what became of the variants.
         overview: Image, maps, region and variants.
         sentences: What the probes' numbers mean.
@@ -29,7 +32,9 @@ class Card:
         numbers: The image's numbers, whatever the method.
     """
 
+    place: str
     name: str
+    why: str
     facts: str
     overview: Picture
     sentences: list[str]
@@ -38,21 +43,26 @@ class Card:
     numbers: str
 
 
-def cards_of(board: Scoreboard, source: PictureSource) -> list[Card]:
-    """Returns the card of each row.
+def cards_of(board: Scoreboard, source: PictureSource, rows: Sequence[int]) -> list[Card]:
+    """Returns the cards of some rows.
 
     Args:
-        board: The rows.
+        board: All rows.
         source: Their pictures.
+        rows: The numbers of those that are shown.
     """
-    return [_card(board, folder, row, source) for folder, row in zip(board.folders, board.results, strict=True)]
+    return [_card(board, row, source) for row in rows]
 
 
-def _card(board: Scoreboard, folder: Path, result: Mapping[str, Any], source: PictureSource) -> Card:
+def _card(board: Scoreboard, row: int, source: PictureSource) -> Card:
+    folder = board.folders[row]
+    result = read_result(folder)
     name = result["name"]
     text = f"image, maps, salient region{' and variants' if 'accepted' in result else ''} of {name}"
     return Card(
+        place=card_id(row),
         name=name,
+        why=" · ".join(notice.text for notice in notices_of(board.numbers, board.controls, row) if notice.text),
         facts=_facts(result),
         overview=source.picture(folder / OVERVIEW, text),
         sentences=sentences(board.probes, result["probes"]),

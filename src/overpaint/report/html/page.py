@@ -1,27 +1,38 @@
 """The page of a run: pictures first, then tables and charts; it needs no network."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
 from overpaint.core.files import write_bytes
+from overpaint.report.attention import attention
 from overpaint.report.descriptions import description
 from overpaint.report.html.gallery import cards_of
 from overpaint.report.html.generator import generator_measures, generator_pictures
 from overpaint.report.html.leaderboard import leaderboard_view
+from overpaint.report.html.paging import (
+    CARDS,
+    MARK,
+    PAGE,
+    GalleryPage,
+    chapters,
+    gallery_pages,
+    numbered_links,
+    page_file,
+    remove_pages,
+)
 from overpaint.report.html.pictures import Picture, PictureSource
 from overpaint.report.html.tables import image_table, probe_tables
 from overpaint.report.run_plots import RunPlot, Topic
 from overpaint.report.tables.formatting import shown
 from overpaint.report.tables.scoreboard import Scoreboard
 
-PAGE = "report.html"
-
-OPEN_CARDS, FOLDED_CARDS = 12, 48
-"""So many images of the gallery are open; the others are folded away, so many together."""
+MOST_EMBEDDED = 200
+"""A page that holds its pictures itself has so many images at most; with more, a browser would take minutes to open
+it."""
 
 FILES = {
     "results.csv": "a row for each image and method, with all numbers",
@@ -42,6 +53,16 @@ def page_environment() -> Environment:
     return environment
 
 
+def too_many_to_embed(rows: int) -> str:
+    """Says that so many images' pictures are not held by the page itself; empty where they can be."""
+    if rows <= MOST_EMBEDDED:
+        return ""
+    return (
+        f"report.self_contained=true holds the pictures of {MOST_EMBEDDED} images at most, and these are {rows}: they "
+        "stay files beside the report."
+    )
+
+
 def write_page(
     folder: Path,
     board: Scoreboard,
@@ -52,7 +73,10 @@ def write_page(
     notes: Sequence[str] = (),
     self_contained: bool = False,
 ) -> Path:
-    """Writes ``report.html``.
+    """Writes ``report.html``, which holds the first images, the tables and the charts, and the further pages.
+
+    The images stand in the order in which they deserve a look, see `overpaint.report.attention`. The pages of an
+    earlier report that are not written again are deleted.
 
     Args:
         folder: The folder of all explanations, where the rows' folders and the plots' files are; the run's is its
@@ -63,43 +87,72 @@ def write_page(
         settings: The merged configuration; empty: there is none.
         command: The command that made them.
         notes: What else is to be said of the run.
-        self_contained: Whether the page holds its pictures itself, so that it can be sent; else they stay files beside
-            it, which a browser loads when they are seen.
+        self_contained: Whether a single page holds its pictures itself, so that it can be sent, where there are not too
+            many; else they stay files beside it, which a browser loads when they are seen.
 
     Returns:
-        The page.
+        The first page.
     """
+    rows = len(board.numbers.images)
+    too_many = too_many_to_embed(rows) if self_contained else ""
+    self_contained = self_contained and not too_many
     source = PictureSource(folder, self_contained)
     names = {
         "Methods": {name: description(method) for name, method in board.methods.items()},
         "Metrics": {name: f"{metric.label}. {description(metric)}" for name, metric in board.metrics.items()},
         "Probes": {name: description(probe) for name, probe in board.probes.items()},
     }
-    cards = cards_of(board, source)
-    page = page_environment().get_template("page.html.j2")
-    html = page.render(
-        title=folder.parent.name,
-        command=command,
-        cards=cards,
-        open_cards=OPEN_CARDS,
-        folded_cards=FOLDED_CARDS,
-        card_width=_card_width([card.overview for card in cards]),
-        images=image_table(board, summary),
-        summary=summary,
-        notes=notes,
-        leaderboard=leaderboard_view(board.standings, names["Metrics"], names["Methods"]) if board.scores else None,
-        unmeasured=board.unmeasured,
-        map_plots=_sections(plots, Topic.MAPS, source),
-        probe_tables=probe_tables(board, summary),
-        variant_plots=_sections(plots, Topic.VARIANTS, source),
-        names=names,
-        generator=generator_pictures(folder.parent, source),
-        training=generator_measures(folder.parent),
-        files={} if self_contained else {name: text for name, text in FILES.items() if (folder / name).is_file()},
-        configuration=json.dumps(settings, indent=2, ensure_ascii=False) if settings else "",
-    )
-    write_bytes(folder / PAGE, html.encode(errors="replace"))
+    shared = {"title": folder.parent.name, "count": rows, "summary": summary, "names": names, "mark": MARK}
+    about_the_run = {
+        "command": command,
+        "notes": [*notes, *([too_many] if too_many else [])],
+        "leaderboard": leaderboard_view(board.standings, names["Metrics"], names["Methods"]) if board.scores else None,
+        "unmeasured": board.unmeasured,
+        "map_plots": _sections(plots, Topic.MAPS, source),
+        "variant_plots": _sections(plots, Topic.VARIANTS, source),
+        "generator": generator_pictures(folder.parent, source),
+        "training": generator_measures(folder.parent),
+        "files": {} if self_contained else {name: text for name, text in FILES.items() if (folder / name).is_file()},
+        "configuration": json.dumps(settings, indent=2, ensure_ascii=False) if settings else "",
+    }
+    environment = page_environment()
+    further = environment.get_template("gallery_page.html.j2")
+    written = [PAGE]
+    for page, gallery in _galleries(board, summary, source, rows if self_contained else CARDS):
+        if page.number == 1:
+            html = environment.get_template("page.html.j2").render(shared | gallery | about_the_run)
+        else:
+            html = further.render(shared | gallery)
+        write_bytes(folder / page.file, html.encode(errors="replace"))
+        written.append(page.file)
+    remove_pages(folder, written)
     return folder / PAGE
+
+
+def _galleries(
+    board: Scoreboard, summary: Mapping[str, Any], source: PictureSource, cards: int
+) -> Iterator[tuple[GalleryPage, dict[str, Any]]]:
+    """Yields each page of the gallery, and what its template shows; one page's cards are in memory at a time."""
+    found = attention(board.numbers, board.controls)
+    cards = max(1, cards)
+    pages = gallery_pages(found.order, cards)
+    for page in pages:
+        own = cards_of(board, source, page.rows)
+        yield (
+            page,
+            {
+                "cards": own,
+                "card_width": _card_width([card.overview for card in own]),
+                "images": image_table(board, summary, page.rows),
+                "probe_tables": probe_tables(board, summary, page.rows),
+                "page": page,
+                "pages": len(pages),
+                "chapters": chapters(found, cards),
+                "links": [(number, page_file(number)) for number in numbered_links(page.number, len(pages))],
+                "previous": page_file(page.number - 1) if page.number > 1 else "",
+                "next": page_file(page.number + 1) if page.number < len(pages) else "",
+            },
+        )
 
 
 def _card_width(pictures: Sequence[Picture]) -> int:

@@ -1,12 +1,10 @@
 """Tables of the page: the numbers of all images, and the results of the probes."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overpaint.report.tables.formatting import shown
 from overpaint.report.tables.scoreboard import Scoreboard
-from overpaint.report.tables.summary import image_row
 
 Rows = list[list[str]]
 """A table: rows of cells, the first one its heading."""
@@ -31,37 +29,43 @@ SIDE_BY_SIDE = 12
 """So many images have a column each in the tables of the probes; of more, each has a row."""
 
 
-def image_table(board: Scoreboard, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the table of all images: its columns with what they are, a row of means, a row for each image."""
-    rows = [image_row(result) for result in board.results]
-    columns = [name for name in COLUMNS if any(name in row for row in rows)]
-    return {
-        "columns": {name.replace("_", " "): COLUMNS[name] for name in columns},
-        "means": ["mean", *(shown(summary.get(f"mean_{name}")) for name in columns[1:])],
-        "rows": [[shown(row.get(name)) for name in columns] for row in rows],
-    }
-
-
-def probe_tables(board: Scoreboard, summary: Mapping[str, Any]) -> dict[str, Rows]:
-    """Returns a table for each probe: its numbers of each image, and their means.
+def image_table(board: Scoreboard, summary: Mapping[str, Any], shown_rows: Sequence[int]) -> dict[str, Any]:
+    """Returns a table of images: its columns with what they are, a row of the means of all, a row for each image.
 
     Args:
         board: The rows.
-        summary: The means.
+        summary: The means of all.
+        shown_rows: The rows that are shown, by their numbers.
     """
-    images = [str(result["name"]) for result in board.results]
+    images = board.numbers.images
+    columns = [name for name in COLUMNS if name in images.names]
+    rows = [(row, images.row(row)) for row in shown_rows]
+    return {
+        "columns": {name.replace("_", " "): COLUMNS[name] for name in columns},
+        "means": ["mean", *(shown(summary.get(f"mean_{name}")) for name in columns[1:])],
+        "rows": [(card_id(row), [shown(own[name]) for name in columns]) for row, own in rows],
+    }
+
+
+def card_id(row: int) -> str:
+    """Returns the name of a row's place on the page."""
+    return f"image-{row + 1}"
+
+
+def probe_tables(board: Scoreboard, summary: Mapping[str, Any], shown_rows: Sequence[int]) -> dict[str, Rows]:
+    """Returns a table for each probe: its numbers of each image, and the means of all.
+
+    Args:
+        board: The rows.
+        summary: The means of all.
+        shown_rows: The rows that are shown, by their numbers.
+    """
+    images = board.numbers.images.texts("name")
     tables = {}
     for probe, found in board.probe_results.items():
-        names = list(dict.fromkeys(name for numbers in found for name in numbers))
-        means = ["mean", *(shown(summary[probe].get(name)) for name in names)]
-        rows = [[image, *(_number(own.get(name)) for name in names)] for image, own in zip(images, found, strict=True)]
-        table = [["", *(name.replace("_", " ") for name in names)], means, *rows]
-        if names:
-            tables[probe] = (
-                table if len(images) > SIDE_BY_SIDE else [list(column) for column in zip(*table, strict=True)]
-            )
+        means = ["mean", *(shown(summary[probe].get(name)) for name in found.names)]
+        rows = [[str(images[row]), *(shown(own) for own in found.row(row).values())] for row in shown_rows]
+        table = [["", *(name.replace("_", " ") for name in found.names)], means, *rows]
+        if found.names:
+            tables[probe] = table if len(rows) > SIDE_BY_SIDE else [list(column) for column in zip(*table, strict=True)]
     return tables
-
-
-def _number(value: float | None) -> str:
-    return shown(None if value is None or math.isnan(value) else value)

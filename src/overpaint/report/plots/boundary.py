@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from overpaint.probes.flip_taxonomy import KINDS
 from overpaint.report.plots.images import draw_colour_bar, to_picture
-from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of
+from overpaint.report.plots.intervals import Numbers, RowsOfNumbers, columns_of, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, short, wrapped
 
 ROWS = (*KINDS, "pgd")
@@ -32,7 +32,7 @@ KIND_COLOURS = dict(zip(KINDS, (COLOURS[0], COLOURS[2], CONTROL_COLOUR, COLOURS[
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def flip_chart(rows: Sequence[Numbers], title: str) -> bytes:
+def flip_chart(rows: RowsOfNumbers, title: str) -> bytes:
     """Draws what `BoundarySearch` found over images: how often something flips, its kind, and its distance.
 
     Each bar is the mean share that flips, with its 95 % interval over the images; it is divided as all images' flips
@@ -73,7 +73,7 @@ def flip_chart(rows: Sequence[Numbers], title: str) -> bytes:
     return encode(figure, 64)
 
 
-def _shares_of_kinds(rows: Sequence[Numbers], source: str) -> Float[np.ndarray, " kind"]:
+def _shares_of_kinds(rows: RowsOfNumbers, source: str) -> Float[np.ndarray, " kind"]:
     """Returns the share of each kind among all images' flips of a source; NaN without any."""
     counts: Float[np.ndarray, " kind"] = np.nan_to_num(columns_of(rows, [f"{kind}_{source}" for kind in KINDS])).sum(0)
     return counts / counts.sum() if counts.sum() else np.full(len(KINDS), np.nan)

@@ -1,12 +1,10 @@
 """Chart of the acceptance of variants beside controls."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.patches import Patch
 
 from overpaint.probes.controls import IN_THE_REGION
-from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of
+from overpaint.report.plots.intervals import RowsOfNumbers, columns_of, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, wrapped
 
 CONTROLS = {
@@ -21,7 +19,7 @@ CONTROLS = {
 """What stands at the bars of the controls' chart, from top to bottom."""
 
 
-def controls_chart(rows: Sequence[Numbers], title: str) -> bytes:
+def controls_chart(rows: RowsOfNumbers, title: str) -> bytes:
     """Draws what `Controls` found: how often each control is accepted, beside the searched variants.
 
     Args:

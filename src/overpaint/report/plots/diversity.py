@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from overpaint.probes.base import number_name
 from overpaint.report.plots.images import picture_grid
-from overpaint.report.plots.intervals import Numbers, interval_of, reach_of
+from overpaint.report.plots.intervals import Numbers, RowsOfNumbers, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, wrapped
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -43,7 +43,7 @@ def diversity_chart(settings: Sequence[str], numbers: Numbers, arrays: Arrays, t
     return encode(figure, None)
 
 
-def mean_diversity_chart(settings: Sequence[str], rows: Sequence[Numbers], title: str) -> bytes:
+def mean_diversity_chart(settings: Sequence[str], rows: RowsOfNumbers, title: str) -> bytes:
     """Draws what `Diversity` found over images: means; of the shares with 95 % intervals over the images.
 
     The trade has no intervals: images differ far more in how well they can be fitted than the values do.
@@ -61,7 +61,7 @@ def mean_diversity_chart(settings: Sequence[str], rows: Sequence[Numbers], title
     return encode(figure, 64)
 
 
-def _draw_trade(figure: Figure | SubFigure, values: Sequence[str], rows: Sequence[Numbers], title: str) -> None:
+def _draw_trade(figure: Figure | SubFigure, values: Sequence[str], rows: RowsOfNumbers, title: str) -> None:
     """Draws the two panels: fit against difference, and the shares that differ and are accepted."""
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
@@ -81,7 +81,7 @@ def _draw_trade(figure: Figure | SubFigure, values: Sequence[str], rows: Sequenc
     figure.suptitle(wrapped(title, 110), fontsize=9.5)
 
 
-def _draw_shares(axes: Axes, rows: Sequence[Numbers], values: Sequence[str]) -> None:
+def _draw_shares(axes: Axes, rows: RowsOfNumbers, values: Sequence[str]) -> None:
     places = np.arange(len(values))
     labels = {"distinct_fraction": "no near-duplicates", "acceptance_rate": "accepted of these"}
     for i, (name, label) in enumerate(labels.items()):

@@ -6,18 +6,28 @@ import numpy as np
 from jaxtyping import Float
 
 from overpaint.metrics.statistics.bootstrap import Bootstrap, Interval
+from overpaint.report.tables.columns import Columns, as_columns
 
 Numbers = Mapping[str, float | None]
 """The numbers of a row that a probe found; None is NaN, as in the stored files."""
 
+RowsOfNumbers = Sequence[Numbers] | Columns
+"""The numbers of several rows."""
 
-def columns_of(rows: Sequence[Numbers], names: Sequence[str]) -> Float[np.ndarray, "row name"]:
+
+def as_table(rows: RowsOfNumbers) -> Columns:
+    """Returns rows of numbers by column."""
+    return rows if isinstance(rows, Columns) else as_columns(rows)
+
+
+def columns_of(rows: RowsOfNumbers, names: Sequence[str]) -> Float[np.ndarray, "row name"]:
     """Returns the named numbers of each row; NaN where a row has none."""
-    values = [[np.nan if row.get(name) is None else row[name] for name in names] for row in rows]
-    return np.array(values, dtype=np.float64).reshape(len(rows), len(names))
+    table = as_table(rows)
+    values = [table.numbers(name) for name in names]
+    return np.stack(values, axis=1) if values else np.empty((len(table), 0))
 
 
-def interval_of(rows: Sequence[Numbers], names: Sequence[str]) -> Interval:
+def interval_of(rows: RowsOfNumbers, names: Sequence[str]) -> Interval:
     """Returns the means of the named numbers over the rows, with their 95 % intervals."""
     return Bootstrap().interval(columns_of(rows, names))
 

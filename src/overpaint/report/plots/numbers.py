@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from overpaint.metrics.statistics.bootstrap import Interval
-from overpaint.report.plots.intervals import Numbers, interval_of, reach_of
+from overpaint.report.plots.intervals import RowsOfNumbers, as_table, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, short, wrapped
 
 LONGEST = 48
 """Longer names of numbers are cut."""
 
 
-def numbers_chart(rows: Sequence[Numbers], title: str) -> bytes:
+def numbers_chart(rows: RowsOfNumbers, title: str) -> bytes:
     """Draws the mean of each number as a bar, with its 95 % interval over the images.
 
     Numbers that lie in ``[0, 1]`` in all rows, as shares and scores do, have axes of their own, above the others.
@@ -25,14 +26,15 @@ def numbers_chart(rows: Sequence[Numbers], title: str) -> bytes:
     Returns:
         A PNG file's content.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    shares = [name for name in names if all(row.get(name) is None or not _outside(row[name]) for row in rows)]
+    table = as_table(rows)
+    names = table.names
+    shares = [name for name in names if not _any_outside(table.numbers(name))]
     others = [name for name in names if name not in shares]
     groups = [group for group in (shares, others) if group] or [[]]
     figure = chart(0.26 * len(names) + 0.55 * len(groups) + 0.6)
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=[len(group) + 1 for group in groups])[:, 0]
     for axes, group in zip(panels, groups, strict=True):
-        _draw_bars(axes, group, interval_of(rows, group))
+        _draw_bars(axes, group, interval_of(table, group))
         if group is shares:
             axes.set_xlim(0, 1.02)
     panels[0].set_title(wrapped(title, 90), fontsize=9.5)
@@ -40,8 +42,8 @@ def numbers_chart(rows: Sequence[Numbers], title: str) -> bytes:
     return encode(figure, 64)
 
 
-def _outside(value: float | None) -> bool:
-    return value is not None and (value < 0 or value > 1)
+def _any_outside(values: Float[np.ndarray, " row"]) -> bool:
+    return bool(((values < 0) | (values > 1)).any())
 
 
 def _draw_bars(axes: Axes, names: Sequence[str], interval: Interval) -> None:

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from overpaint.metrics.statistics.bootstrap import Interval
 from overpaint.probes.base import number_name
-from overpaint.report.plots.intervals import Numbers, columns_of, interval_of, reach_of
+from overpaint.report.plots.intervals import Numbers, RowsOfNumbers, columns_of, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, wrapped
 
 PALE = "#cfe3f2"
@@ -54,7 +54,7 @@ def sizes_chart(
     return _encoded(upper, lower, signs)
 
 
-def mean_sizes_chart(sizes: Sequence[str], rows: Sequence[Numbers], title: str) -> bytes:
+def mean_sizes_chart(sizes: Sequence[str], rows: RowsOfNumbers, title: str) -> bytes:
     """Draws what `RegionSizeSweep` found over images: means, with 95 % intervals over the images.
 
     Args:

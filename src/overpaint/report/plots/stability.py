@@ -1,15 +1,13 @@
 """Chart of the stability of latents under small transforms of the input."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from overpaint.probes.stability import TRANSFORMS
-from overpaint.report.plots.intervals import Numbers, interval_of, reach_of
+from overpaint.report.plots.intervals import RowsOfNumbers, interval_of, reach_of
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, wrapped
 
 
-def stability_chart(rows: Sequence[Numbers], title: str) -> bytes:
+def stability_chart(rows: RowsOfNumbers, title: str) -> bytes:
     """Draws what `Stability` found: ratios of each transform, means with 95 % intervals over the images.
 
     Args:

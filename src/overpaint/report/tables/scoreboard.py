@@ -4,20 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from overpaint.core.files import read_arrays
 from overpaint.core.protocols import SaliencyMethod
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
 from overpaint.pipeline.artifacts import ACCEPTANCE, metric_artifact
-from overpaint.pipeline.cache import read_result
 from overpaint.probes.base import Probe
 from overpaint.report.plots.curves import Band, Curve
+from overpaint.report.tables.columns import Columns
+from overpaint.report.tables.curve_store import StoredCurves
+from overpaint.report.tables.run_numbers import RunNumbers, gather
 
 
 @dataclass(frozen=True)
@@ -42,45 +41,21 @@ class Scoreboard:
         return [name for name, method in self.methods.items() if method.is_control]
 
     @cached_property
-    def results(self) -> list[dict[str, Any]]:
-        """The numbers of each row."""
-        return [read_result(folder) for folder in self.folders]
-
-    @cached_property
-    def images(self) -> list[str]:
-        """The image of each row."""
-        return [result["image"] for result in self.results]
-
-    @cached_property
-    def _curves(self) -> list[dict[str, NDArray[Any]]]:
-        return [read_arrays(folder / "curves.npz") for folder in self.folders]
+    def numbers(self) -> RunNumbers:
+        """The numbers of each row, for which all folders are read once."""
+        return gather(self.folders, list(self.methods), list(self.metrics), list(self.probes))
 
     @cached_property
     def scores(self) -> Scores:
         """The metrics that were measured for some method and row."""
-        values = {
-            metric: {
-                method: np.array([self._value(row, method, metric) for row in self.results]) for method in self.methods
-            }
-            for metric in self.metrics
-        }
+        found = self.numbers.metrics
+        values = {metric: {method: found[method].numbers(metric) for method in self.methods} for metric in self.metrics}
         return {name: own for name, own in values.items() if any(np.isfinite(v).any() for v in own.values())}
 
-    @staticmethod
-    def _value(result: Mapping[str, Any], method: str, metric: str) -> float:
-        value = result["metrics"][method][metric]
-        return float("nan") if value is None else float(value)
-
     @property
-    def probe_results(self) -> dict[str, list[dict[str, float]]]:
+    def probe_results(self) -> Mapping[str, Columns]:
         """The numbers that each probe found about each row."""
-        return {
-            name: [
-                {key: float("nan") if value is None else float(value) for key, value in row["probes"][name].items()}
-                for row in self.results
-            ]
-            for name in self.probes
-        }
+        return self.numbers.probes
 
     @property
     def unmeasured(self) -> str:
@@ -98,12 +73,12 @@ class Scoreboard:
     def standings(self) -> list[Standing]:
         """The methods ranked by each metric."""
         better = {name: metric.higher_is_better for name, metric in self.metrics.items()}
-        return standings(self.scores, better, self.controls, self.images)
+        return standings(self.scores, better, self.controls, self.numbers.image_names)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
         """Each pair of methods compared by each metric."""
-        return comparisons(self.scores, self.images)
+        return comparisons(self.scores, self.numbers.image_names)
 
     def mean_curves(self, metric: str) -> tuple[dict[str, Curve], dict[str, Band]]:
         """Returns the mean curve of each method over the rows, and its 95 % interval over images.
@@ -113,15 +88,8 @@ class Scoreboard:
         curves: dict[str, Curve] = {}
         bands: dict[str, Band] = {}
         for method in self.methods:
-            array = metric_artifact(method, metric)
-            found = [(own[array], image) for own, image in zip(self._curves, self.images, strict=True) if array in own]
-            if not found:
-                continue
-            length = min(both.shape[1] for both, _ in found)
-            values, places = np.stack([both[:, :length] for both, _ in found], axis=1)
-            interval = Bootstrap().interval(values, [image for _, image in found])
-            curves[method] = (np.asarray(places.mean(0)), interval.mean)
-            bands[method] = (interval.low, interval.high)
+            if (found := self.numbers.curves.read(metric_artifact(method, metric))) is not None:
+                curves[method], bands[method] = self._mean(found)
         return curves, bands
 
     def mean_acceptance(self) -> tuple[Curve, Band] | None:
@@ -129,13 +97,16 @@ class Scoreboard:
 
         None where no region was searched for in this way.
         """
-        found = zip((own[ACCEPTANCE] for own in self._curves), self.images, strict=True)
-        known = [(both, image) for both, image in found if np.isfinite(both[0]).all()]
-        if not known:
+        found = self.numbers.curves.read(ACCEPTANCE)
+        known = [] if found is None else np.flatnonzero(np.isfinite(found.values).all(1)).tolist()
+        if found is None or not known:
             return None
-        values, places = np.stack([both for both, _ in known], axis=1)
-        interval = Bootstrap().interval(values, [image for _, image in known])
-        return (np.asarray(places.mean(0)), interval.mean), (interval.low, interval.high)
+        return self._mean(StoredCurves([found.rows[i] for i in known], found.places, found.values[known]))
+
+    def _mean(self, found: StoredCurves) -> tuple[Curve, Band]:
+        images = [self.numbers.image_names[row] for row in found.rows]
+        interval = Bootstrap().interval(found.values, images)
+        return (found.places, interval.mean), (interval.low, interval.high)
 
     def means(self, metric: str) -> dict[str, float]:
         """Returns the mean of a metric for each method."""

@@ -1,18 +1,18 @@
 """The numbers of a run's images: a row for each image and method, and their means."""
 
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from overpaint.core.files import write_csv, write_json
 from overpaint.data.split import Skipped
+from overpaint.report.tables.columns import Columns
 from overpaint.report.tables.leaderboard import write_leaderboard
+from overpaint.report.tables.run_numbers import RunNumbers
 from overpaint.report.tables.scoreboard import Scoreboard
-
-BOOKKEEPING = ("cache_keys", "image", "targets_of_image", "place_of_target", "methods", "metrics", "probes")
-"""What of a row's ``result.json`` is no number of the image."""
 
 OF_VARIANTS = (
     "region_decisive",
@@ -40,36 +40,48 @@ OF_VARIANTS = (
 """Numbers that belong to the region of the first method's map, which is repainted."""
 
 
-def image_row(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what was found out about an image, whatever the method."""
-    return {name: value for name, value in result.items() if name not in BOOKKEEPING}
+def result_rows(numbers: RunNumbers) -> Iterator[dict[str, Any]]:
+    """Yields a row for each image and method; the first method's, whose region was repainted, has the variants'."""
+    for index in range(len(numbers.images)):
+        image = numbers.images.row(index)
+        for place, method in enumerate(numbers.methods):
+            row = {k: v for k, v in image.items() if place == 0 or k not in OF_VARIANTS}
+            row |= {"method": method} | numbers.methods[method].row(index) | numbers.metrics[method].row(index)
+            if place == 0:
+                row |= _named_numbers(numbers, index)
+            yield row
 
 
-def method_rows(result: Mapping[str, Any], methods: Sequence[str], metrics: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns a row for each method of an image; the first one's, whose region was repainted, has the variants'."""
-    rows = []
-    for place, method in enumerate(methods):
-        own = result["methods"][method]
-        row = {k: v for k, v in image_row(result).items() if place == 0 or k not in OF_VARIANTS}
-        row |= {"method": method, "queries": own["queries"], "flat_map": own["flat"]}
-        row |= {"relative_error": own.get("relative_error")} | own["measures"]
-        row |= {name: result["metrics"].get(method, {}).get(name) for name in metrics}
+def _named_numbers(numbers: RunNumbers, index: int) -> dict[str, Any]:
+    """Returns the numbers of all probes of a row by the names of their columns."""
+    return {f"{probe}_{k}": v for probe, found in numbers.probes.items() for k, v in found.row(index).items()}
+
+
+def _result_columns(numbers: RunNumbers) -> list[str]:
+    """Returns the columns of all of `result_rows`: those of the first method, then what only others have."""
+    names = [*numbers.images.names, "method"]
+    for place, method in enumerate(numbers.methods):
+        names += [*numbers.methods[method].names, *numbers.metrics[method].names]
         if place == 0:
-            row |= {f"{probe}_{k}": v for probe, found in result["probes"].items() for k, v in found.items()}
-        rows.append(row)
-    return rows
+            names += [f"{probe}_{name}" for probe, found in numbers.probes.items() for name in found.names]
+    return list(dict.fromkeys(names))
 
 
-def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Averages the numbers over the images; those that an image does not have are left out."""
-    summary: dict[str, Any] = {"images": len(rows)}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row[name] for row in rows if isinstance(row.get(name), int | float)]
-        if values and not isinstance(values[0], bool):
-            summary[f"mean_{name}"] = statistics.fmean(values)
-    if any("flat_map" in row for row in rows):
-        summary["flat_maps"] = sum(bool(row["flat_map"]) for row in rows)
+def summarise(columns: Columns) -> dict[str, Any]:
+    """Averages the numbers over the rows; those that a row does not have are left out."""
+    summary: dict[str, Any] = {}
+    for name in columns.names:
+        if columns.kind(name) in (int, float) and (known := _known(columns, name)):
+            summary[f"mean_{name}"] = statistics.fmean(known)
+    if "flat_map" in columns.names:
+        summary["flat_maps"] = int(sum(_known(columns, "flat_map")))
     return summary
+
+
+def _known(columns: Columns, name: str) -> list[float]:
+    values = columns.numbers(name)
+    known: list[float] = values[np.isfinite(values)].tolist()
+    return known
 
 
 def summarise_run(board: Scoreboard, skipped: Sequence[Skipped], more: Mapping[str, float | None]) -> dict[str, Any]:
@@ -80,24 +92,17 @@ def summarise_run(board: Scoreboard, skipped: Sequence[Skipped], more: Mapping[s
         skipped: Files that could not be read.
         more: Further numbers of all images.
     """
-    images = [image_row(result) for result in board.results]
-    summary = summarise(images) | {"skipped_files": len(skipped)} | dict(more)
-    rows = _all_rows(board)
+    numbers = board.numbers
+    summary = {"images": len(numbers.images)} | summarise(numbers.images) | {"skipped_files": len(skipped)}
+    if troubled := sum(text is not None for text in numbers.images.texts("trouble")):
+        summary["troubled_images"] = troubled
+    summary |= dict(more)
     for method in board.methods:
-        own = [{k: v for k, v in row.items() if k not in images[0]} for row in rows if row["method"] == method]
-        summary[method] = {name: value for name, value in summarise(own).items() if name != "images"}
-    return summary | {probe: _means(found) for probe, found in board.probe_results.items()}
-
-
-def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Averages the numbers of a probe over the rows in which they could be measured."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    known = {name: [row[name] for row in rows if math.isfinite(row.get(name, math.nan))] for name in names}
-    return {name: statistics.fmean(values) for name, values in known.items() if values}
-
-
-def _all_rows(board: Scoreboard) -> list[dict[str, Any]]:
-    return [row for result in board.results for row in method_rows(result, list(board.methods), list(board.metrics))]
+        summary[method] = summarise(numbers.methods[method]) | summarise(numbers.metrics[method])
+    for probe, found in board.probe_results.items():
+        known = {name: _known(found, name) for name in found.names}
+        summary[probe] = {name: statistics.fmean(values) for name, values in known.items() if values}
+    return summary
 
 
 def write_tables(folder: Path, board: Scoreboard, summary: Mapping[str, Any], skipped: Sequence[Skipped]) -> None:
@@ -109,7 +114,7 @@ def write_tables(folder: Path, board: Scoreboard, summary: Mapping[str, Any], sk
         summary: The means.
         skipped: Files that could not be read.
     """
-    write_csv(folder / "results.csv", _all_rows(board))
+    write_csv(folder / "results.csv", result_rows(board.numbers), _result_columns(board.numbers))
     write_skipped(folder / "skipped.csv", skipped)
     write_json(folder / "summary.json", summary)
     write_leaderboard(folder, board.standings, board.comparisons, board.labels)

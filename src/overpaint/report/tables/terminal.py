@@ -11,7 +11,9 @@ from overpaint.metrics.statistics.ranking import Standing
 from overpaint.report.plots.comparison import by_metric
 from overpaint.report.tables.formatting import shown, value_with_error
 from overpaint.report.tables.leaderboard import FAILS, methods_of
-from overpaint.report.tables.summary import image_row
+
+MOST_IMAGES = 40
+"""So many images are shown at most."""
 
 METRICS_PER_TABLE = 6
 """So many metrics stand side by side, and fewer where the terminal is narrow."""
@@ -20,9 +22,14 @@ ARROWS = {True: " ↑", False: " ↓", None: ""}
 """A metric's better side."""
 
 
-def images_table(results: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> Table:
-    """Makes the table of the images: a row for each and one of means."""
-    rows = [image_row(result) for result in results]
+def images_table(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], all_rows: int | None = None) -> Table:
+    """Makes the table of the images: a row for each and one of means.
+
+    Args:
+        rows: The images.
+        summary: The means of all.
+        all_rows: How many there are where these are some of them; None: these are all.
+    """
     headings = {
         "name": "image",
         "target": "class",
@@ -32,8 +39,10 @@ def images_table(results: Sequence[Mapping[str, Any]], summary: Mapping[str, Any
         "acceptance_rate": "accepted",
         "diversity": "diversity",
     }
-    headings = {name: heading for name, heading in headings.items() if any(name in row for row in rows)}
-    table = Table(title=f"{len(rows)} explained images", show_footer=True)
+    headings = {name: heading for name, heading in headings.items() if any(row.get(name) is not None for row in rows)}
+    table = Table(title=f"{all_rows or len(rows)} explained images", show_footer=True)
+    if all_rows is not None:
+        table.caption = f"the {len(rows)} that deserve a look first; results.csv has all"
     for name, heading in headings.items():
         footer = "mean" if name == "name" else shown(summary.get(f"mean_{name}", ""), "-")
         table.add_column(heading, footer, justify="left" if name in ("name", "target") else "right", overflow="fold")
