@@ -343,7 +343,7 @@ def test_painting_the_latents_that_were_found_gives_the_same_variants() -> None:
     asked = (inputs.classifier, inputs.images, inputs.targets, inputs.regions)
     again = inputs.inpainter.repainted(*asked, inputs.variants.latents)
     for field in dataclasses.fields(again):
-        if field.name != "steps":
+        if field.name not in ("steps", "improved"):  # of a search
             found, expected = getattr(again, field.name), getattr(inputs.variants, field.name)
             torch.testing.assert_close(found, expected, atol=0, rtol=0, equal_nan=True)
     assert not again.steps.any()

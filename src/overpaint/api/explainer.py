@@ -28,6 +28,7 @@ from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOp
 from overpaint.inpainting.blending import Blend
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.painted import try_generator
 from overpaint.inpainting.region import RegionRule
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.networks.checkpoint import load_generator
@@ -166,6 +167,7 @@ class Explainer:
             check_oracle(oracle, classifier, "oracle")
         if gan is not None:
             check_channels(gan, classifier, "the generator")
+            try_generator(gan.generator, "the generator")
             for network in gan.networks():
                 network.to(classifier.mean.device)
             inpainter = Inpainter(

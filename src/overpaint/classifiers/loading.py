@@ -19,7 +19,7 @@ from overpaint.classifiers.named import imported_network, torchvision_network
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.classifiers.onnx import OnnxFunction
 from overpaint.classifiers.options import HUBS, ClassifierOptions, check_code, kind_of
-from overpaint.classifiers.output import probe_images, standardise
+from overpaint.classifiers.output import answered, probe_images, standardise
 from overpaint.classifiers.quantised import is_quantised
 from overpaint.classifiers.trial import Trial, Tried, try_classifier
 from overpaint.core.errors import OverpaintError
@@ -40,7 +40,11 @@ def open_classifier(options: ClassifierOptions) -> Classifier:
         raise OverpaintError(f"there is no file classifier={path}")
     check_code(options, "classifier")
     if kind == "checkpoint":
-        return load_classifier(path)
+        classifier = load_classifier(path)
+        images = probe_images(classifier.channels, classifier.input_size)
+        with torch.inference_mode():
+            answered(classifier.answers(images))
+        return classifier
     if kind == "torchvision":
         return _open_torchvision(options)
     if kind in ("timm", "hf"):

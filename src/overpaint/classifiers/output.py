@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from overpaint.core.checks import check_finite
 from overpaint.core.choices import OutputOption
 from overpaint.core.decision import Decision
 from overpaint.core.errors import OverpaintError, OverpaintWarning
@@ -20,6 +21,9 @@ from overpaint.core.types import Images, Scores
 Output = Literal["logits", "probabilities", "sigmoid", "multilabel_probabilities"]
 """The kind of a classifier's output: logits of a softmax; probabilities that sum to 1; logits of a sigmoid for each
 class; probabilities of each class on its own."""
+
+GAVE_A_SCORE = "the classifier gave a score"
+"""The start of what is said of a score that is not finite."""
 
 MULTI_LABEL = ("sigmoid", "multilabel_probabilities")
 """The kinds in which each class is a question of its own."""
@@ -66,12 +70,12 @@ def as_scores(answer: Float[Tensor, "batch column"], output: Output) -> Scores:
         output: Its kind.
 
     Raises:
-        OverpaintError: If a number is not finite, or the rows are said to be probabilities and are not.
+        NumericalError: If a number is not finite.
+        OverpaintError: If the rows are said to be probabilities and are not.
     """
     tolerance = sum_tolerance(answer.dtype)
     answer = _two_columns(answer.float(), output)
-    if not bool(answer.isfinite().all()):
-        raise OverpaintError("the classifier gave a score that is not a finite number")
+    check_finite(answer, GAVE_A_SCORE)
     if output == "logits":
         return answer.softmax(1)
     if output == "sigmoid":
@@ -97,7 +101,11 @@ def as_logits(answer: Float[Tensor, "batch column"], output: Output) -> Scores:
     """Turns a classifier's output into logits, differentiable: ``log p`` of probabilities that sum to 1.
 
     Where each class has a probability of its own it is ``log(p / (1 - p))``.
+
+    Raises:
+        NumericalError: If a number is not finite.
     """
+    check_finite(answer, GAVE_A_SCORE)
     if output in ("logits", "sigmoid"):
         return _two_columns(answer, output)
     if output == "multilabel_probabilities":
@@ -156,15 +164,28 @@ def output_kind(
         input_size: Their size along each spatial dimension.
 
     Raises:
-        OverpaintError: If a number is not finite, or is said to be a probability and is none.
+        NumericalError: If no image has finite outputs.
+        OverpaintError: If a number is said to be a probability and is none.
     """
     if given in ("logits", "multilabel_probabilities"):
         return given
     with torch.inference_mode():
-        answer = ask(probe_images(channels, input_size))
+        answer = answered(ask(probe_images(channels, input_size)))
     kind = _kind(given, answer)
     as_scores(answer, kind)
     return kind
+
+
+def answered(answer: Float[Tensor, "batch column"]) -> Float[Tensor, "answered column"]:
+    """Returns the rows that are finite: a network may fail on a constant image, and be right for others.
+
+    Raises:
+        NumericalError: If no row is: then the network itself is broken, not an image.
+    """
+    finite = answer.isfinite().all(1)
+    if not bool(finite.any()):
+        check_finite(answer, "the classifier is broken, its weights or its input transform: it gave a score")
+    return answer[finite]
 
 
 def _kind(given: OutputOption | Output, answer: Float[Tensor, "batch column"]) -> Output:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from overpaint.classifiers.answers import AnswerForm, as_matrix, as_numbers, find_output, picked
 from overpaint.classifiers.options import ClassifierOptions
+from overpaint.classifiers.output import answered
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.sizes import format_size
 
@@ -70,6 +71,7 @@ def try_classifier(tried: Tried) -> Trial:
     """Shows a classifier a few images, and finds how it is called and how many classes it has.
 
     Raises:
+        NumericalError: If it gives no finite number for any of them.
         OverpaintError: If it can't take the images, does not answer with scores, or answers differently when an image
             is shown again or beside others, unless ``classifier.allow_random`` permits it.
     """
@@ -147,6 +149,7 @@ def _check_repeats(tried: Tried, trial: Trial) -> None:
     first, again, together = (
         trial.form.ask(tried.function, inputs.contiguous(), trial.classes).double() for inputs in (one, one, several)
     )
+    answered(together)
     spread = float(torch.cat([first, together]).max() - torch.cat([first, together]).min())
     scale = max(spread, 1e-6 * float(first.abs().max()))
     by_time = float((first - again).abs().max())

@@ -23,6 +23,7 @@ from overpaint.configuration.run_record import check_earlier, explanation_record
 from overpaint.configuration.run_settings import classifier_options, picture_options
 from overpaint.configuration.sections import importable
 from overpaint.configuration.settings import Settings, save_settings
+from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
@@ -32,12 +33,16 @@ from overpaint.data.reading import as_image_size
 from overpaint.data.split import ImageSplit, Skipped, skipped_note
 from overpaint.pipeline.cache import Cache, Wanted
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
+from overpaint.pipeline.refusals import read_refusal
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import RowWriter
 from overpaint.report.image_plots import image_plots
 from overpaint.report.kid import COMPARED
 from overpaint.report.run import print_report, write_report
 from overpaint.report.wandb.run import LateRun, RunningScores, start_run
+
+NAMED = 3
+"""So many images that could not be explained are named in the terminal."""
 
 OTHERS = 64
 """So many images of a data set, its first ones, are read for their parts."""
@@ -182,8 +187,18 @@ def _report(settings: Settings, runner: Runner, data: ExplainData, cache: Cache,
     """Writes tables, charts and the page of all images, and shows them in the terminal and in W&B."""
     folder = cache.folder
     cache.list_folder()
-    folders = [path for name in data.split.names for path in cache.complete_folders(name)]
-    report = write_report(folder, folders, runner, data.real, data.skipped, settings, made_by, **settings["report"])
+    folders: list[Path] = []
+    refused: list[Skipped] = []
+    for name in data.split.names:
+        folders += (own := cache.complete_folders(name))
+        if not own and (reason := read_refusal(folder, name)) is not None:
+            refused.append(Skipped(name, reason, None))
+    if refused:
+        _say([refusals_note(refused)])
+    if not folders:
+        raise OverpaintError(f"no image could be explained; of {refused[0].path}: {refused[0].reason}")
+    own_settings = {"settings": settings, "command": made_by, "refused": refused, **settings["report"]}
+    report = write_report(folder, folders, runner, data.real, data.skipped, **own_settings)
     if run is not None:
         from overpaint.report.wandb.tables import log_report  # imports W&B, a third of a second
 
@@ -191,6 +206,14 @@ def _report(settings: Settings, runner: Runner, data: ExplainData, cache: Cache,
             _say([left_out])
     print_report(report, console)
     _say([f"the report is {folder / 'report.html'}"])
+
+
+def refusals_note(refused: Sequence[Skipped]) -> str:
+    """Says which images could not be explained, and why of the first ones."""
+    named = "; ".join(f"{one.path}: {one.reason}" for one in refused[:NAMED])
+    more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+    count = "1 image" if len(refused) == 1 else f"{len(refused)} images"
+    return f"{count} could not be explained ({named}{more}); skipped.csv says why"
 
 
 def _start_wandb(settings: Settings) -> Any | None:

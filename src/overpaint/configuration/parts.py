@@ -17,6 +17,7 @@ from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
+from overpaint.inpainting.painted import try_generator
 from overpaint.inpainting.region import RegionRule
 from overpaint.networks.gan import Gan
 from overpaint.networks.opening import open_generator
@@ -89,6 +90,7 @@ def _open_gan(settings: Settings, classifier: Classifier) -> tuple[Gan | None, l
         return None, []
     gan = open_generator(options)
     check_channels(gan, classifier, f"generator={options.source}")
+    try_generator(gan.generator, f"generator={options.source}")
     return gan, [f"generator={options.source} {note}" for note in differences(gan, classifier)]
 
 

@@ -1,11 +1,32 @@
 """Checks of what a user hands in, made where it comes in."""
 
+import math
+
 from torch import Tensor
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import NumericalError, OverpaintError
 
 SLACK = 1e-4
 """By which a value may lie outside: interpolation rounds."""
+
+
+def check_finite(values: Tensor, said: str) -> None:
+    """Checks that what a part gave is finite.
+
+    Args:
+        values: A row for each image.
+        said: Who gave what, such as ``the classifier gave a score``.
+
+    Raises:
+        NumericalError: If not; it says one of the values, and for how many of the images.
+    """
+    finite = values.detach().isfinite()
+    if bool(finite.all()):
+        return
+    broken = int((~finite.reshape(len(finite), -1).all(1)).sum())
+    value = float(values.detach()[~finite][0])
+    shown = "NaN" if math.isnan(value) else "infinity" if value > 0 else "-infinity"
+    raise NumericalError(f"{said} that is not a finite number ({shown}) for {broken} of {len(finite)} images")
 
 
 def check_images(images: Tensor) -> None:

@@ -8,5 +8,12 @@ class OverpaintError(ValueError):
     """
 
 
+class NumericalError(OverpaintError):
+    """A part gave numbers that are not finite for an image; where there are others, these are explained all the same.
+
+    Its text names the part and the value.
+    """
+
+
 class OverpaintWarning(UserWarning):
     """Something a user should know of a result; the entry points print it as one line."""

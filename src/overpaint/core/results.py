@@ -73,6 +73,7 @@ class LatentSearchResult:
         contextual_losses: Mean absolute difference of ``G(z')`` and the image, weighted by the ring around the region.
         prior_losses: ``softplus(-D(G(z')))``: small where the discriminator finds the image real.
         steps: Gradient steps that were made for each image.
+        improved: True for a latent whose loss a step made smaller than at its start; nowhere in a search that diverged.
     """
 
     latents: Float[Tensor, "batch variant latent"]
@@ -80,6 +81,7 @@ class LatentSearchResult:
     contextual_losses: PerVariant
     prior_losses: PerVariant
     steps: Targets
+    improved: Bool[Tensor, "batch variant"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Variants:
         diversities: Mean pairwise root-mean-square distance inside the region among the accepted ones that are no
             duplicates, in the images' unit; NaN where there are fewer than two.
         steps: Gradient steps of the latent search.
+        improved: True where a step of the search made the loss smaller than at its start.
     """
 
     images: ImageSets
@@ -114,6 +117,7 @@ class Variants:
     mean_confidences: Float[Tensor, " batch"]
     diversities: Float[Tensor, " batch"]
     steps: Targets
+    improved: Bool[Tensor, "batch variant"]
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,8 @@ class Explanation:
         metric_results: The metrics of each row, by method and metric.
         variants: The repainted variants of the first method's region; None where no generator was given.
         probe_results: What probes found out about each row's variants, by their names.
+        troubles: Of each row, what could not be computed because some part gave numbers that are not finite, and
+            whose fault it is; the results that are missing are NaN.
     """
 
     images: Images
@@ -179,3 +185,4 @@ class Explanation:
     metric_results: Mapping[str, Mapping[str, Sequence[MetricResult]]]
     variants: Variants | None
     probe_results: Mapping[str, Sequence[ProbeResult]]
+    troubles: Sequence[Sequence[str]] = ()

@@ -13,7 +13,7 @@ from overpaint.core.choices import FillKind
 from overpaint.core.decision import Decision
 from overpaint.core.results import RegionSearch
 from overpaint.core.rows import concatenate_rows
-from overpaint.core.types import Images, Maps, Targets
+from overpaint.core.types import Images, Maps, Regions, Targets
 from overpaint.inpainting.region import RegionRule, is_flat
 from overpaint.inpainting.region_fills import FillSource
 from overpaint.perturbation.engine import Engine
@@ -101,8 +101,13 @@ def find_regions(
         for i, fills in ((i, source.fills(images[i], rule.seed)) for i in rows)
     ]
     found = dict(zip(rows, engine.run(tasks), strict=True))
-    empty = _row(np.zeros(maps.shape[1:], dtype=bool), np.full(GRID, np.nan))
+    empty = unsearched(torch.zeros_like(salient[:1]))
     return concatenate_rows([found.get(i, empty) for i in range(len(maps))], images.device)
+
+
+def unsearched(region: Regions) -> RegionSearch:
+    """Returns a single region of which nothing was found out."""
+    return _row(region[0].cpu().numpy(), np.full(GRID, np.nan))
 
 
 def most_queries(rule: RegionRule, fills: int) -> int:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from overpaint.core.bounds import NotNegative
-from overpaint.core.checks import check_images
+from overpaint.core.checks import check_finite, check_images
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.memory import FLOAT, check_memory
@@ -228,13 +228,45 @@ class Inpainter:
             mean_confidences=masked_mean(confidences, counted),
             diversities=masked_mean(distances.flatten(1), pairs.flatten(1)),
             steps=found.steps,
+            improved=found.improved,
+        )
+
+    def nothing(self, images: Images) -> Variants:
+        """Returns what stands in the place of variants that could not be made: copies of the image that count nowhere.
+
+        Args:
+            images: ``X``.
+        """
+        shape = (len(images), self.search.num_variants)
+        absent = torch.full(shape, torch.nan, device=images.device)
+        no, unknown = torch.zeros(shape, dtype=torch.bool, device=images.device), absent[:, 0]
+        return Variants(
+            images=images[:, None].repeat(1, shape[1], *[1] * (images.ndim - 1)),
+            latents=torch.zeros(*shape, self.generator.latent_dim, device=images.device),
+            confidences=absent,
+            predictions=torch.zeros_like(no, dtype=torch.long),
+            accepted=no,
+            duplicate=~no,
+            contextual_losses=absent,
+            realism=absent,
+            acceptance_rates=unknown,
+            mean_confidences=unknown,
+            diversities=unknown,
+            steps=torch.zeros_like(unknown, dtype=torch.long),
+            improved=no,
         )
 
     @torch.no_grad()
     def realism(self, variants: ImageSets) -> PerVariant:
-        """Returns the discriminator's score (a logit) of each variant; NaN without a discriminator."""
+        """Returns the discriminator's score (a logit) of each variant; NaN without a discriminator.
+
+        Raises:
+            NumericalError: If a score is not finite.
+        """
         if self.discriminator is None:
             return torch.full(variants.shape[:2], torch.nan, device=variants.device)
         flat = resize(variants.flatten(0, 1), self.discriminator.input_size)
         # One image's variants a pass, so that the arithmetic does not depend on the batch.
-        return torch.stack([self.discriminator(one_image) for one_image in flat.split(variants.shape[1])])
+        scores = torch.stack([self.discriminator(one_image) for one_image in flat.split(variants.shape[1])])
+        check_finite(scores, "the discriminator gave a score")
+        return scores

@@ -23,6 +23,7 @@ from overpaint.core.rng import image_rng
 from overpaint.core.types import Images, Latents, Regions, RingWeights
 from overpaint.inpainting.objective import Guide, Objective, batch_size_for
 from overpaint.inpainting.optimisers import make_optimiser
+from overpaint.inpainting.painted import check_painted
 from overpaint.inpainting.search_recipes import RECIPES, RecipeName, SearchRecipe
 from overpaint.inpainting.search_state import Run
 from overpaint.inpainting.selection import best_starts, keep_relevant
@@ -126,6 +127,7 @@ class LatentSearch:
             encoder: Guesses where to start, in eval mode.
 
         Raises:
+            NumericalError: If the generator paints what is not finite.
             OverpaintError: Under inference mode, where nothing has gradients, if a network is in training mode, if the
                 images are not in ``[0, 1]``, or if a pass needs more memory than there is.
         """
@@ -172,11 +174,13 @@ class LatentSearch:
         objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, batch_size)
         owners = torch.arange(each, device=latents.device).repeat_interleave(num_variants)
         painted, contextual = objective.look(latents.flatten(0, 1), owners)
+        check_painted(painted)
         prior = objective.priors(painted, owners)
         painted, contextual, prior = (
             column.unflatten(0, (each, num_variants)) for column in (painted, contextual, prior)
         )
-        return LatentSearchResult(latents, painted, contextual, prior, owners.new_zeros(each))
+        unmoved = torch.zeros_like(contextual, dtype=torch.bool)
+        return LatentSearchResult(latents, painted, contextual, prior, owners.new_zeros(each), unmoved)
 
     def _starts(
         self,
@@ -224,11 +228,13 @@ class LatentSearch:
         """Paints what was kept of each image, and of that keeps ``count``."""
         objective, each = run.objective, len(run.objective.images)
         painted, contextual = objective.look(run.kept, run.owners)
+        check_painted(painted)
         prior = objective.priors(painted, run.owners)
-        latents, painted, contextual, prior = (
-            column.unflatten(0, (each, run.searched)) for column in (run.kept, painted, contextual, prior)
+        latents, painted, contextual, prior, improved = (
+            column.unflatten(0, (each, run.searched)) for column in (run.kept, painted, contextual, prior, run.improved)
         )
-        found = LatentSearchResult(latents, painted, contextual, prior, run.steps.reshape(each, -1).amax(1))
+        steps = run.steps.reshape(each, -1).amax(1)
+        found = LatentSearchResult(latents, painted, contextual, prior, steps, improved)
         return (
             found
             if run.searched == self.num_variants

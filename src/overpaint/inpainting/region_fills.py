@@ -12,6 +12,7 @@ from overpaint.core.protocols import Classifier, Generator
 from overpaint.core.resize import resize
 from overpaint.core.rng import image_rng
 from overpaint.core.types import Images
+from overpaint.inpainting.painted import check_painted
 from overpaint.perturbation.baselines import baseline_image
 
 CANDIDATES = 32
@@ -58,7 +59,9 @@ class FillSource:
         if self.generator is None:
             return image.new_zeros(0, *image.shape)
         latents = self.generator.sample_latents(CANDIDATES, image_rng(image, seed, "region", "sample"))
-        return resize(self.generator(latents.to(image.device)), tuple(image.shape[1:])).clamp(0, 1)
+        painted = self.generator(latents.to(image.device))
+        check_painted(painted)
+        return resize(painted, tuple(image.shape[1:])).clamp(0, 1)
 
     def _mean(self, image: Float[Tensor, "channel *space"], seed: int) -> Images:
         return baseline_image("mean", self.classifier, image, seed)[None]

@@ -21,6 +21,7 @@ class Run:
         kept: The best latents so far.
         contextual: Their contextual losses.
         steps: Steps that each latent has made.
+        improved: True for the latents whose loss has fallen since the start.
         moving: Numbers of the latents that have not stopped.
     """
 
@@ -29,6 +30,7 @@ class Run:
         numbers = torch.arange(len(starts), device=starts.device)
         self.moving, self.owners = numbers, numbers // searched
         self.steps = torch.zeros_like(numbers)
+        self.improved = torch.zeros_like(numbers, dtype=torch.bool)
         self._stalled = torch.zeros_like(numbers)
         self._best: Tensor | None = None
         self.contextual = self._reference = torch.empty(0)
@@ -37,11 +39,13 @@ class Run:
         self, latents: Latents, losses: Float[Tensor, " row"], contextual: Float[Tensor, " row"]
     ) -> Int[Tensor, " row"]:
         """Takes note of where the moving latents are, and returns for how many steps each has not improved."""
+        is_start = self._best is None
         if self._best is None:
             self._best, self._reference = torch.full_like(losses, torch.inf), torch.full_like(losses, torch.inf)
             self.contextual = contextual.clone()
         better = losses < self._best[self.moving]
         rows = self.moving[better]
+        self.improved[rows] = not is_start
         self._best[rows], self.contextual[rows], self.kept[rows] = losses[better], contextual[better], latents[better]
         best = self._best[self.moving]
         improved = best < (1 - GAIN) * self._reference[self.moving]

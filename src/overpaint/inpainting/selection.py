@@ -58,8 +58,8 @@ def keep_relevant(found: LatentSearchResult, regions: Regions, count: int, diver
         most_relevant(losses, images[:, :, region].flatten(1), count, diversity)
         for losses, images, region in zip(found.contextual_losses, found.images, regions, strict=True)
     ]
-    columns = (found.latents, found.images, found.contextual_losses, found.prior_losses)
-    latents, painted, contextual, prior = (
+    columns = (found.latents, found.images, found.contextual_losses, found.prior_losses, found.improved)
+    latents, painted, contextual, prior, improved = (
         torch.stack([rows[own] for rows, own in zip(column, chosen, strict=True)]) for column in columns
     )
-    return LatentSearchResult(latents, painted, contextual, prior, found.steps)
+    return LatentSearchResult(latents, painted, contextual, prior, found.steps, improved)

@@ -99,6 +99,11 @@ class WrappedGenerator(nn.Module):
         )
 
     def _checked(self, images: Tensor) -> Images:
+        if not bool(images.isfinite().all()):
+            raise OverpaintError(
+                "the generator is broken: it painted values that are not finite numbers; its weights may not be those "
+                "of this network, or its training may have diverged"
+            )
         low, high = (float(end) for end in images.aminmax())
         least = -1.0 if self.range == "tanh" else 0.0
         if not (low >= least - SLACK and high <= 1 + SLACK):

@@ -1,6 +1,7 @@
 """Hosts the runner in Lightning's Trainer, which shares the images out between devices and nodes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -9,12 +10,26 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import nn
 
 from overpaint.classifiers.targets import choose_targets
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import NumericalError, OverpaintError
 from overpaint.core.names import distinct_names
 from overpaint.core.types import Batch, GroundTruthObjects, Regions, TargetSets
 from overpaint.pipeline.cache import Cache
+from overpaint.pipeline.refusals import forget_refusal, write_refusal
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch, RowWriter
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What became of a batch of images.
+
+    Attributes:
+        explained: The explanation of those that could be explained; None where none could.
+        refused: Of the others, by their names, why not.
+    """
+
+    explained: ExplainedBatch | None
+    refused: Mapping[str, str]
 
 
 class ExplainerModule(L.LightningModule):
@@ -42,14 +57,33 @@ class ExplainerModule(L.LightningModule):
         # Registered here so that the Trainer moves them to its device.
         self.networks = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))
 
-    def predict_step(self, batch: Batch, batch_idx: int = 0) -> ExplainedBatch:
-        """Explains a batch.
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Prediction:
+        """Explains a batch; images for which the classifier has no finite scores are refused.
 
         Raises:
             OverpaintError: Under inference mode, where the latent search has no gradients.
         """
         if torch.is_inference_mode_enabled():
             raise OverpaintError("explaining needs gradients: use Trainer(inference_mode=False)")
+        refused = self._refused(batch)
+        answered = [i for i, name in enumerate(batch.names) if name not in refused]
+        if not answered:
+            return Prediction(None, refused)
+        if refused:
+            batch = Batch(batch.images[answered], batch.labels[answered], [batch.names[i] for i in answered])
+        return Prediction(self._explained(batch), refused)
+
+    def _refused(self, batch: Batch) -> dict[str, str]:
+        """Returns the images for which the classifier's scores are not finite, and what it gave."""
+        refused = {}
+        for image, name in zip(batch.images, batch.names, strict=True):
+            try:
+                self.runner.classifier.scores(image[None])
+            except NumericalError as error:
+                refused[name] = str(error).removesuffix(" for 1 of 1 images")
+        return refused
+
+    def _explained(self, batch: Batch) -> ExplainedBatch:
         names = self.runner.classifier.class_names
         chosen = choose_targets(self.target, self.runner.classifier.scores(batch.images), names)
         each = chosen.shape[1]
@@ -86,14 +120,19 @@ class PredictionWriter(BasePredictionWriter):
         self,
         trainer: L.Trainer,
         pl_module: L.LightningModule,
-        prediction: ExplainedBatch,
+        prediction: Prediction,
         batch_indices: Sequence[int] | None,
         batch: Any,
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Writes the rows of a batch."""
-        self.writer.write(prediction)
+        """Writes the rows of a batch, and what is to be said of its other images."""
+        for image, reason in prediction.refused.items():
+            write_refusal(self.writer.folder, image, reason)
+        if prediction.explained is not None:
+            self.writer.write(prediction.explained)
+            for image in dict.fromkeys(prediction.explained.images):
+                forget_refusal(self.writer.folder, image)
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Waits for the other devices, so that the report finds their images."""

@@ -60,6 +60,23 @@ def maps_of_images(
     return [found[key] for key in wanted]
 
 
+def with_absent(parts: Sequence[SaliencyMaps | None], each: int, images: Images) -> list[SaliencyMaps]:
+    """Returns the maps of each image, with NaN in the place of those that could not be computed.
+
+    Args:
+        parts: One method's maps of each image.
+        each: Maps of an image.
+        images: The images.
+    """
+    known = next((part for part in parts if part is not None), None)
+    nan = torch.full((each, *images.shape[2:]), torch.nan, device=images.device)
+    has_errors = known is not None and known.standard_errors is not None
+    measures = {} if known is None else {name: nan.new_full((each,), torch.nan) for name in known.measures}
+    queries = torch.zeros(each, dtype=torch.long, device=images.device)
+    absent = SaliencyMaps(nan, nan if has_errors else None, queries, measures)
+    return [absent if part is None else part for part in parts]
+
+
 def rows_of_maps(maps: SaliencyMaps, chosen: slice) -> SaliencyMaps:
     """Returns some rows of maps."""
     errors = None if maps.standard_errors is None else maps.standard_errors[chosen]

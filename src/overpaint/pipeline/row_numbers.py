@@ -32,6 +32,8 @@ def row_numbers(explanation: Explanation, row: int, class_names: Sequence[str]) 
         "region_fraction": float(explanation.regions[first][row].float().mean()),
         "flat_map": bool(explanation.flat[first][row]),
     }
+    if explanation.troubles and explanation.troubles[row]:
+        numbers["trouble"] = "; ".join(explanation.troubles[row])
     search = explanation.region_search
     numbers |= {name: getattr(search, field)[row].item() for field, name in REGION_NUMBERS.items()}
     numbers |= _necessity(search, row)
@@ -75,6 +77,7 @@ def _variant_numbers(variants: Variants, row: int) -> dict[str, Any]:
         "realism": float(variants.realism[row].mean()),
         "diversity": float(variants.diversities[row]),
         "search_steps": int(variants.steps[row]),
+        "search_improved": float(variants.improved[row].float().mean()),
     }
 
 

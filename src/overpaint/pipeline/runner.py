@@ -1,5 +1,6 @@
 """The runner: computes the explanation of a batch of images, and takes from the cache what is known."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +22,7 @@ from overpaint.core.results import (
 )
 from overpaint.core.rows import concatenate_rows, select_rows
 from overpaint.core.types import Images, Regions, Targets, TargetSets
-from overpaint.inpainting.decisive import find_regions
+from overpaint.inpainting.decisive import find_regions, unsearched
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
 from overpaint.inpainting.region_fills import FillSource
@@ -29,7 +30,8 @@ from overpaint.metrics.base import MetricContext, MetricInputs, SaliencyMetric
 from overpaint.metrics.suite import evaluate_metrics
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.cached_row import CachedRow, complete
-from overpaint.pipeline.maps import concatenate_maps, maps_of_images, with_seeds
+from overpaint.pipeline.isolation import Isolation, called, note_results
+from overpaint.pipeline.maps import concatenate_maps, maps_of_images, with_absent, with_seeds
 from overpaint.probes.base import Probe, ProbeInputs
 
 
@@ -98,19 +100,26 @@ class Runner:
             cached: What is there already of each row; None: nothing.
 
         Raises:
+            NumericalError: If the classifier's scores of an image are not finite. Where those of changed images are
+                not, or the generator's or the discriminator's output is not, what was asked for is NaN, see
+                `Explanation.troubles`.
             OverpaintError: If the images are not in ``[0, 1]``.
         """
         check_images(images)
+        scores = torch.cat([self.classifier.scores(image[None]) for image in images])  # the same whatever the batch
         each = targets.shape[1]
         rows, row_targets = images.repeat_interleave(each, dim=0), targets.flatten()
         cached = cached or [CachedRow()] * len(rows)
-        maps = self._maps(images, targets, cached)
+        isolation = Isolation.of(len(rows))
+        maps = self._maps(images, targets, cached, isolation)
         inputs = {name: self._metric_inputs(name, maps, rows, row_targets, ground_truth) for name in self.methods}
         first = next(iter(inputs.values()))
-        search = self._regions(first, cached)
+        search = self._regions(first, cached, isolation)
         first = replace(first, regions=search.regions)
-        variants = self._variants(first, cached)
-        scores = torch.cat([self.classifier.scores(image[None]) for image in images])  # the same whatever the batch
+        variants = self._variants(first, cached, isolation)
+        probe_results = {} if variants is None else self._probes(first, variants, cached, isolation)
+        metric_results = self._metrics(inputs, cached, isolation)
+        note_results(maps, variants, isolation)
         return Explanation(
             images=rows,
             targets=row_targets,
@@ -121,15 +130,18 @@ class Runner:
             region_search=search,
             flat={name: is_flat(maps[name, 0].maps) for name in self.methods},
             ground_truth=ground_truth,
-            metric_results=self._metrics(inputs, cached),
+            metric_results=metric_results,
             variants=variants,
-            probe_results={} if variants is None else self._probes(first, variants, cached),
+            probe_results=probe_results,
+            troubles=isolation.troubles,
         )
 
-    def _maps(self, images: Images, targets: TargetSets, cached: Sequence[CachedRow]) -> dict[SeededName, SaliencyMaps]:
+    def _maps(
+        self, images: Images, targets: TargetSets, cached: Sequence[CachedRow], isolation: Isolation
+    ) -> dict[SeededName, SaliencyMaps]:
         """Returns the maps of each method and seed, a row for each image and target."""
         methods, each = self.seeded_methods, targets.shape[1]
-        there: dict[tuple[SeededName, int], SaliencyMaps] = {}
+        there: dict[tuple[SeededName, int], SaliencyMaps | None] = {}
         for name in methods:
             for image in range(len(images)):
                 rows = [row.maps[name] for row in cached[image * each : (image + 1) * each] if name in row.maps]
@@ -138,10 +150,16 @@ class Runner:
         found = complete(
             [(name, image) for name in methods for image in range(len(images))],
             there,
-            lambda missing: maps_of_images(self.classifier, self.engine, methods, images, targets, missing),
+            lambda missing: isolation.compute(
+                missing,
+                lambda keys: maps_of_images(self.classifier, self.engine, methods, images, targets, keys),
+                lambda key: (called(key[0]), range(key[1] * each, (key[1] + 1) * each)),
+            ),
         )
         return {
-            name: concatenate_maps([found[name, image] for image in range(len(images))], images.device)
+            name: concatenate_maps(
+                with_absent([found[name, image] for image in range(len(images))], each, images), images.device
+            )
             for name in methods
         }
 
@@ -170,7 +188,7 @@ class Runner:
         )
 
     def _metrics(
-        self, inputs: Mapping[str, MetricInputs], cached: Sequence[CachedRow]
+        self, inputs: Mapping[str, MetricInputs], cached: Sequence[CachedRow], isolation: Isolation
     ) -> dict[str, dict[str, list[MetricResult]]]:
         """Returns the metrics of each row, by method and metric."""
         contexts = {
@@ -178,17 +196,25 @@ class Runner:
             for name, method in self.methods.items()
         }
         rows = range(len(cached))
+        there: dict[tuple[str, str, int], MetricResult | None] = {
+            (*names, row): result for row in rows for names, result in cached[row].metric_results.items()
+        }
         found = complete(
             [(method, metric, row) for method in inputs for metric in self.metrics for row in rows],
-            {(*names, row): result for row in rows for names, result in cached[row].metric_results.items()},
-            lambda missing: evaluate_metrics(self.metrics, inputs, contexts, self.engine, missing),
+            there,
+            lambda missing: isolation.compute(
+                missing,
+                lambda keys: evaluate_metrics(self.metrics, inputs, contexts, self.engine, keys),
+                lambda key: (f"{key[1]} of {key[0]}", [key[2]]),
+            ),
         )
+        absent = MetricResult(math.nan)
         return {
-            method: {metric: [found[method, metric, row] for row in rows] for metric in self.metrics}
+            method: {metric: [found[method, metric, row] or absent for row in rows] for metric in self.metrics}
             for method in inputs
         }
 
-    def _regions(self, inputs: MetricInputs, cached: Sequence[CachedRow]) -> RegionSearch:
+    def _regions(self, inputs: MetricInputs, cached: Sequence[CachedRow], isolation: Isolation) -> RegionSearch:
         """Returns the region of each row that is repainted, and what its fills did to the class."""
         generator = None if self.inpainter is None else self.inpainter.generator
         source = FillSource(self.region_rule.fills, self.classifier, generator, self.other_images)
@@ -198,11 +224,16 @@ class Runner:
             found = find_regions(self.region_rule, self.engine, own.images, own.targets, own.maps, source)
             return [select_rows(found, [i]) for i in range(len(missing))]
 
-        there = {row: own.region for row, own in enumerate(cached) if own.region is not None}
-        found = complete(range(len(cached)), there, compute)
-        return concatenate_rows(list(found.values()), inputs.images.device)
+        there: dict[int, RegionSearch | None] = {
+            row: own.region for row, own in enumerate(cached) if own.region is not None
+        }
+        found = complete(
+            range(len(cached)), there, lambda rows: isolation.compute(rows, compute, lambda row: ("region", [row]))
+        )
+        parts = [own or unsearched(inputs.regions[row : row + 1]) for row, own in found.items()]
+        return concatenate_rows(parts, inputs.images.device)
 
-    def _variants(self, inputs: MetricInputs, cached: Sequence[CachedRow]) -> Variants | None:
+    def _variants(self, inputs: MetricInputs, cached: Sequence[CachedRow], isolation: Isolation) -> Variants | None:
         """Returns the variants of each row; None without a generator."""
         if (inpainter := self.inpainter) is None:
             return None
@@ -212,12 +243,17 @@ class Runner:
             new = inpainter(self.classifier, own.images, own.targets, own.regions)
             return [select_rows(new, [i]) for i in range(len(missing))]
 
-        there = {row: own.variants for row, own in enumerate(cached) if own.variants is not None}
-        found = complete(range(len(cached)), there, compute)
-        return concatenate_rows(list(found.values()), inputs.images.device)
+        there: dict[int, Variants | None] = {
+            row: own.variants for row, own in enumerate(cached) if own.variants is not None
+        }
+        found = complete(
+            range(len(cached)), there, lambda rows: isolation.compute(rows, compute, lambda row: ("variants", [row]))
+        )
+        parts = [own or inpainter.nothing(inputs.images[row : row + 1]) for row, own in found.items()]
+        return concatenate_rows(parts, inputs.images.device)
 
     def _probes(
-        self, inputs: MetricInputs, variants: Variants, cached: Sequence[CachedRow]
+        self, inputs: MetricInputs, variants: Variants, cached: Sequence[CachedRow], isolation: Isolation
     ) -> dict[str, list[ProbeResult]]:
         """Returns what each probe finds out about each row."""
         assert self.inpainter is not None
@@ -232,9 +268,22 @@ class Runner:
             regions=inputs.regions,
             variants=variants,
         )
-        results = {}
-        for name, probe in self.probes.items():
-            there = {row: own.probe_results[name] for row, own in enumerate(cached) if name in own.probe_results}
-            found = complete(range(len(cached)), there, lambda missing, probe=probe: probe(painted.rows(missing)))  # type: ignore[misc]
-            results[name] = list(found.values())
-        return results
+        return {name: self._probe(name, probe, painted, cached, isolation) for name, probe in self.probes.items()}
+
+    @staticmethod
+    def _probe(
+        name: str, probe: Probe, painted: ProbeInputs, cached: Sequence[CachedRow], isolation: Isolation
+    ) -> list[ProbeResult]:
+        """Returns what a probe finds out about each row; nothing about those whose variants could not be made."""
+        made = painted.variants.confidences.isfinite().all(1).tolist()
+
+        def compute(rows: list[int]) -> list[ProbeResult | None]:
+            asked = [row for row in rows if made[row]]
+            found = isolation.compute(asked, lambda keys: probe(painted.rows(keys)), lambda row: (name, [row]))
+            by_row = dict(zip(asked, found, strict=True))
+            return [by_row.get(row) for row in rows]
+
+        there: dict[int, ProbeResult | None] = {
+            row: own.probe_results[name] for row, own in enumerate(cached) if name in own.probe_results
+        }
+        return [own or ProbeResult() for own in complete(range(len(cached)), there, compute).values()]

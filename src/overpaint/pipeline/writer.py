@@ -123,6 +123,9 @@ def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, Arrays]) -> 
     result["cache_keys"] = before | now
     result["methods"] = earlier["methods"] | result["methods"]
     result["probes"] = earlier["probes"] | result["probes"]
+    if "trouble" in earlier:
+        texts = [*earlier["trouble"].split("; "), *result.get("trouble", "").split("; ")]
+        result["trouble"] = "; ".join(text for text in dict.fromkeys(texts) if text)
     for method, metrics in earlier["metrics"].items():
         result["metrics"][method] = metrics | result["metrics"].get(method, {})
     for file, arrays in files.items():

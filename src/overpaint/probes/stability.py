@@ -16,6 +16,7 @@ from overpaint.core.resize import resize
 from overpaint.core.results import LatentSearchResult, ProbeResult
 from overpaint.core.rng import drawing_as, image_rng
 from overpaint.core.types import Images
+from overpaint.inpainting.painted import check_painted
 from overpaint.probes.base import Probe, ProbeInputs
 
 TRANSFORMS = ("rotation", "inversion", "scaling", "shear")
@@ -81,6 +82,7 @@ class Stability(Probe):
         rng = image_rng(image, self.seed, "stability")
         with torch.no_grad():
             samples = inpainter.generator(inpainter.generator.sample_latents(self.unrelated, rng).to(image.device))
+        check_painted(samples)
         if samples.shape[1:] != image.shape:
             samples = resize(samples, tuple(image.shape[1:])).clamp(0, 1)
         images = torch.cat([image[None], torch.stack([copy for copy, _ in copies]), samples])

@@ -100,7 +100,7 @@ def probe_image_plots(
     return {
         probe_picture(name): draw(probe, *found[name], f"{name}: {title}", class_names)
         for name, probe in probes.items()
-        if name in found and (draw := plots_of(probe).image) is not None
+        if name in found and found[name][0] and (draw := plots_of(probe).image) is not None
     }
 
 
@@ -124,4 +124,4 @@ def probe_plots(probes: Mapping[str, Probe], found: Mapping[str, RowsOfNumbers])
 def sentences(probes: Mapping[str, Probe], found: Mapping[str, Numbers]) -> list[str]:
     """Says what an image's numbers mean, for the probes that can say it."""
     said = [(name, plots_of(probe).sentence) for name, probe in probes.items()]
-    return [sentence(found[name]) for name, sentence in said if sentence is not None]
+    return [sentence(found[name]) for name, sentence in said if sentence is not None and found[name]]

@@ -50,6 +50,7 @@ def write_report(
     settings: Mapping[str, Any],
     command: str,
     self_contained: bool = False,
+    refused: Sequence[Skipped] = (),
 ) -> RunReport:
     """Writes the tables, the plots and the page of explained rows.
 
@@ -62,6 +63,7 @@ def write_report(
         settings: The merged configuration; empty: there is none.
         command: The command that made them.
         self_contained: Whether the page holds its pictures itself.
+        refused: Images that could not be explained.
     """
     board = Scoreboard(folders, runner.methods, runner.metrics, runner.probes)
     plots = [*metric_plots(board, runner.classifier), *probe_plots(board.probes, board.probe_results)]
@@ -70,9 +72,11 @@ def write_report(
         picture = acceptance_chart(curve, "Where along the map the class is lost: mean over images", band=band)
         plots.append(RunPlot("region", "Where along the map the class is lost", picture, Topic.VARIANTS))
     plots += patch_plots(folders, [str(target) for target in board.numbers.images.texts("target")])
-    more = {"variants_kid": variants_kid(folders, real, runner.classifier)} if runner.inpainter else {}
+    more: dict[str, float | None] = {"refused_images": len(refused)} if refused else {}
+    if runner.inpainter is not None:
+        more["variants_kid"] = variants_kid(folders, real, runner.classifier)
     summary = summarise_run(board, skipped, more)
-    write_tables(folder, board, summary, skipped)
+    write_tables(folder, board, summary, [*skipped, *refused])
     write_plots(folder, plots)
     page = write_page(folder, board, plots, summary, settings, command, _notes(runner), self_contained)
     return RunReport(board, plots, summary, page)
@@ -98,6 +102,8 @@ def print_report(report: RunReport, console: Console) -> None:
     else:
         first = attention(board.numbers, board.controls).order[: terminal.MOST_IMAGES]
         console.print(terminal.images_table([images.row(row) for row in first], report.summary, count))
+    if troubled := report.summary.get("troubled_images"):
+        console.print(f"{troubled} of the rows met numerical trouble; results.csv and the report say what was lost")
     if board.scores:
         console.print(terminal.leaderboard_table(board.standings, board.labels, console.width))
     if board.unmeasured:

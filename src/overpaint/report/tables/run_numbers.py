@@ -23,7 +23,9 @@ def method_row(result: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Returns what was found out about a method's map of an image, without its metrics."""
     own = result["methods"][method]
     row: dict[str, Any] = {"queries": own["queries"], "flat_map": own["flat"]}
-    return row | {name: own.get(name) for name in ("relative_error", "agreement")} | own["measures"]
+    row |= {name: own.get(name) for name in ("relative_error", "agreement")}
+    row |= own["measures"]
+    return row
 
 
 @dataclass(frozen=True)

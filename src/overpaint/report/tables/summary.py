@@ -36,6 +36,7 @@ OF_VARIANTS = (
     "realism",
     "diversity",
     "search_steps",
+    "search_improved",
 )
 """Numbers that belong to the region of the first method's map, which is repainted."""
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from torchmetrics import MeanMetric
 
 from overpaint.core.choices import WandbMode
-from overpaint.pipeline.writer import ExplainedBatch
+from overpaint.pipeline.lightning import Prediction
 from overpaint.report.wandb.mode import VARIABLE, wandb_mode
 
 CONNECT_SECONDS = 20.0
@@ -110,16 +110,16 @@ class RunningScores(L.Callback):
         self.rows = 0
 
     def on_predict_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: ExplainedBatch, *_: Any
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Prediction, *_: Any
     ) -> None:
         """Adds the batch's rows."""
         run = self.late.run
-        if run is None:
+        if run is None or outputs.explained is None:
             return
-        for method, own in outputs.explanation.metric_results.items():
+        for method, own in outputs.explained.explanation.metric_results.items():
             for metric, measured in own.items():
                 mean = self.means.setdefault(f"{metric}/{method}", MeanMetric(nan_strategy="ignore"))
                 mean.update(torch.tensor([each.value for each in measured]))
-        self.rows += len(outputs.images)
+        self.rows += len(outputs.explained.images)
         scores = {name: float(mean.compute()) for name, mean in self.means.items() if float(mean.weight) > 0}
         run.log({"rows": self.rows, **scores})
