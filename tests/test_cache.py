@@ -81,6 +81,9 @@ class Run:
         self.classifier = FunctionClassifier(lambda images: images[:, 0, 8:16, 8:16].mean((1, 2)))
         self.image = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 
+    def draw(self, *_: object) -> dict[str, bytes]:
+        return {}
+
     def __call__(self, methods: dict, metrics: dict, stamps: dict[str, str], seeds: int = 1) -> Explanation:
         seeded = [(name, k) for name, m in methods.items() for k in range(seeds if m is RISE else 1)]
         pairs = [(method, metric) for method in methods for metric in metrics]
@@ -91,7 +94,7 @@ class Run:
         runner = Runner(self.classifier, methods, engine, RegionRule(), _maker(), metrics, seeds)
         found = runner.run(self.image, torch.tensor([[1]]), cached=[self.known])
         self.queries = sum(self.classifier.rows)
-        writer = RowWriter(self.folder, ["other", "wanted"], lambda *_: {}, {"a": stamps})
+        writer = RowWriter(self.folder, ["other", "wanted"], self.draw, {"a": stamps})
         writer.write(ExplainedBatch(["a"], [None], [0], found))
         return found
 

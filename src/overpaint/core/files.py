@@ -87,16 +87,17 @@ def restore(parent: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON, readable by people; numbers that are not finite become null, which JSON knows."""
-    write_bytes(path, (json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, (json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Returns a content of JSON with null in the place of each number that is not finite."""
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     if isinstance(value, Mapping):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return value
 
 

@@ -15,11 +15,15 @@ OURS = re.compile(r"\.(csv|html|json|png|yaml)", re.IGNORECASE)
 """How files end that stand beside the images' folders."""
 
 
+DAMAGED = "damaged"
+"""The folder beside those of the images into which damaged and foreign files are moved; no image's has its name."""
+
+
 def safe_file_name(name: str) -> str:
     """Returns a file name for any text: one component of a path, visible, never ``.`` or ``..``.
 
     Letters and digits of any alphabet, ``_``, ``-`` and single dots inside stay; ``/`` becomes ``-``, and everything
-    else ``_``. Where this changes or shortens the name, or it ends as a file of ours, eight digits of its hash are
+    else ``_``. Where this changes or shortens the name, or it is a name of ours, eight digits of its hash are
     added, so that different names have different file names.
 
     Args:
@@ -28,7 +32,8 @@ def safe_file_name(name: str) -> str:
     readable = re.sub(r"[^\w.-]+", "_", re.sub(r"[/\\]+", "-", name))
     readable = re.sub(r"\.{2,}", "_", readable).strip(".")
     readable = readable.encode("utf-8", "replace").decode()[:LONGEST].lstrip("-") or "_"
-    if readable == name and len(readable.encode()) <= 2 * LONGEST and not OURS.fullmatch(Path(name).suffix):
+    is_ours = name.lower() == DAMAGED or OURS.fullmatch(Path(name).suffix)
+    if readable == name and len(readable.encode()) <= 2 * LONGEST and not is_ours:
         return name
     digits = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
     return f"{readable.encode()[: 2 * LONGEST].decode(errors='ignore')}-{digits}"

@@ -33,6 +33,7 @@ from overpaint.pipeline.artifacts import (
     probe_artifact,
 )
 from overpaint.pipeline.cached_row import CachedRow
+from overpaint.pipeline.row_files import existing_result
 
 REGION_NUMBERS = {
     "decisive": "region_decisive",
@@ -94,11 +95,12 @@ class Cache:
         restore(folder)
 
     def complete_folders(self, image: str) -> list[Path]:
-        """Returns the folders of an image's rows in the order of its targets; none if an artifact is missing."""
+        """Returns the folders of an image's rows in the order of its targets; none if one is missing or damaged."""
         mine = {}
+        keys = self.keys[image]
         for name in self._row_folders(image):
-            result = self._result(self.folder / name)
-            if result is not None and self.keys[image].items() <= result["cache_keys"].items():
+            result = existing_result(self.folder / name)
+            if result is not None and keys.items() <= result["cache_keys"].items():
                 mine[self.folder / name] = result
         expected = max((int(result["targets_of_image"]) for result in mine.values()), default=1)
         return sorted(mine, key=lambda path: int(mine[path]["place_of_target"])) if len(mine) == expected else []
@@ -113,10 +115,6 @@ class Cache:
             found.append(name)
         return found
 
-    @staticmethod
-    def _result(folder: Path) -> dict[str, Any] | None:
-        return read_result(folder) if (folder / "result.json").is_file() else None
-
     def read(self, image: str, class_name: str | None) -> CachedRow:
         """Reads what a row's folder holds and still counts.
 
@@ -125,9 +123,9 @@ class Cache:
             class_name: The name of the row's class; None where the prediction is explained.
         """
         folder = self.folder / row_folder(image, class_name)
-        result = self._result(folder)
+        result, keys = existing_result(folder), self.keys[image]
         stored = {} if result is None else result["cache_keys"]
-        holds = {artifact for artifact, key in stored.items() if self.keys[image].get(artifact) == key}
+        holds = {artifact for artifact, key in stored.items() if keys.get(artifact) == key}
         if result is None or not holds - {BASE, SETTINGS, PICTURES}:
             return CachedRow()
         arrays, curves = read_arrays(folder / "saliency.npz"), read_arrays(folder / "curves.npz")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from overpaint.core.files import empty_twin, read_arrays, replace_folder, write_bytes, write_json
+from overpaint.core.files import empty_twin, read_arrays, replace_folder, write_bytes
 from overpaint.core.names import row_folder, row_name
 from overpaint.core.results import Explanation, MetricResult, Variants
 from overpaint.pipeline.artifacts import (
@@ -25,7 +25,8 @@ from overpaint.pipeline.artifacts import (
     probe_artifact,
     region_array,
 )
-from overpaint.pipeline.cache import CacheKeys, read_result
+from overpaint.pipeline.cache import CacheKeys
+from overpaint.pipeline.row_files import earlier_result, keep_other_files, write_result
 from overpaint.pipeline.row_numbers import row_numbers, row_title
 
 Arrays = dict[str, NDArray[Any]]
@@ -56,7 +57,8 @@ class RowWriter:
     """Writes the folder of each row.
 
     Artifacts that an earlier run of the same settings left there, of other methods, metrics or probes on the same
-    image, classifier and class, stay.
+    image, classifier and class, stay. So do files in a row's folder that are not the row's. What is damaged is moved
+    aside, see `earlier_result`.
 
     Args:
         folder: The folder of all explanations.
@@ -93,6 +95,7 @@ class RowWriter:
         return folders
 
     def _write(self, final: Path, row: int, explanation: Explanation, result: dict[str, Any]) -> None:
+        earlier = earlier_result(final)
         partial = empty_twin(final)
         result |= row_numbers(explanation, row, self.class_names)
         arrays, curves = saliency_arrays(explanation, row), _curves(explanation, row)
@@ -100,25 +103,27 @@ class RowWriter:
         variants = variant_arrays(explanation.variants, row) if explanation.variants else None
         for file, content in self.draw(explanation, row, arrays, variants, row_title(result)).items():
             write_bytes(partial / file, content)
-        if (final / "result.json").is_file():
-            _keep(final, result, {"saliency.npz": arrays, "curves.npz": curves, "probes.npz": probed})
+        if earlier is not None:
+            _keep(final, earlier, result, {"saliency.npz": arrays, "curves.npz": curves, "probes.npz": probed})
         write_bytes(partial / "saliency.npz", _npz(arrays))
         write_bytes(partial / "curves.npz", _npz(curves))
         write_bytes(partial / "probes.npz", _npz(probed))
         if variants is not None:
             write_bytes(partial / "variants.npz", _npz(variants))
-        write_json(partial / "result.json", result)
+        write_result(partial, result)
+        if earlier is not None:
+            keep_other_files(final, earlier, partial)
         replace_folder(final, partial)
 
 
-def _keep(folder: Path, result: dict[str, Any], files: Mapping[str, Arrays]) -> None:
+def _keep(folder: Path, earlier: Mapping[str, Any], result: dict[str, Any], files: Mapping[str, Arrays]) -> None:
     """Adds the artifacts of an earlier run that this one did not ask for, if they are about the same question."""
-    earlier = read_result(folder)
     before, now = earlier["cache_keys"], result["cache_keys"]
     if any(before.get(artifact) != now.get(artifact) for artifact in (BASE, SETTINGS)):
         return
     if before.get(VARIANTS) != now.get(VARIANTS):  # the probes were about other variants
-        earlier["probes"], files = {}, {name: arrays for name, arrays in files.items() if name != "probes.npz"}
+        earlier = {**earlier, "probes": {}}
+        files = {name: arrays for name, arrays in files.items() if name != "probes.npz"}
         before = {artifact: key for artifact, key in before.items() if not artifact.startswith(probe_artifact(""))}
     result["cache_keys"] = before | now
     result["methods"] = earlier["methods"] | result["methods"]
