@@ -18,7 +18,7 @@ from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.sizes import format_size
 from overpaint.core.types import Images
-from overpaint.data.files.decoding import DECODING_ERRORS, picture_shape, reading_files
+from overpaint.data.files.decoding import picture_shape, reading_files
 from overpaint.data.files.tiff import is_deep
 from overpaint.data.files.values import Extent, PictureOptions, remarks
 from overpaint.data.reading import DEFAULT, convert_picture, read_with_extent
@@ -107,7 +107,7 @@ def _of_picture(image: Image.Image, resize_mode: ResizeMode, options: PictureOpt
         try:
             with reading_files():
                 values, extent = convert_picture(image, _pair(size), count, resize_mode, options)
-        except (OSError, *DECODING_ERRORS) as error:
+        except Exception as error:  # a broken picture can make a decoder raise anything
             raise _as_ours(f"a PIL image of mode {image.mode}", error) from error
         return _from_bytes(values, Path("a PIL image"), extent, options)
 

@@ -118,6 +118,7 @@ def checked_settings(kind: Class) -> Class:
         OverpaintError: By the class's constructor, which names the class, the argument and its value.
     """
     made: Callable[..., None] = kind.__init__
+    owner: type[Any] = kind
     signature = inspect.signature(made)
 
     @functools.wraps(made)
@@ -125,7 +126,7 @@ def checked_settings(kind: Class) -> Class:
         with suppress(TypeError):  # of unknown or missing arguments, which the constructor names
             given = signature.bind(self, *arguments, **named).arguments
             values = {name: value for name, value in given.items() if value is not self}
-            checked_types(values, _annotations(kind), f"{type(self).__name__}.")
+            checked_types(values, _annotations(owner), f"{type(self).__name__}.")
         made(self, *arguments, **named)
 
     kind.__init__ = checked

@@ -64,7 +64,7 @@ class Rise(PerturbationMethod):
 
     def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
         """See `SaliencyMethod`: the grids of all masks."""
-        return self.queries * self.cells ** len(size)
+        return int(self.queries * self.cells ** len(size))
 
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]

@@ -94,7 +94,7 @@ class Surrogate(PerturbationMethod):
     def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
         """See `SaliencyMethod`: the grids and block means of all masks."""
         cells = self.cells or CELLS
-        return self.queries * (cells ** len(size) + math.prod(min(BLOCKS * cells, side) for side in size))
+        return int(self.queries * (cells ** len(size) + math.prod(min(BLOCKS * cells, side) for side in size)))
 
     def sample_masks(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: Int[Tensor, " target"]

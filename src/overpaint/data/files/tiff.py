@@ -84,11 +84,11 @@ def tiff_shape(path: Path, channels: int) -> tuple[int, int, int]:
     with tifffile.TiffFile(path) as file:
         page, axis = file.series[0].keyframe, stack_axis(file, channels)
         if axis is None:
-            shape = (int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel))
+            shape = [int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)]
             alpha = int(len(page.extrasamples) == 1 and int(page.extrasamples[0]) in TRANSPARENCY)
         else:
             sides = [int(side) for side in file.series[0].shape]
-            shape, alpha = (*(side for i, side in enumerate(sides) if i != axis), sides[axis]), 0
+            shape, alpha = [*(side for i, side in enumerate(sides) if i != axis), sides[axis]], 0
         height, width, bands = shape
         if int(page.tags.valueof(ORIENTATION, 1)) > 4:  # the picture lies on its side
             width, height = height, width
