@@ -118,7 +118,7 @@ def checked_settings(kind: Class) -> Class:
         OverpaintError: By the class's constructor, which names the class, the argument and its value.
     """
     made: Callable[..., None] = kind.__init__
-    owner: type[Any] = kind
+    owner: Any = kind
     signature = inspect.signature(made)
 
     @functools.wraps(made)
