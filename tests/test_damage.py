@@ -12,7 +12,7 @@ from test_cache import OCCLUSION, Peak, Run, _stamps
 from overpaint.core.errors import OverpaintWarning
 from overpaint.core.files import read_arrays
 from overpaint.pipeline.cache import Cache, Wanted
-from overpaint.pipeline.row_files import checked_result, folder_state
+from overpaint.pipeline.row_files import RESULT, checked_result, delete_rows, folder_state, write_result
 
 METHODS, METRICS = {"occlusion": OCCLUSION}, {"peak": Peak()}
 STAMPS = _stamps(METHODS, METRICS)
@@ -176,3 +176,20 @@ def test_the_state_of_a_folder_changes_with_whatever_is_written_there(explained:
         assert folder_state(tmp_path / "a") not in states
         states.add(folder_state(tmp_path / "a"))
     assert folder_state(tmp_path / "nowhere") == folder_state(tmp_path / "a" / "curves.npz") == ""
+
+
+def test_rows_that_are_replaced_go_and_files_of_others_stay(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "overview.png").write_bytes(b"picture")
+        write_result(tmp_path / name, {"image": name})
+    (tmp_path / "three" / "notes.txt").write_text("mine")
+    (tmp_path / "four").mkdir()
+    (tmp_path / "four" / RESULT).write_text("{}")
+    delete_rows(tmp_path, but={"one"})
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == [
+        "four/result.json",
+        "one/overview.png",
+        "one/result.json",
+        "three/notes.txt",
+    ]

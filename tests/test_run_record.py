@@ -119,13 +119,13 @@ def test_overwriting_keeps_what_other_members_hold(tmp_path: Path) -> None:
     first = explanation_record(_explain(), {})
     _used(tmp_path, first)
     later = _explain("methods=[mask_estimation,rise]", "saliency.rise.queries=7", "overwrite=true")
-    write_record(later, tmp_path, explanation_record(later, {}))
+    assert not write_record(later, tmp_path, explanation_record(later, {}))
     record = read_record(tmp_path)
     assert record is not None
     assert record.settings["saliency"]["rise"]["queries"] == 7
     assert record.settings["saliency"]["grad_cam"] == first.settings["saliency"]["grad_cam"]
     other = _explain("methods=[mask_estimation]", "search.steps=3", "overwrite=true")
-    write_record(other, tmp_path, explanation_record(other, {}))
+    assert write_record(other, tmp_path, explanation_record(other, {}))  # nothing of before stays
     record = read_record(tmp_path)
     assert record is not None
     assert list(record.settings["saliency"]) == ["mask_estimation"]

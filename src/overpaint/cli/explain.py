@@ -34,6 +34,7 @@ from overpaint.data.split import ImageSplit, Skipped, skipped_note
 from overpaint.pipeline.cache import Cache, Wanted
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
 from overpaint.pipeline.refusals import read_refusal
+from overpaint.pipeline.row_files import delete_rows
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import RowWriter
 from overpaint.report.image_plots import image_plots
@@ -139,7 +140,8 @@ def _open_cache(settings: Settings, runner: Runner, split: ImageSplit) -> Cache:
         record = explanation_record(settings, file_contents(settings))
         check_earlier(settings, folder, record)
         Cache.restore(folder)
-        write_record(settings, folder, record)
+        if write_record(settings, folder, record):
+            delete_rows(folder, but=set(split.names))
         save_settings(settings, folder / "config.yaml")
     keys = artifact_keys(settings, runner)
     metrics = [(method, metric) for method in runner.methods for metric in runner.metrics]

@@ -158,18 +158,23 @@ def check_earlier(settings: Settings, folder: Path, now: RunRecord) -> None:
         earlier.check(now, folder)
 
 
-def write_record(settings: Settings, folder: Path, now: RunRecord) -> None:
+def write_record(settings: Settings, folder: Path, now: RunRecord) -> bool:
     """Writes a run's record, joined to that of the results which stay in the folder.
 
     Args:
         settings: The merged configuration.
         folder: The folder.
         now: The run's record.
+
+    Returns:
+        Whether there are earlier results of which none stays.
     """
-    earlier = read_record(folder, settings["overwrite"]) if _holds_results(folder) else None
+    is_used = _holds_results(folder)
+    earlier = read_record(folder, settings["overwrite"]) if is_used else None
     if earlier is not None and settings["overwrite"]:
         earlier = earlier.without_members_of(now)
     (now if earlier is None else earlier.joined(now)).write(folder)
+    return is_used and earlier is None and bool(settings["overwrite"])
 
 
 def _holds_results(folder: Path) -> bool:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,22 @@ def set_aside(path: Path, explanations: Path) -> Path:
     place = _free_place(explanations, path.name)
     path.rename(place)
     return place
+
+
+def delete_rows(explanations: Path, but: Collection[str]) -> None:
+    """Deletes the rows of images in the folder of all explanations; files that are not the rows' stay.
+
+    Args:
+        explanations: The folder.
+        but: The names of the images whose rows stay.
+    """
+    for folder in sorted(path.parent for path in explanations.glob(f"*/{RESULT}")):
+        row = existing_result(folder)
+        if row is not None and row["image"] not in but:
+            for name in (*row["files"], RESULT):
+                (folder / name).unlink()
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def keep_other_files(folder: Path, earlier: Mapping[str, Any], new: Path) -> None:
