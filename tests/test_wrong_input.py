@@ -218,10 +218,12 @@ SETTINGS: dict[str, str] = {
     T + "model.dcgan.ema_decay=1": r"model.dcgan.ema_decay=1 must lie in \[0, 1\)",
     T + "model.dcgan.evaluate_every_n_epochs=0": r"evaluate_every_n_epochs=0 must be at least 1",
     T + "data.image_size=0": r"data.image_size=0 must be at least 1",
-    T + "data.image_size=[]": r"data.image_size=\[\] must be one number, or 2 of them",
+    T + "data.image_size=[]": r"data.image_size=\[\] must hold at least one entry",
     T + "data.image_size=[8,8,8]": r"data.image_size=\[8, 8, 8\] must be one number",
     T + "data.max_megapixels=-1": r"data.max_megapixels=-1 must be above 0",
     T + "data.range=[5,2]": r"data.range=\[5, 2\] must be auto, or two numbers",
+    T + "data.image_size=[a,b]": r"data.image_size=\['a', 'b'\] is not of the right type",
+    T + "data.image_size=1.5": r"data.image_size=1.5 is not of the right type",
     # seeds
     E + "seed=-1": r"seed=-1 must lie in \[0, 4294967295\]",
     E + "seed=4294967296": r"seed=4294967296 must lie in \[0, 4294967295\]",

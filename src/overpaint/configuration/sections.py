@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from overpaint.configuration.declared import check_declared
 from overpaint.configuration.settings import Settings
-from overpaint.core.bounds import DISTINCT, Count, CountOrNone, Share
+from overpaint.core.bounds import DISTINCT, Count, CountOrNone, ImageSize, Share
 from overpaint.core.choices import WandbMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import check_importable, checked_types
@@ -78,6 +78,7 @@ def check_sections(settings: Settings) -> None:
 def _check_member(section: Settings, where: str, later: Sequence[str], settings: Settings) -> None:
     check_importable(str(section.get("target")), importable(settings), f"{where}.target")
     if section.get("image_size") is not None:
+        checked_types({"image_size": section["image_size"]}, {"image_size": ImageSize}, f"{where}.")
         as_size(section["image_size"], name=f"{where}.image_size")
     missing = [key for key, value in section.items() if value == "???"]
     if missing:
