@@ -209,6 +209,7 @@ SETTINGS: dict[str, str] = {
     T + "trainer.limit_train_batches=0": r"trainer.limit_train_batches=0 must be at least 1",
     T + "trainer.limit_train_batches=0.0": r"trainer.limit_train_batches=0.0 must lie in \(0, 1\]",
     T + "trainer.limit_train_batches=-1": r"trainer.limit_train_batches=-1 must be at least 1",
+    T + "overwrite=true trainer.limit_train_batches=0.01": r"limit_train_batches=0.01 of the 1 batches of .* is none",
     T + "trainer.log_every_n_steps=0": r"trainer.log_every_n_steps=0 must be at least 1",
     T + "model.classifier.batch_size=0": r"model.classifier.batch_size=0 must be at least 1",
     T + "model.classifier.max_epochs=-1": r"model.classifier.max_epochs=-1 must be at least 1",

@@ -16,6 +16,7 @@ from overpaint.cli.console import FIRST_PROCESS, console
 from overpaint.cli.run_lock import run_lock
 from overpaint.cli.trainer import guarded
 from overpaint.cli.training_parts import (
+    check_batches,
     find_evaluator,
     make_data,
     make_module,
@@ -53,6 +54,7 @@ def train_models(settings: Settings) -> None:
     models = trainable_models(settings, data)
     for model in models:  # a wrong setting must show before anything of an earlier run is replaced
         model_trainer_options(model, settings)
+        check_batches(model, settings, data)
         make_module(model, settings, data)
     with run_lock(Path(settings["output"])):
         if FIRST_PROCESS:

@@ -90,6 +90,21 @@ def find_evaluator(path: Path, data: ImageData) -> NetworkClassifier | None:
     return evaluator
 
 
+def check_batches(model: str, settings: Settings, data: ImageData) -> None:
+    """Checks that an epoch has a batch: without one, trained checkpoints would be replaced by untrained ones.
+
+    Raises:
+        OverpaintError: If ``trainer.limit_train_batches`` is too small a share.
+    """
+    share, size = settings["trainer"]["limit_train_batches"], settings["model"][model]["batch_size"]
+    batches = max(1, len(data.train) // size)
+    if isinstance(share, float) and int(share * batches) < 1:
+        raise OverpaintError(
+            f"trainer.limit_train_batches={share} of the {batches} batches of model.{model} is none; nothing would be "
+            "trained"
+        )
+
+
 def model_trainer_options(model: str, settings: Settings) -> dict[str, Any]:
     """Returns the Trainer's arguments for a model.
 

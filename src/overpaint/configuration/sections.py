@@ -78,7 +78,7 @@ def check_sections(settings: Settings) -> None:
 def _check_member(section: Settings, where: str, later: Sequence[str], settings: Settings) -> None:
     check_importable(str(section.get("target")), importable(settings), f"{where}.target")
     if section.get("image_size") is not None:
-        checked_types({"image_size": section["image_size"]}, {"image_size": ImageSize}, f"{where}.")
+        checked_types({"image_size": section["image_size"]}, {"image_size": ImageSize | None}, f"{where}.")
         as_size(section["image_size"], name=f"{where}.image_size")
     missing = [key for key, value in section.items() if value == "???"]
     if missing:

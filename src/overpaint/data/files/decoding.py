@@ -135,7 +135,7 @@ def decode(path: Path, channels: int, draft: int, options: PictureOptions) -> Im
         return read_tiff(path, channels, options)
     with opened:
         options.check_pixels(*opened.size)
-        if opened.format == "PNG" and ";16" in str(opened.tile[0].args) and not is_deep(opened):
+        if opened.format == "PNG" and ";16" in str(opened.tile[0][3]) and not is_deep(opened):
             return _read_deep_png(path, opened)
         if channels in (1, 3):
             opened.draft("RGB" if channels == 3 else "L", (draft, draft))
