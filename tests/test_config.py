@@ -23,6 +23,7 @@ from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.report.wandb.run import start_run
+from overpaint.report.wandb.tables import log_report
 from overpaint.saliency.rise import Rise
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -355,12 +356,17 @@ def test_every_file_can_be_chosen(group: str, name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("section", "target"),
-    [("region", RegionRule), ("search", LatentSearch), ("variants", Inpainter), ("logger", start_run)],
+    ("section", "targets"),
+    [
+        ("region", [RegionRule]),
+        ("search", [LatentSearch]),
+        ("variants", [Inpainter]),
+        ("logger", [start_run, log_report]),
+    ],
 )
-def test_sections_of_explaining_are_arguments(tmp_path: Path, section: str, target: Any) -> None:
+def test_sections_of_explaining_are_arguments(tmp_path: Path, section: str, targets: list[Any]) -> None:
     own = _explain(tmp_path)[section]
-    assert set(own) <= set(inspect.signature(target).parameters)
+    assert set(own) <= {name for target in targets for name in inspect.signature(target).parameters}
 
 
 @pytest.mark.parametrize("entry", ["train", "explain"])

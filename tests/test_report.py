@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -38,11 +39,13 @@ from overpaint.report.html.page import MOST_EMBEDDED, too_many_to_embed, write_p
 from overpaint.report.html.paging import CARDS, MARK
 from overpaint.report.image_plots import image_plots
 from overpaint.report.plots.images import enlarge, map_picture, picture_grid, png, to_picture
+from overpaint.report.run import RunReport
 from overpaint.report.tables.columns import as_columns
 from overpaint.report.tables.run_numbers import image_row
 from overpaint.report.tables.scoreboard import Scoreboard
 from overpaint.report.tables.summary import summarise
 from overpaint.report.tables.terminal import images_table
+from overpaint.report.wandb.tables import log_report
 from overpaint.saliency.rise import Rise
 
 STAMPS = {"base": "one", "map_rise": "two", "variants": "three"}
@@ -196,6 +199,36 @@ def test_too_many_pictures_stay_files_and_the_page_says_so(tmp_path: Path, monke
     assert "report.self_contained=true holds the pictures of 2 images at most, and these are 3" in text
     assert 'src="a-0/overview.png"' in text
     assert "data:image" not in text
+
+
+class Recorder:
+    """A W&B run that keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.logged: dict[str, Any] = {}
+        self.summary: dict[str, Any] = {}
+
+    def log(self, values: dict[str, Any]) -> None:
+        self.logged |= values
+
+
+@pytest.mark.parametrize(("most", "logged"), [(2, 2), (0, 3), (9, 3)])
+def test_the_table_of_images_in_wandb_has_a_bound_and_says_so(tmp_path: Path, most: int, logged: int) -> None:
+    folder = _written(tmp_path / "run" / "explain", FunctionClassifier(lambda images: images.mean((1, 2, 3))))
+    folders = _copies(folder, ["a-0", "a-1", "a-2"])
+    flat = read_result(folders[2]) | {"flat_map": True}
+    (folders[2] / "result.json").write_text(json.dumps(flat))
+    run, board = Recorder(), Scoreboard(folders, {"rise": Rise()}, {}, {})
+    said = log_report(run, RunReport(board, [], {"images": 3}, folder), most)
+    table = run.logged["explanations"]
+    names = [row[table.columns.index("name")] for row in table.data]
+    assert names == (["a-0", "a-2"] if logged == 2 else ["a-0", "a-1", "a-2"])  # the flat one deserves a look
+    assert run.summary == {"images": 3, "explanations_logged": logged, "explanations_left_out": 3 - logged}
+    assert said == (
+        "W&B: the table of explanations has the 2 of 3 rows that deserve a look first; logger.max_images=0 logs all"
+        if logged == 2
+        else ""
+    )
 
 
 @pytest.mark.parametrize("package", [saliency, metrics, probes])

@@ -21,7 +21,7 @@ CLASSES = {
 """The classes of sections that name none themselves."""
 
 PLAIN: dict[str, dict[str, Any]] = {
-    "logger": {"mode": WandbMode | None, "project": str, "max_images": int},
+    "logger": {"mode": WandbMode | None, "project": str, "max_images": CountOrNone},
     "report": {"self_contained": bool},
     "trainer": {
         "accelerator": str,
