@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from overpaint.api.classifiers import as_classifier
     from overpaint.api.explainer import Explainer, explain
     from overpaint.api.explanation import Explanation
+    from overpaint.api.watcher import Watcher
     from overpaint.core.errors import OverpaintError
     from overpaint.networks.checkpoint import load_generator
     from overpaint.networks.gan import Gan, as_generator
@@ -23,6 +24,7 @@ __all__ = [
     "Explanation",
     "Gan",
     "OverpaintError",
+    "Watcher",
     "as_classifier",
     "as_generator",
     "explain",
@@ -34,6 +36,7 @@ _MODULES = {
     "Explanation": "api.explanation",
     "Gan": "networks.gan",
     "OverpaintError": "core.errors",
+    "Watcher": "api.watcher",
     "as_classifier": "api.classifiers",
     "as_generator": "networks.gan",
     "explain": "api.explainer",

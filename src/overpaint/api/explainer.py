@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,10 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from overpaint.api.classifiers import UnsizedClassifier, as_classifier
+from overpaint.api.earlier import known_rows
 from overpaint.api.explanation import Explanation
 from overpaint.api.images import GivenImages, Pictures, as_images
+from overpaint.api.watcher import Watcher
 from overpaint.classifiers.targets import choose_targets
 from overpaint.configuration.named import named_parts
 from overpaint.configuration.parts import check_channels, check_oracle, with_discriminator
@@ -23,7 +26,7 @@ from overpaint.core.instantiate import checked_settings
 from overpaint.core.modules import evaluation_mode
 from overpaint.core.names import distinct_names
 from overpaint.core.protocols import Classifier, SaliencyMethod
-from overpaint.core.types import Images, TargetSets
+from overpaint.core.types import Images, Regions, TargetSets
 from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions
 from overpaint.inpainting.blending import Blend
 from overpaint.inpainting.inpainter import Inpainter
@@ -48,7 +51,7 @@ else is refused in a sentence."""
 Model = Classifier | UnsizedClassifier | nn.Module | Callable[..., Any] | str | Path
 Targets = str | int | Sequence[str | int] | Tensor
 
-OF_CALL = ("ground_truth", "resize_mode", "range", "max_megapixels")
+OF_CALL = ("ground_truth", "resize_mode", "range", "max_megapixels", "regions", "earlier", "watcher")
 """Arguments of `explain` that are those of `Explainer.explain`, beside images and targets."""
 
 
@@ -119,6 +122,9 @@ class Explainer:
         resize_mode: ResizeMode = "crop",
         range: GivenRange | Any = "auto",  # noqa: A002  # the name that the setting has everywhere
         max_megapixels: int | float = PILLOW_MEGAPIXELS,
+        regions: Regions | None = None,
+        earlier: Explanation | None = None,
+        watcher: Watcher | None = None,
     ) -> Explanation:
         """Explains images.
 
@@ -134,6 +140,10 @@ class Explainer:
             range: Which values of files and PIL images are black and white: ``auto`` by their bit depth, or two
                 numbers, such as ``(0, 4095)``.
             max_megapixels: Larger files are refused.
+            regions: True where it is repainted, a row for each image and target; None: where the first map says so.
+            earlier: An explanation of the same images and targets by the same classifier: of methods with the same
+                names and settings its maps are taken. So metrics, other methods or another region are added to it.
+            watcher: Callbacks while it is made.
 
         Raises:
             OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
@@ -149,9 +159,10 @@ class Explainer:
             stack.enter_context(evaluation_mode(classifier, oracle, *parts))
             stack.enter_context(torch.enable_grad())
             batch = given.load(size, classifier.channels).to(classifier.mean.device)
-            runner = self._runner(classifier, oracle, batch)
+            runner = _watched(self._runner(classifier, oracle, batch), watcher or Watcher())
             chosen = _chosen_targets(targets, classifier, batch)
-            found = runner.run(batch, chosen, ground_truth)
+            cached = known_rows(runner, batch, chosen, earlier, regions)
+            found = runner.run(batch, chosen, ground_truth, cached)
         each, called = chosen.shape[1], distinct_names(classifier.class_names)
         rows = ExplainedBatch(
             images=[*chain.from_iterable([name] * each for name in given.names)],
@@ -207,14 +218,24 @@ def explain(
         methods: See `Explainer`.
         generator: See `Explainer`.
         metrics: See `Explainer`.
-        settings: Further arguments of `Explainer`, and ``ground_truth``, ``resize_mode``, ``range`` and
-            ``max_megapixels`` of `Explainer.explain`.
+        settings: Further arguments of `Explainer`, and those of `Explainer.explain` from ``ground_truth`` on.
 
     Raises:
         OverpaintError: As these.
     """
     of_call = {name: settings.pop(name) for name in OF_CALL if name in settings}
     return Explainer(classifier, methods, generator, metrics, **settings).explain(images, targets, **of_call)
+
+
+def _watched(runner: Runner, watcher: Watcher) -> Runner:
+    """Returns a runner that tells a watcher what it does."""
+    runner.engine.on_batch, inpainter = watcher.on_queries, runner.inpainter
+    if inpainter is not None:
+        inpainter = replace(inpainter, on_variants=watcher.on_variants)
+        inpainter = inpainter if watcher.on_step is None else inpainter.with_search(on_step=watcher.on_step)
+    if (on_maps := watcher.on_maps) is None:
+        return replace(runner, inpainter=inpainter)
+    return replace(runner, inpainter=inpainter, on_maps=lambda seeded, image, maps: on_maps(seeded[0], image, maps))
 
 
 def _sized(classifier: Classifier | UnsizedClassifier, size: tuple[int, ...], channels: int) -> Classifier:

@@ -1,7 +1,7 @@
 """Repainted variants of an image, and which of them the classifier accepts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,6 +35,10 @@ class VariantLoss(Protocol):
         ...
 
 
+OnVariants = Callable[[Callable[[], Variants]], None]
+"""Is given, after each step of a search, what makes the variants so far."""
+
+
 @checked_settings
 @dataclass(frozen=True)
 class Inpainter:
@@ -49,6 +53,7 @@ class Inpainter:
         duplicate_tolerance: Two variants nearer than this inside the region (root mean square, in ``[0, 1]``) count
             as one.
         encoder: Guesses where the search starts; None: it starts from random latents.
+        on_variants: Called after each step of a search, with what makes the variants so far.
     """
 
     generator: Generator
@@ -58,6 +63,7 @@ class Inpainter:
     blend: Blend = "paste"
     duplicate_tolerance: NotNegative = 0.02
     encoder: Encoder | None = None
+    on_variants: OnVariants | None = None
 
     def __post_init__(self) -> None:
         images = self.search.num_variants * self.generator.channels * math.prod(self.generator.output_size)
@@ -114,6 +120,13 @@ class Inpainter:
         Raises:
             OverpaintError: As the call.
         """
+        if (on_variants := self.on_variants) is not None:
+            plain = replace(self, on_variants=None)
+
+            def on_latents(latents: Float[Tensor, "batch variant latent"]) -> None:
+                on_variants(lambda: plain.repainted(classifier, images, targets, regions, latents))
+
+            return plain.with_search(on_latents=on_latents).searched(classifier, images, targets, regions, loss)
         guide = None if loss is None else self._guide(classifier, images, targets, regions, loss)
         return self._judge(classifier, images, targets, regions, self.search_latents(images, regions, guide))
 

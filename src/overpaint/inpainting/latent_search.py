@@ -35,6 +35,7 @@ GUESSES = 256
 """An encoder's guesses to choose the starts from; 64 start farther away, and 1024 cost more than they save."""
 
 OnStep = Callable[[int, int, float], None]
+OnLatents = Callable[[Float[Tensor, "batch variant latent"]], None]
 
 
 @checked_settings
@@ -68,6 +69,7 @@ class LatentSearch:
         seed: Seed of the starts.
         on_step: Called after each step with its number, the number of steps at most, and the mean contextual loss so
             far.
+        on_latents: Called after each step with the best latents of each image so far.
 
     Raises:
         OverpaintError: If a setting is out of its range.
@@ -85,6 +87,7 @@ class LatentSearch:
     batch_size: Count | None = None
     seed: Seed = 0
     on_step: OnStep | None = field(default=None, repr=False, compare=False)
+    on_latents: OnLatents | None = field(default=None, repr=False, compare=False)
 
     def _resolved(self, name: str) -> float:
         own = getattr(self, name)
@@ -213,6 +216,8 @@ class LatentSearch:
             stalled = run.note(latents, found.losses, found.contextual)
             if self.on_step is not None:
                 self.on_step(step, limit, float(run.contextual.mean()))
+            if self.on_latents is not None:
+                self.on_latents(run.kept.unflatten(0, (-1, run.searched)))
             stay = stalled < patience if patience else torch.ones_like(stalled, dtype=torch.bool)
             if step == limit or not stay.any():
                 break

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -15,6 +15,8 @@ from overpaint.perturbation.masks import Grids, MaskGeometry, Masks, Shifts
 
 ROUND = 128
 """Queries after which a method that may stop early looks at the error of its map."""
+
+Found = TypeVar("Found")
 
 TargetScores = Float[Tensor, "query target"]
 """The scores of the explained classes, for each mask of a batch."""
@@ -112,8 +114,21 @@ class ImageMaps:
     queries: int | Sequence[int]
 
 
-SamplingCoroutine = Generator[MaskBatch, TargetScores, ImageMaps]
-"""A method at work on one image: it yields masks, is sent the scores they left, and returns the maps at the end."""
+@dataclass(frozen=True)
+class Interim(Generic[Found]):
+    """What a coroutine has found so far, for those who watch it.
+
+    Attributes:
+        found: What it would return if it ended now.
+    """
+
+    found: Found
+
+
+SamplingCoroutine = Generator[MaskBatch | Interim[ImageMaps], TargetScores, ImageMaps]
+"""A method at work on one image: it yields masks, is sent the scores they left, and returns the maps at the end.
+
+After each of its `rounds` it may yield the maps so far; then it is sent nothing."""
 
 
 class PerturbationMethod(SaliencyMethod):

@@ -3,7 +3,7 @@
 from typing import Generic
 
 from overpaint.core.types import Scores
-from overpaint.perturbation.method import MaskBatch, TargetScores
+from overpaint.perturbation.method import Interim, MaskBatch, TargetScores
 from overpaint.perturbation.tasks import ImageBatch, QueryTask, Result
 
 
@@ -41,12 +41,19 @@ class QuerySession(Generic[Result]):
             self._advance(self._scores)
 
     def _advance(self, scores: TargetScores | None) -> None:
-        coroutine = self.query_task.coroutine
+        coroutine, watch = self.query_task.coroutine, self.query_task.watch
         try:
-            self.mask_batch: MaskBatch | ImageBatch = next(coroutine) if scores is None else coroutine.send(scores)
+            yielded = next(coroutine) if scores is None else coroutine.send(scores)
+            while isinstance(yielded, Interim):
+                if watch is not None and watch(yielded.found):
+                    coroutine.close()
+                    self.result, self.finished = yielded.found, True
+                    return
+                yielded = next(coroutine)
         except StopIteration as end:
             self.result, self.finished = end.value, True
             return
+        self.mask_batch: MaskBatch | ImageBatch = yielded
         # All memory at once: a small tensor kept from every pass would fragment the heap, gigabytes for 8000 queries.
         image, targets = self.query_task.image, self.query_task.targets
         self._scores: TargetScores = image.new_empty(len(self.mask_batch), len(targets))

@@ -1,6 +1,6 @@
 """Query tasks of the engine: a coroutine about one image, of a method or a metric."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -13,7 +13,7 @@ from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images
 from overpaint.perturbation.baselines import baseline_image
-from overpaint.perturbation.method import ImageMaps, MaskBatch, PerturbationMethod, TargetScores
+from overpaint.perturbation.method import ImageMaps, Interim, MaskBatch, PerturbationMethod, TargetScores
 
 Result = TypeVar("Result")
 
@@ -41,13 +41,15 @@ class QueryTask(Generic[Result]):
         fill: The baseline: what is seen where a mask is 0.
         coroutine: Yields masks or pictures, is sent their scores, and returns its result.
         max_queries: How many masks or pictures it yields at most.
+        watch: Sees what was found so far, and ends the coroutine by returning True; None: nobody does.
     """
 
     image: Float[Tensor, "channel *space"]
     targets: Int[Tensor, " target"]
     fill: Float[Tensor, "channel *space"]
-    coroutine: Generator[MaskBatch | ImageBatch, TargetScores, Result]
+    coroutine: Generator[MaskBatch | ImageBatch | Interim[Result], TargetScores, Result]
     max_queries: int
+    watch: Callable[[Result], bool] | None = None
 
 
 def render(query_task: QueryTask[Any], mask_batch: MaskBatch | ImageBatch, rows: slice, out: Images) -> None:
@@ -63,14 +65,16 @@ def method_task(
     classifier: Classifier,
     image: Float[Tensor, "channel *space"],
     targets: Int[Tensor, " target"],
+    watch: Callable[[ImageMaps], bool] | None = None,
 ) -> QueryTask[ImageMaps]:
-    """Returns the task in which a method explains an image."""
+    """Returns the task in which a method explains an image, watched as `QueryTask` says."""
     return QueryTask(
         image,
         targets,
         baseline_image(method.baseline, classifier, image, method.seed),
         method.sample_masks(classifier, image, targets),
         method.max_queries(tuple(image.shape[1:]), len(targets)),
+        watch,
     )
 
 

@@ -1,7 +1,8 @@
 """The saliency maps of several methods and seeds, all masked queries in common batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,8 +11,11 @@ from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps, SeededName
 from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.engine import Engine
-from overpaint.perturbation.method import PerturbationMethod
+from overpaint.perturbation.method import ImageMaps, PerturbationMethod
 from overpaint.perturbation.tasks import concatenate_image_maps, method_task
+
+OnMaps = Callable[[SeededName, int, ImageMaps], bool]
+"""Sees the maps of a method and an image after each round of queries; True ends the sampling."""
 
 
 def with_seeds(methods: Mapping[str, SaliencyMethod], seeds: int) -> dict[SeededName, SaliencyMethod]:
@@ -31,6 +35,7 @@ def maps_of_images(
     images: Images,
     targets: TargetSets,
     wanted: Sequence[tuple[SeededName, int]],
+    on_maps: OnMaps | None = None,
 ) -> list[SaliencyMaps]:
     """Computes maps, those of all targets of an image together.
 
@@ -41,6 +46,7 @@ def maps_of_images(
         images: Images in ``[0, 1]``.
         targets: The classes to explain of each image.
         wanted: A method and the index of an image for each of the results.
+        on_maps: Sees the maps of methods that sample in rounds, while they do.
     """
     found: dict[tuple[SeededName, int], SaliencyMaps] = {}
     # Methods with gradients first: they are quick, and where one can't explain this classifier no queries are lost.
@@ -55,7 +61,8 @@ def maps_of_images(
         method = methods[name]
         if isinstance(method, PerturbationMethod):
             keys.append((name, image))
-            tasks.append(method_task(method, classifier, images[image], targets[image]))
+            watch = None if on_maps is None else partial(on_maps, name, image)
+            tasks.append(method_task(method, classifier, images[image], targets[image], watch))
     found |= {key: concatenate_image_maps([result]) for key, result in zip(keys, engine.run(tasks), strict=True)}
     return [found[key] for key in wanted]
 

@@ -31,7 +31,7 @@ from overpaint.metrics.suite import evaluate_metrics
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.cached_row import CachedRow, complete
 from overpaint.pipeline.isolation import Isolation, called, note_results
-from overpaint.pipeline.maps import concatenate_maps, maps_of_images, with_absent, with_seeds
+from overpaint.pipeline.maps import OnMaps, concatenate_maps, maps_of_images, with_absent, with_seeds
 from overpaint.probes.base import Probe, ProbeInputs
 
 
@@ -53,6 +53,7 @@ class Runner:
         probes: Probes of the variants, by name.
         oracle: A second classifier, for probes that ask it.
         other_images: Images, 0 to 255, whose parts fill regions, and with which probes compare an image.
+        on_maps: Sees the maps of methods that sample in rounds, while they do.
     """
 
     classifier: Classifier
@@ -65,6 +66,7 @@ class Runner:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     oracle: Classifier | None = None
     other_images: UInt8[Tensor, "other channel *space"] | None = None
+    on_maps: OnMaps | None = None
 
     def __post_init__(self) -> None:
         channels, size = self.classifier.channels, self.classifier.input_size
@@ -152,7 +154,7 @@ class Runner:
             there,
             lambda missing: isolation.compute(
                 missing,
-                lambda keys: maps_of_images(self.classifier, self.engine, methods, images, targets, keys),
+                lambda keys: maps_of_images(self.classifier, self.engine, methods, images, targets, keys, self.on_maps),
                 lambda key: (called(key[0]), range(key[1] * each, (key[1] + 1) * each)),
             ),
         )

@@ -19,6 +19,7 @@ from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.method import (
     ImageMaps,
+    Interim,
     PerturbationMethod,
     SamplingCoroutine,
     SegmentMasks,
@@ -109,6 +110,7 @@ class Lime(PerturbationMethod):
             maps, errors = self._maps(segments, kept, answers)
             if precise(maps, errors, self.stop_at):
                 break
+            yield Interim(ImageMaps(maps.to(image), errors.to(image), len(answers)))
         return ImageMaps(maps.to(image), errors.to(image), len(answers))
 
     def _maps(self, segments: Segments, kept: Kept, answers: TargetScores) -> tuple[Tensor, Tensor]:

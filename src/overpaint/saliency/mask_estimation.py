@@ -19,7 +19,15 @@ from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry, Shifts
-from overpaint.perturbation.method import ROUND, GridMasks, ImageMaps, PerturbationMethod, SamplingCoroutine, precise
+from overpaint.perturbation.method import (
+    ROUND,
+    GridMasks,
+    ImageMaps,
+    Interim,
+    PerturbationMethod,
+    SamplingCoroutine,
+    precise,
+)
 from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
 
 ChainGrids = Float[Tensor, "chain *cells"]
@@ -165,8 +173,10 @@ class MaskEstimation(PerturbationMethod):
                 chain.step(scores[own, :, own], shift)
             if self.stop_at is not None and step > 1 and step * self._parallel % ROUND < self._parallel:
                 maps, errors = _concatenated(chains)
-                if errors is not None and precise(maps, errors, self.stop_at):
-                    break
+                if errors is not None:
+                    if precise(maps, errors, self.stop_at):
+                        break
+                    yield Interim(ImageMaps(maps.to(image), errors.to(image), step * self._parallel))
         maps, errors = _concatenated(chains)
         on_device = errors.to(image) if errors is not None else None
         return ImageMaps(maps.to(image), on_device, step * self._parallel)

@@ -17,7 +17,15 @@ from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
 from overpaint.perturbation.engine import run_method
 from overpaint.perturbation.masks import MaskGeometry
-from overpaint.perturbation.method import GridMasks, ImageMaps, PerturbationMethod, SamplingCoroutine, precise, rounds
+from overpaint.perturbation.method import (
+    GridMasks,
+    ImageMaps,
+    Interim,
+    PerturbationMethod,
+    SamplingCoroutine,
+    precise,
+    rounds,
+)
 from overpaint.perturbation.moments import MaskMoments, TargetMaps
 
 
@@ -81,6 +89,7 @@ class Rise(PerturbationMethod):
             maps, errors = self._maps(moments, geometry)
             if precise(maps, errors, self.stop_at):
                 break
+            yield Interim(ImageMaps(maps, errors, moments.count))
         return ImageMaps(maps, errors, moments.count)
 
     def _maps(self, moments: MaskMoments, geometry: MaskGeometry) -> tuple[TargetMaps, TargetMaps]:

@@ -21,6 +21,7 @@ from overpaint.perturbation.masks import MaskGeometry
 from overpaint.perturbation.method import (
     GridMasks,
     ImageMaps,
+    Interim,
     PerturbationMethod,
     SamplingCoroutine,
     TargetScores,
@@ -117,6 +118,7 @@ class Surrogate(PerturbationMethod):
             maps, errors = self._maps(features, answers, output_geometry)
             if precise(maps, errors, self.stop_at):
                 break
+            yield Interim(ImageMaps(maps.to(image), errors.to(image), len(answers)))
         return ImageMaps(maps.to(image), errors.to(image), len(answers))
 
     def _maps(
