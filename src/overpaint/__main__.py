@@ -1,4 +1,4 @@
-"""``python -m overpaint train|explain [key=value ...]``."""
+"""``python -m overpaint train|explain [key=value ...]``, ``python -m overpaint web [--port 8501]``."""
 
 from overpaint.cli.main import main
 

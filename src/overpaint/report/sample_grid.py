@@ -13,8 +13,14 @@ SAMPLES = "samples.png"
 """The file of the samples in the run's folder."""
 
 
+def samples_of_epochs(run: Path) -> dict[int, Path]:
+    """Returns the samples that were drawn after each epoch of a run."""
+    paths = (run / Path(SAMPLES).stem).glob("*.png")
+    return {int(path.stem): path for path in sorted(paths) if path.stem.isdecimal()}
+
+
 class SampleGrid(L.Callback):
-    """Draws samples from the same latents after each epoch, to ``samples.png`` and W&B.
+    """Draws samples from the same latents after each epoch, to ``samples.png``, ``samples/EPOCH.png`` and W&B.
 
     Args:
         path: The picture.
@@ -30,7 +36,9 @@ class SampleGrid(L.Callback):
         if not trainer.is_global_zero or not isinstance(pl_module, DCGANModule):
             return
         picture = picture_grid(pl_module.sample(self.count).float().cpu().numpy())
-        write_bytes(self.path, png(picture))
+        content = png(picture)
+        write_bytes(self.path, content)
+        write_bytes(self.path.with_suffix("") / f"{trainer.current_epoch:05d}.png", content)
         if self.wandb is not None:
             caption = [f"epoch {trainer.current_epoch}"]
             self.wandb.log_image("dcgan/samples", [enlarge(picture, 512)], caption=caption)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 from torchvision.utils import make_grid
 
 from overpaint.report.plots.letters import fit_letters
@@ -53,9 +54,19 @@ def picture_grid(images: NDArray[np.floating[Any]], columns: int = 8, gap: int =
     return np.ascontiguousarray(grid.movedim(0, -1).numpy())
 
 
-def map_picture(saliency_map: NDArray[np.floating[Any]]) -> Picture:
-    """Colours a signed map: red is for the class, blue against it, white 0; black is not finite."""
-    largest = float(np.abs(saliency_map[np.isfinite(saliency_map)]).max(initial=0)) or 1.0
+def largest_of(saliency_map: NDArray[np.floating[Any]]) -> float:
+    """Returns the greatest size of a map's finite values; 1 where all are 0."""
+    return float(np.abs(saliency_map[np.isfinite(saliency_map)]).max(initial=0)) or 1.0
+
+
+def map_picture(saliency_map: NDArray[np.floating[Any]], largest: float | None = None) -> Picture:
+    """Colours a signed map: red is for the class, blue against it, white 0; black is not finite.
+
+    Args:
+        saliency_map: The map.
+        largest: The value of full red, for maps on one scale; None: the greatest of this map.
+    """
+    largest = largest or largest_of(saliency_map)
     colours = mpl.colormaps["RdBu_r"](0.5 + saliency_map / (2 * largest), bytes=True)[..., :3]
     return np.where(np.isfinite(saliency_map)[..., None], colours, 0).astype(np.uint8)
 
@@ -63,6 +74,33 @@ def map_picture(saliency_map: NDArray[np.floating[Any]]) -> Picture:
 def outlined(picture: Picture, region: NDArray[np.bool_]) -> Picture:
     """Darkens a picture outside the region."""
     return np.where(region[..., None], picture, picture // 4).astype(np.uint8)
+
+
+def blended(picture: Picture, colours: Picture, opacity: float) -> Picture:
+    """Lays colours over a picture of the same size, ``opacity`` of 1 hiding it."""
+    mixed: Picture = np.rint(picture + opacity * (colours.astype(np.float64) - picture)).astype(np.uint8)
+    return mixed
+
+
+def with_outline(picture: Picture, region: NDArray[np.bool_]) -> Picture:
+    """Draws a region's outline into a picture that is a whole number of times as large as the region."""
+    factor = picture.shape[0] // region.shape[0]
+    large = region.repeat(factor, axis=0).repeat(factor, axis=1)
+    inner = ndimage.binary_erosion(large, iterations=max(1, picture.shape[0] // 96), border_value=0)
+    drawn = picture.copy()
+    drawn[large & ~inner] = np.rint(255 * np.array(mpl.colors.to_rgb(REGION_COLOUR))).astype(np.uint8)
+    return drawn
+
+
+def colour_scale() -> Picture:
+    """Returns the colours of `map_picture` from its least value to its greatest."""
+    return map_picture(np.linspace(-1, 1, 256)[None].repeat(10, axis=0))
+
+
+def error_picture(errors: NDArray[np.floating[Any]], largest: float) -> Picture:
+    """Colours standard errors: white is 0, black ``largest`` and above."""
+    shares = np.clip(np.nan_to_num(errors / largest, nan=1.0), 0, 1)
+    return np.rint(255 * (1 - shares))[..., None].repeat(3, axis=2).astype(np.uint8)
 
 
 def png(picture: Picture) -> bytes:

@@ -1,0 +1,67 @@
+"""What is shown, as files, and how it is made again."""
+
+import io
+import shlex
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import streamlit as st
+
+import overpaint as op
+from overpaint.pipeline.writer import saliency_arrays, variant_arrays
+from overpaint.report.plots.images import figure_png
+from overpaint.web.commands import Recipe
+from overpaint.web.pictures import image_png
+
+
+def npz_of(explanation: op.Explanation) -> bytes:
+    """Returns image, maps, standard errors, regions and variants as the content of an npz file."""
+    arrays = saliency_arrays(explanation.rows.explanation, 0)
+    if explanation.variants is not None:
+        arrays |= {f"variants_{name}": own for name, own in variant_arrays(explanation.variants, 0).items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def region_npy(explanation: op.Explanation) -> bytes:
+    """Returns the region as the content of an npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, explanation.region[0].cpu().numpy())
+    return buffer.getvalue()
+
+
+def show_downloads(
+    explanation: op.Explanation, recipe: Recipe, key: str, more: Mapping[str, bytes] | None = None
+) -> None:
+    """Shows the downloads and the lines that make the result again.
+
+    Args:
+        explanation: What is shown.
+        recipe: What it was made of.
+        key: Makes the widgets' keys unique.
+        more: Further PNG files by name.
+    """
+    with st.container(horizontal=True):
+        _button("Overview (PNG)", lambda: figure_png(explanation.plot()), "overview.png", "image/png", key)
+        _button("Arrays (npz)", lambda: npz_of(explanation), "explanation.npz", "application/octet-stream", key)
+        if recipe.drawn:
+            _button("Region (npy)", lambda: region_npy(explanation), "region.npy", "application/octet-stream", key)
+        _button(
+            "Image (PNG)", lambda: image_png(explanation.images[0]), f"{explanation.names[0]}.png", "image/png", key
+        )
+        for name, content in (more or {}).items():
+            _button(name, lambda content=content: content, name, "image/png", key)  # type: ignore[misc]
+    with st.expander("Make it again"):
+        line = recipe.command_line()
+        if line is None:
+            st.caption("What was drawn by hand can't be said on a command line; Python says it:")
+        else:
+            st.caption(f"On the command line, in the folder of the image {shlex.quote(recipe.file)}:")
+            st.code(line, language="bash", wrap_lines=True)
+            st.caption("In Python:")
+        st.code(recipe.python(), language="python", wrap_lines=True)
+
+
+def _button(label: str, content: Callable[[], bytes], name: str, mime: str, key: str) -> None:
+    st.download_button(label, content, name, mime, key=f"download.{key}.{name}", on_click="ignore")

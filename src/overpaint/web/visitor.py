@@ -1,0 +1,53 @@
+"""What the page keeps of one visitor (a tab of the browser)."""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from overpaint.core.names import safe_file_name
+from overpaint.web.jobs import Job
+
+
+@dataclass
+class Visitor:
+    """A visitor's work and results; nothing of it is seen by another.
+
+    Attributes:
+        folder: Holds uploads; it is deleted with the visitor.
+        job: The work that runs, or ran last.
+        results: The results that are shown, by the tab that shows them, each with the question that it answers.
+    """
+
+    folder: "tempfile.TemporaryDirectory[str]" = field(
+        default_factory=lambda: tempfile.TemporaryDirectory(prefix="overpaint-web-")
+    )
+    job: Job[Any] | None = None
+    results: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """Whether work of theirs runs; one at a time may."""
+        return self.job is not None and self.job.running
+
+    def running(self, name: str) -> Job[Any] | None:
+        """Returns the work of that name, while it runs."""
+        return self.job if self.job is not None and self.job.running and self.job.name == name else None
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """Writes an upload into the visitor's folder, under a safe name."""
+        path = Path(self.folder.name) / safe_file_name(Path(name).stem or "upload")
+        path = path.with_name(path.name + Path(name).suffix.lower())
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
+        return path
+
+
+def visitor() -> Visitor:
+    """Returns the visitor whose page this is."""
+    if "visitor" not in st.session_state:
+        st.session_state["visitor"] = Visitor()
+    found: Visitor = st.session_state["visitor"]
+    return found
