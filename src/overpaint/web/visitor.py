@@ -1,6 +1,8 @@
 """What the page keeps of one visitor (a tab of the browser)."""
 
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from overpaint.core.names import safe_file_name
 from overpaint.web.jobs import Job
 
 
-@dataclass
+@dataclass(eq=False)
 class Visitor:
     """A visitor's work and results; nothing of it is seen by another.
 
@@ -21,11 +23,12 @@ class Visitor:
         results: The results that are shown, by the tab that shows them, each with the question that it answers.
     """
 
-    folder: "tempfile.TemporaryDirectory[str]" = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="overpaint-web-")
-    )
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="overpaint-web-")))
     job: Job[Any] | None = None
     results: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     @property
     def busy(self) -> bool:
@@ -38,7 +41,7 @@ class Visitor:
 
     def keep(self, name: str, content: bytes) -> Path:
         """Writes an upload into the visitor's folder, under a safe name."""
-        path = Path(self.folder.name) / safe_file_name(Path(name).stem or "upload")
+        path = self.folder / safe_file_name(Path(name).stem or "upload")
         path = path.with_name(path.name + Path(name).suffix.lower())
         if not path.is_file() or path.read_bytes() != content:
             path.write_bytes(content)

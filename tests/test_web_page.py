@@ -1,0 +1,293 @@
+"""The web page as its visitors use it: its logic without a browser, and a real Chromium that clicks through it."""
+
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
+
+from streamlit.testing.v1 import AppTest
+
+from overpaint.cli.entry import explain, train
+from overpaint.web.look_page import NAME as LOOK
+from overpaint.web.repaint_page import NAME as REPAINT
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+PATIENCE = 120.0
+
+SMALL = [
+    *("data.train_count=96", "data.val_count=40", "data.test_count=16"),
+    *("model.dcgan.base_channels=2", "model.classifier.max_epochs=1", "model.dcgan.max_epochs=2"),
+    *("logger.mode=none", "trainer.enable_progress_bar=false"),
+]
+FAST = ["methods=[center,grad_cam]", "metrics=[deletion]", "limit=3", "search.num_variants=4", "search.steps=2"]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs; one that is there already where OVERPAINT_WEB_OUTPUTS names it, for nicer screenshots."""
+    if "OVERPAINT_WEB_OUTPUTS" in os.environ:
+        return Path(os.environ["OVERPAINT_WEB_OUTPUTS"]).resolve()
+    folder = tmp_path_factory.mktemp("web") / "outputs"
+    train(CONFIGS, [*SMALL, f"output={folder / 'digits'}"])
+    quiet = ["logger.mode=none", "trainer.enable_progress_bar=false"]
+    explain(CONFIGS, [*FAST, *quiet, f"output={folder / 'digits'}"])
+    return folder
+
+
+def _script(outputs: str) -> None:
+    from pathlib import Path
+
+    from overpaint.web.app import page
+    from overpaint.web.options import PageOptions
+
+    page(PageOptions(Path(outputs)))
+
+
+def _opened(outputs: Path, tab: str = "Look") -> AppTest:
+    app = AppTest.from_function(_script, args=(str(outputs),), default_timeout=PATIENCE)
+    app.session_state["tab"] = tab
+    app.run()
+    assert not app.exception
+    return app
+
+
+def _finished(app: AppTest) -> Any:
+    """Waits for the visitor's work, and draws the page again."""
+    job = app.session_state["visitor"].job
+    assert job.wait(PATIENCE)
+    assert job.error is None
+    app.run()
+    assert not app.exception
+    return job
+
+
+def test_what_is_chosen_is_explained_refined_and_shown_with_its_command(outputs: Path) -> None:
+    app = _opened(outputs)
+    app.multiselect(key="methods").set_value(["rise", "grad_cam"]).run()
+    app.number_input(key="form.rise.queries").set_value(256).run()
+    app.button(key="explain").click().run()
+    _finished(app)
+    _, look = app.session_state["visitor"].results[LOOK]
+    assert list(look.maps) == ["rise", "grad_cam"]
+    assert look.maps["rise"].queries == 256
+    assert look.sections["rise"]["stop_at"] == 0.0
+    said = " ".join(code.value for code in app.code)
+    assert "saliency.rise.queries=256 saliency.rise.stop_at=0.0" in said
+    assert "op.explain(" in said
+    app.slider(key="share").set_value(40).run()
+    assert app.session_state["visitor"].results[LOOK][1] is look
+
+
+def test_a_wrong_setting_is_a_sentence_and_nothing_starts(outputs: Path) -> None:
+    app = _opened(outputs)
+    app.multiselect(key="methods").set_value(["rise"]).run()
+    app.number_input(key="form.rise.queries").set_value(1).run()
+    app.button(key="explain").click().run()
+    assert [error.value for error in app.error] == ["rise: queries=1 must be at least 2 and keep=0.5 between 0 and 1"]
+    assert app.session_state["visitor"].job is None
+
+
+def test_uploads_are_read_or_refused_in_a_sentence(outputs: Path, tmp_path: Path) -> None:
+    app = _opened(outputs)
+    app.segmented_control(key="image.from").set_value("upload").run()
+    app.file_uploader(key="image.file").set_value(("junk.png", b"no picture", "image/png")).run()
+    assert "junk.png" in app.error[0].value
+    Image.fromarray(np.full((40, 30, 3), 99, dtype=np.uint8)).save(tmp_path / "photo.png")
+    content = (tmp_path / "photo.png").read_bytes()
+    app.file_uploader(key="image.file").set_value(("photo.png", content, "image/png")).run()
+    assert not app.error
+    assert app.button(key="explain").disabled is False
+
+
+def test_a_broken_checkpoint_and_one_that_runs_code_are_sentences(outputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "classifier.ckpt").write_bytes(b"nothing of use")
+    app = _opened(tmp_path)
+    assert "can't be loaded" in app.error[0].value
+    app.selectbox(key="classifier").set_value("another: a path or word").run()
+    app.text_input(key="classifier.word").set_value("os:system").run()
+    assert "--allow-code" in app.error[0].value
+    app.text_input(key="classifier.word").set_value(str(outputs / "digits" / "classifier.ckpt")).run()
+    assert not app.error
+
+
+def test_two_visitors_have_work_of_their_own(outputs: Path) -> None:
+    first, second = _opened(outputs), _opened(outputs)
+    for app, methods in ((first, ["center"]), (second, ["edges"])):
+        app.multiselect(key="methods").set_value(methods).run()
+        app.button(key="explain").click().run()
+    for app, methods in ((first, ["center"]), (second, ["edges"])):
+        _finished(app)
+        assert list(app.session_state["visitor"].results[LOOK][1].maps) == methods
+
+
+def test_a_region_is_repainted_and_a_map_is_judged(outputs: Path) -> None:
+    app = _opened(outputs)
+    app.multiselect(key="methods").set_value(["center"]).run()
+    app.button(key="explain").click().run()
+    _finished(app)
+    app.session_state["tab"] = "Repaint"
+    app.run()
+    app.segmented_control(key="region.way").set_value("draw it").run()
+    app.segmented_control(key="region.tool").set_value("box of numbers").run()
+    app.slider(key="region.rows").set_value((4, 12)).run()
+    app.slider(key="variants").set_value(8).run()
+    app.button(key="repaint").click().run()
+    _finished(app)
+    _, repaint = app.session_state["visitor"].results[REPAINT]
+    assert repaint.explanation.region[0].any(1).nonzero().flatten().tolist() == list(range(4, 12))
+    assert any("different variants keep the class" in text.value for text in app.markdown)
+    assert any('np.load("region.npy")' in code.value for code in app.code)
+    app.session_state["tab"] = "Judge"
+    app.run()
+    app.checkbox(key="boxed").set_value(True).run()
+    app.button(key="judge").click().run()
+    _finished(app)
+    table = app.dataframe[0].value
+    assert table["method"].tolist() == ["center"]
+    assert {"insertion", "deletion", "pointing_game", "iou"} <= set(table.columns)
+    assert any("ground_truth=box" in code.value for code in app.code)
+
+
+def test_a_run_is_a_gallery_from_its_files_and_its_training_is_seen(outputs: Path) -> None:
+    app = _opened(outputs, "Runs")
+    names = [button.label for button in app.button if (button.key or "").startswith("runs.open.")]
+    assert len(names) >= 3
+    app.button(key=f"runs.open.{names[0]}").click().run()
+    assert any(names[0] in text.value for text in app.markdown)
+    app.multiselect(key="runs.only").set_value(["flat maps"]).run()
+    assert any(caption.value.startswith("0 of") for caption in app.caption)
+    app.session_state["tab"] = "Train"
+    app.run()
+    assert not app.error
+    assert any("dcgan: " in caption.value for caption in app.caption)
+
+
+@functools.cache
+def _chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def address(outputs: Path) -> Iterator[str]:
+    """A page that is served; it ends with the tests."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["-m", "overpaint", "web", f"--port={port}", f"--outputs={outputs.name}"]
+    server = subprocess.Popen([sys.executable, *words], cwd=outputs.parent)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health").close()
+                break
+            except OSError:
+                assert server.poll() is None
+                assert time.monotonic() < deadline, "the page did not start"
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="a real browser is driven by playwright")
+    if _chromium() is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=_chromium())
+        yield found
+        found.close()
+
+
+def _visit(browser: Any, address: str, width: int = 1280, dark: bool = False) -> Any:
+    scheme = "dark" if dark else "light"
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(address)
+    page.get_by_role("tab", name="Look").wait_for()
+    return page
+
+
+def _explain(page: Any) -> None:
+    page.get_by_role("button", name="Explain", exact=True).click()
+    page.get_by_alt_text("map of grad_cam").first.wait_for()
+    page.get_by_role("button", name="Find the decisive region").first.wait_for()
+
+
+def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path, tmp_path: Path) -> None:
+    screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
+    page = _visit(browser, address)
+    _explain(page)
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.screenshot(path=screenshots / "look.png")
+    with page.expect_download() as loaded:
+        page.get_by_role("button", name="Arrays (npz)").first.click()
+    with np.load(loaded.value.path()) as arrays:
+        assert {"image", "map_grad_cam", "map_surrogate", "error_surrogate"} <= set(arrays.files)
+
+    page.get_by_role("slider", name="Region, % of the image").press("ArrowRight")  # without a mouse
+    page.get_by_text("Amber: the 11 %").wait_for()
+
+    page.get_by_role("tab", name="Repaint").click()
+    page.get_by_text("draw it").click()
+    canvas = page.locator("canvas[role=img]")
+    canvas.wait_for()
+    page.wait_for_function("() => [...document.querySelectorAll('*')].length > 0")
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"], steps=4)
+    page.mouse.up()
+    page.get_by_text("pixels are drawn").wait_for()
+    page.get_by_role("button", name="Repaint", exact=True).click()
+    page.get_by_text("Accepted, one of each kind").first.wait_for()
+    page.get_by_text("Make it again").first.wait_for()
+    page.screenshot(path=screenshots / "repaint.png")
+
+    page.get_by_role("tab", name="Runs").click()
+    page.get_by_alt_text("image, maps and variants of").first.wait_for()
+    page.screenshot(path=screenshots / "runs.png")
+    page.get_by_role("tab", name="Train").click()
+    page.get_by_alt_text("losses of the GAN").first.wait_for()
+    page.screenshot(path=screenshots / "train.png")
+    page.reload()
+    page.get_by_role("button", name="Explain", exact=True).wait_for()
+    assert all(url.startswith((address, "data:", "blob:")) for url in page.asked)
+    assert not page.locator("img:not([alt])").count()
+
+
+def test_a_narrow_dark_screen_a_broken_file_and_a_second_tab(browser: Any, address: str, tmp_path: Path) -> None:
+    screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
+    page, other = _visit(browser, address, 400, dark=True), _visit(browser, address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    _explain(page)
+    page.get_by_alt_text("map of grad_cam").first.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "narrow.png")
+    other.get_by_text("upload", exact=True).first.click()
+    (tmp_path / "junk.png").write_text("no picture")
+    other.locator("input[type=file]").first.set_input_files(tmp_path / "junk.png")
+    other.get_by_text("junk.png can't be read").first.wait_for()
+    Image.fromarray(np.full((90, 120, 3), 99, dtype=np.uint8)).save(tmp_path / "photo.jpg")
+    other.locator("input[type=file]").first.set_input_files(tmp_path / "photo.jpg")
+    _explain(other)
+    assert page.get_by_alt_text("map of grad_cam").count()
