@@ -29,7 +29,8 @@ def server_flags(options: PageOptions) -> list[str]:
         "server.fileWatcherType": "none",
         "server.headless": "true",
         "server.maxUploadSize": str(UPLOAD_MEGABYTES),
-        "theme.primaryColor": "#0072b2",
+        "theme.light.primaryColor": "#0072b2",
+        "theme.dark.primaryColor": "#56b4e9",
     }
     if options.port is not None:
         flags["server.port"] = str(options.port)

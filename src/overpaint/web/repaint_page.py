@@ -228,9 +228,10 @@ def _show_kinds(title: str, kinds: list[ShownVariant], arrays: dict[str, NDArray
     if not kinds:
         st.caption("none")
         return
+    st.caption("class · its score · share of the different variants that look like it")
     with st.grid(min_column_width=90):
         for kind in kinds:
-            said = f"{kind.answer} · {arrays['confidences'][kind.index]:.0%}"
+            said = f"{kind.answer} · {kind.score:.0%}"
             picture = enlarge(to_picture(arrays["images"][kind.index]), 128)
             show(picture, f"variant {kind.index}, taken for {kind.answer}", f"{said} · {kind.share:.0%}")
 

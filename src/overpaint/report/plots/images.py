@@ -100,7 +100,8 @@ def colour_scale() -> Picture:
 def error_picture(errors: NDArray[np.floating[Any]], largest: float) -> Picture:
     """Colours standard errors: white is 0, black ``largest`` and above."""
     shares = np.clip(np.nan_to_num(errors / largest, nan=1.0), 0, 1)
-    return np.rint(255 * (1 - shares))[..., None].repeat(3, axis=2).astype(np.uint8)
+    picture: Picture = np.rint(255 * (1 - shares))[..., None].repeat(3, axis=2).astype(np.uint8)
+    return picture
 
 
 def png(picture: Picture) -> bytes:
