@@ -36,7 +36,7 @@ def test_rounds_are_seen_and_their_errors_shrink(network: NetworkClassifier) -> 
         seen.append(maps)
         return False
 
-    explainer = op.Explainer(network, Rise(queries=512, stop_at=0.0), region=FRACTION)
+    explainer = op.Explainer(network, Rise(queries=512, stop_at=1e-6), region=FRACTION)
     found = explainer.explain(noise_images(1, 32, 3), 0, watcher=op.Watcher(on_maps=look))
     assert [maps.queries for maps in seen] == [128, 256, 384, 512]
     means = [float(maps.standard_errors.mean()) for maps in seen if maps.standard_errors is not None]
@@ -53,7 +53,7 @@ def test_sampling_that_is_stopped_is_repeated_by_its_error_as_stop_at(network: N
         return len(errors) == 2
 
     watcher = op.Watcher(on_maps=enough)
-    stopped = op.explain(network, images, 0, Surrogate(queries=512, stop_at=0.0), region=FRACTION, watcher=watcher)
+    stopped = op.explain(network, images, 0, Surrogate(queries=512, stop_at=1e-6), region=FRACTION, watcher=watcher)
     assert stopped.queries["surrogate"].tolist() == [256]
     assert errors[1] < errors[0]
     above = float(np.nextafter(np.float32(errors[1]), np.float32(1)))

@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from overpaint.cli.entry import explain, train
 from overpaint.web.look_page import NAME as LOOK
+from overpaint.web.look_page import NEVER
 from overpaint.web.repaint_page import NAME as REPAINT
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -83,9 +84,9 @@ def test_what_is_chosen_is_explained_refined_and_shown_with_its_command(outputs:
     _, look = app.session_state["visitor"].results[LOOK]
     assert list(look.maps) == ["rise", "grad_cam"]
     assert look.maps["rise"].queries == 256
-    assert look.sections["rise"]["stop_at"] == 0.0
+    assert look.sections["rise"]["stop_at"] == NEVER
     said = " ".join(code.value for code in app.code)
-    assert "saliency.rise.queries=256 saliency.rise.stop_at=0.0" in said
+    assert "saliency.rise.queries=256 saliency.rise.stop_at=1e-06" in said
     assert "op.explain(" in said
     app.slider(key="share").set_value(40).run()
     assert app.session_state["visitor"].results[LOOK][1] is look
@@ -96,7 +97,7 @@ def test_a_wrong_setting_is_a_sentence_and_nothing_starts(outputs: Path) -> None
     app.multiselect(key="methods").set_value(["rise"]).run()
     app.number_input(key="form.rise.queries").set_value(1).run()
     app.button(key="explain").click().run()
-    assert [error.value for error in app.error] == ["rise: queries=1 must be at least 2 and keep=0.5 between 0 and 1"]
+    assert [error.value for error in app.error] == ["saliency.rise.queries=1 must be at least 2"]
     assert app.session_state["visitor"].job is None
 
 

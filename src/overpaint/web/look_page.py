@@ -37,6 +37,9 @@ from overpaint.web.progress import show_progress
 from overpaint.web.visitor import Visitor
 
 NAME = "Look"
+NEVER = 1e-6
+"""A ``stop_at`` so small that sampling goes on to its end, in rounds."""
+
 FIRST_SHARE = 10
 """The share of the pixels that is the region at first, in percent."""
 
@@ -72,7 +75,7 @@ def show_look(visitor: Visitor, question: Question) -> None:
             "Refine while I watch",
             True,
             key="refine",
-            help="Sampling methods work in rounds of 128 queries (stop_at=0), so that their maps can be seen and "
+            help="Sampling methods work in rounds of 128 queries (stop_at=1e-06), so that their maps can be seen and "
             "stopped early. Without it all queries are asked at once.",
             persist_state="page",
         )
@@ -147,10 +150,10 @@ def _start(
 def _try_rounds(name: str, section: dict[str, Any], built: dict[str, SaliencyMethod]) -> None:
     """Lets a method work in rounds, unless its other settings forbid it."""
     try:
-        built[name] = make_method(name, section | {"stop_at": 0.0})
+        built[name] = make_method(name, section | {"stop_at": NEVER})
     except OverpaintError:
         return
-    section["stop_at"] = 0.0
+    section["stop_at"] = NEVER
 
 
 def _explain(look: Look, methods: Mapping[str, SaliencyMethod], job: Job[Look]) -> None:
