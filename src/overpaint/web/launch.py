@@ -12,6 +12,9 @@ SCRIPT = Path(__file__).with_name("script.py")
 
 UPLOAD_MEGABYTES = 200
 
+SWITCH = 2e-4
+"""Seconds after which a thread that draws lets one go on that computes; many small operations would wait 5 ms each."""
+
 
 def server_flags(options: PageOptions) -> list[str]:
     """Returns Streamlit's flags.
@@ -50,6 +53,7 @@ def launch(words: Sequence[str]) -> None:
     options = read_options(words)
     if importlib.util.find_spec("streamlit") is None:
         raise OverpaintError('the page needs Streamlit; install it with: pip install -e ".[web]"')
+    sys.setswitchinterval(SWITCH)
     sys.stdout.write("Loading ...\n")
     sys.stdout.flush()
     from streamlit.web import cli
