@@ -197,7 +197,7 @@ def test_the_image_is_no_patch_of_its_own_and_others_of_another_size_are_none() 
 
 @pytest.mark.parametrize("words", [{"keep": 1.0}, {"keep": -0.1}, {"draws": 0}, {"fills": []}, {"fills": ["mean"] * 2}])
 def test_impossible_settings(words: dict[str, Any]) -> None:
-    with pytest.raises(OverpaintError, match="region: keep="):
+    with pytest.raises(OverpaintError, match=rf"^RegionRule\.{next(iter(words))}=.* must "):
         RegionRule(method="decisive", **words)
 
 

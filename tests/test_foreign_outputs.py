@@ -207,7 +207,7 @@ def test_a_file_exported_in_train_mode_is_refused(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.jit.trace(network.train(), torch.rand(2, 3, SIDE, SIDE), check_trace=False).save(str(tmp_path / "n.pt"))
     with pytest.raises(OverpaintError, match="exported in train mode"):
-        open_classifier(ClassifierOptions(str(tmp_path / "n.pt"), image_size=SIDE))
+        open_classifier(ClassifierOptions(str(tmp_path / "n.pt"), image_size=SIDE, allow_code=True))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -229,8 +229,8 @@ def test_a_quantised_network_is_a_black_box(images: Tensor, tmp_path: Path) -> N
         network: Any = torch.ao.quantization.quantize_dynamic(SmallNetwork().eval(), {nn.Linear}, dtype=torch.qint8)
         torch.jit.trace(network, images).save(str(tmp_path / "int8.pt"))
         expected = network(images).softmax(1)
-        for model in (network, str(tmp_path / "int8.pt")):
-            classifier = _wrap(model)
+        for model, more in ((network, {}), (str(tmp_path / "int8.pt"), {"allow_code": True})):
+            classifier = _wrap(model, **more)
             assert classifier.network is None
             torch.testing.assert_close(classifier.scores(images), expected)
             with pytest.warns(OverpaintWarning, match=r"gradient is left out: .* no gradients \(quantised\)"):
