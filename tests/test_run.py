@@ -19,7 +19,7 @@ from conftest import wandb_records
 from PIL import Image
 
 from overpaint.cli.entry import explain, train
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.files import read_arrays
 from overpaint.training.dcgan import DCGANModule
 
@@ -243,7 +243,8 @@ def test_what_is_explained_already_is_kept_and_what_is_half_done_is_not(run_fold
     before = (done / "result.json").stat().st_mtime_ns
     (half / "result.json").unlink()
     words = [*FAST, *QUIET, f"output={folder}", "limit=3"]
-    explain(CONFIGS, words)
+    with pytest.warns(OverpaintWarning, match=r"test-00001 was damaged \(result.json can't be read\): it was moved to"):
+        explain(CONFIGS, words)
     assert (done / "result.json").stat().st_mtime_ns == before
     for name in ("saliency", "variants"):
         old = read_arrays(run_folder / "explain" / "test-00001" / f"{name}.npz")
