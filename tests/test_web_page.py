@@ -21,8 +21,8 @@ pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip insta
 from streamlit.testing.v1 import AppTest
 
 from overpaint.cli.entry import explain, train
-from overpaint.web.look_page import NAME as LOOK
-from overpaint.web.look_page import NEVER
+from overpaint.web.look import NAME as LOOK
+from overpaint.web.look import NEVER
 from overpaint.web.repaint_page import NAME as REPAINT
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

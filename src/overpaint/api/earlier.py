@@ -1,4 +1,4 @@
-"""What is known of an explanation before it is made: maps of an earlier one, and regions that are given."""
+"""Maps of an earlier explanation and given regions, checked and turned into cached rows."""
 
 import torch
 from jaxtyping import Bool

@@ -1,4 +1,4 @@
-"""The console of the entry points, on which the first process alone speaks."""
+"""The console of the entry points; it is quiet in all processes but the first."""
 
 import os
 

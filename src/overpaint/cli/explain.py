@@ -24,6 +24,7 @@ from overpaint.configuration.run_settings import classifier_options, picture_opt
 from overpaint.configuration.sections import importable
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.errors import OverpaintError
+from overpaint.core.files import restore
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.data.annotations.reading import AnnotationOptions, read_annotations
@@ -139,7 +140,7 @@ def _open_cache(settings: Settings, runner: Runner, split: ImageSplit) -> Cache:
     if FIRST_PROCESS:
         record = explanation_record(settings, file_contents(settings))
         check_earlier(settings, folder, record)
-        Cache.restore(folder)
+        restore(folder)
         if write_record(settings, folder, record):
             delete_rows(folder, but=set(split.names))
         save_settings(settings, folder / "config.yaml")

@@ -1,4 +1,4 @@
-"""Errors that nothing has foreseen: whose fault they are, and the sentence that says it."""
+"""Exit statuses and sentences of unforeseen errors."""
 
 import re
 

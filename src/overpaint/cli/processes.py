@@ -1,4 +1,4 @@
-"""The processes of a run over several devices: which one speaks, and how none outlives the others."""
+"""Finds the first process of a run over several devices, and ends the others with it."""
 
 import os
 import sys

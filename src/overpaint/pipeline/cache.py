@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from overpaint.core.files import read_arrays, restore
+from overpaint.core.files import read_arrays
 from overpaint.core.names import row_folder, rows_prefix
 from overpaint.core.results import MetricResult, ProbeResult, RegionSearch, SaliencyMaps, SeededName, Variants
 from overpaint.pipeline.artifacts import (
@@ -88,11 +88,6 @@ class Cache:
         """Lists the folder; again, once other processes have written there."""
         self._names = sorted(os.listdir(self.folder)) if self.folder.is_dir() else []
         self._names_set = set(self._names)
-
-    @staticmethod
-    def restore(folder: Path) -> None:
-        """Mends what an interrupted run has left of folders that it was replacing; for one process alone."""
-        restore(folder)
 
     def complete_folders(self, image: str) -> list[Path]:
         """Returns the folders of an image's rows in the order of its targets; none if one is missing or damaged."""

@@ -6,6 +6,8 @@ from functools import partial
 import numpy as np
 import streamlit as st
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 import overpaint as op
 from overpaint.configuration.location import configs_folder
@@ -17,10 +19,9 @@ from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
 from overpaint.web.live import live
-from overpaint.web.look_page import NAME as LOOK
-from overpaint.web.look_page import Look, recipe_of
+from overpaint.web.look import Look, explained_look, recipe_of
 from overpaint.web.pictures import large, show
-from overpaint.web.progress import show_progress
+from overpaint.web.progress import follow
 from overpaint.web.region_canvas import Box, box_region, show_box
 from overpaint.web.visitor import Visitor
 
@@ -49,8 +50,8 @@ class Judgement:
 
 def show_judge(visitor: Visitor, question: Question) -> None:
     """Shows the tab."""
-    _, look = visitor.results.get(LOOK, (None, None))
-    if look is None or look.explanation is None or not look.question.image.same_as(question.image):
+    look = explained_look(visitor, question)
+    if look is None:
         st.info("Explain the image in the tab **Look** first: its maps are judged here.")
         return
     controls, _, right = st.columns([4, 0.2, 7])
@@ -62,7 +63,7 @@ def show_judge(visitor: Visitor, question: Question) -> None:
             "The object is in a box", key="boxed", help="For pointing game, energy and overlap.", persist_state="page"
         ):
             box = show_box(question.image, "object")
-            inside = box_region(box, (question.image.pixels.shape[2], question.image.pixels.shape[3]))
+            inside = _inside(box, question)
             show(
                 with_outline(large(question.image.pixels[0]), inside.numpy()),
                 "the image, with the object's box",
@@ -79,6 +80,11 @@ def show_judge(visitor: Visitor, question: Question) -> None:
         live(_results, 0.4 if running else None, visitor, question, running)
 
 
+def _inside(box: Box, question: Question) -> Bool[Tensor, "height width"]:
+    """Returns the pixels of the image that lie in a box."""
+    return box_region(box, (question.image.pixels.shape[2], question.image.pixels.shape[3]))
+
+
 def _judge(judgement: Judgement, job: Job[Judgement]) -> None:
     job.found, look, question = judgement, judgement.look, judgement.look.question
     assert look.explanation is not None
@@ -92,7 +98,7 @@ def _judge(judgement: Judgement, job: Job[Judgement]) -> None:
 
     truth = None
     if judgement.box is not None:
-        truth = box_region(judgement.box, (question.image.pixels.shape[2], question.image.pixels.shape[3]))[None]
+        truth = _inside(judgement.box, question)[None]
     with question.model.turns.turn():
         judgement.explanation = op.explain(
             question.model.classifier,
@@ -108,9 +114,7 @@ def _judge(judgement: Judgement, job: Job[Judgement]) -> None:
 
 
 def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
-    if visitor.running(NAME) is None and was_running:
-        st.rerun()
-    show_progress(visitor, NAME)
+    follow(visitor, NAME, was_running)
     _, judgement = visitor.results.get(NAME, (None, None))
     if judgement is None or not judgement.look.question.image.same_as(question.image):
         st.info("Choose metrics and press **Judge**.")

@@ -5,14 +5,19 @@ import streamlit as st
 from overpaint.web.visitor import Visitor
 
 
-def show_progress(visitor: Visitor, name: str, can_settle: bool = False) -> None:
+def follow(visitor: Visitor, name: str, was_running: bool, can_settle: bool = False) -> None:
     """Shows how far the work is that runs, with a button that ends it, and how the last work of that name ended.
+
+    Once the work of that name has ended, the whole page is drawn again.
 
     Args:
         visitor: The visitor.
         name: The work that this tab shows.
+        was_running: Whether it ran when the page was drawn last.
         can_settle: Whether its sampling can be ended with the map that it has.
     """
+    if was_running and visitor.running(name) is None:
+        st.rerun()
     job = visitor.job
     if job is None:
         return

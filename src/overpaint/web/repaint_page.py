@@ -24,10 +24,9 @@ from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
 from overpaint.web.live import live
-from overpaint.web.look_page import NAME as LOOK
-from overpaint.web.look_page import Look, map_of, recipe_of
+from overpaint.web.look import Look, explained_look, map_of, recipe_of
 from overpaint.web.pictures import SIDE, large, show
-from overpaint.web.progress import show_progress
+from overpaint.web.progress import follow
 from overpaint.web.region_canvas import show_region
 from overpaint.web.visitor import Visitor
 
@@ -67,8 +66,8 @@ class Repaint:
 
 def show_repaint(visitor: Visitor, question: Question) -> None:
     """Shows the tab."""
-    _, look = visitor.results.get(LOOK, (None, None))
-    if look is None or look.explanation is None or not look.question.image.same_as(question.image):
+    look = explained_look(visitor, question)
+    if look is None:
         st.info("Explain the image in the tab **Look** first: its first map gives the region, or you draw one here.")
         return
     if question.generator is None:
@@ -185,9 +184,7 @@ def _search(repaint: Repaint, job: Job[Repaint]) -> None:
 
 
 def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
-    if visitor.running(NAME) is None and was_running:
-        st.rerun()
-    show_progress(visitor, NAME)
+    follow(visitor, NAME, was_running)
     _, repaint = visitor.results.get(NAME, (None, None))
     if repaint is None or not repaint.look.question.image.same_as(question.image):
         st.info("Press **Repaint**: variants appear here while they are searched.")
