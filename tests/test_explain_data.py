@@ -8,7 +8,7 @@ import torch
 from conftest import FunctionClassifier
 from PIL import Image
 
-from overpaint.cli.explain import _read_data
+from overpaint.cli.explain_data import open_data
 from overpaint.configuration.settings import load_settings
 from overpaint.data import reading
 from overpaint.data.folder import FolderData
@@ -44,13 +44,15 @@ def _make_files(root: Path, count: int = 300) -> None:
 def test_explaining_eight_images_of_a_folder_opens_eight(tmp_path: Path, opened: list[Path]) -> None:
     _make_files(tmp_path)
     settings = load_settings(CONFIGS, "explain", ["data=folder", f"data.root={tmp_path}", "limit=8"])
-    data = _read_data(settings, _classifier())
+    data = open_data(settings, _classifier())
+    assert not opened
+    split, skipped = data.split.read_all()
     assert len(opened) == len(set(opened)) == len(data.split) == 8
-    assert not data.skipped
+    assert not skipped
     whole = FolderData(str(tmp_path), image_size=32, channels=1)
     whole.setup("test")
-    assert list(data.split.names) == list(whole.test.names)[:8]
-    assert torch.equal(data.split.images, whole.test.images[:8])
+    assert list(split.names) == list(whole.test.names)[:8]
+    assert torch.equal(split.images, whole.test.images[:8])
     opened.clear()
     assert torch.equal(data.real(), whole.test.images)  # read only when the report asks for them
     assert len(opened) == len(whole.test) == 30
@@ -59,19 +61,19 @@ def test_explaining_eight_images_of_a_folder_opens_eight(tmp_path: Path, opened:
 def test_what_cannot_be_read_of_them_is_listed_and_nothing_else_is_opened(tmp_path: Path, opened: list[Path]) -> None:
     _make_files(tmp_path)
     words = ["data=folder", f"data.root={tmp_path}", "limit=8"]
-    names = list(_read_data(load_settings(CONFIGS, "explain", words), _classifier()).split.names)
+    names = list(open_data(load_settings(CONFIGS, "explain", words), _classifier()).split.read_all()[0].names)
     (tmp_path / names[2]).write_text("no picture")
     opened.clear()
-    data = _read_data(load_settings(CONFIGS, "explain", words), _classifier())
-    assert list(data.split.names) == names[:2] + names[3:]
-    assert [one.path for one in data.skipped] == [str(tmp_path / names[2])]
+    split, skipped = open_data(load_settings(CONFIGS, "explain", words), _classifier()).split.read_all()
+    assert list(split.names) == names[:2] + names[3:]
+    assert [one.path for one in skipped] == [str(tmp_path / names[2])]
     assert sorted(opened) == sorted(tmp_path / name for name in names)
 
 
 def test_explaining_eight_files_opens_eight(tmp_path: Path, opened: list[Path]) -> None:
     _make_files(tmp_path)
     settings = load_settings(CONFIGS, "explain", [f"images={tmp_path}", "limit=8"])
-    data = _read_data(settings, _classifier())
-    assert len(opened) == len(data.split) == 8
-    assert torch.equal(data.real(), data.split.images)
-    assert len(opened) == 8
+    data = open_data(settings, _classifier())
+    assert not opened
+    assert len(data.split.read_all()[0]) == len(opened) == 8
+    assert torch.equal(data.real(), data.split.read_all()[0].images)

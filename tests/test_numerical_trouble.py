@@ -39,7 +39,6 @@ from overpaint.perturbation.batching import Precision
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.cache import read_result
 from overpaint.pipeline.lightning import ExplainerModule, PredictionWriter
-from overpaint.pipeline.refusals import forget_refusal, read_refusal
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch, RowWriter
 from overpaint.probes.base import Probe, ProbeInputs
@@ -425,16 +424,16 @@ def test_an_image_without_scores_is_refused_and_the_others_are_explained(tmp_pat
     assert found.refused == {"no/scores": "the classifier gave a score that is not a finite number (NaN)"}
     assert found.explained is not None
     assert found.explained.images == ["fine"]
-    writer = PredictionWriter(RowWriter(tmp_path, list("abc"), lambda *_: {}))
-    write: Any = writer.write_on_batch_end
+    refused: dict[str, str] = {}
+    written: list[str] = []
+    rows = RowWriter(tmp_path, list("abc"), lambda *_: {})
+    writer = PredictionWriter(rows, lambda images, _: written.extend(images), refused.update)
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    write(trainer, module, found, None, None, 0, 0)
-    assert read_refusal(tmp_path, "no/scores") == found.refused["no/scores"]
-    assert read_refusal(tmp_path, "fine") is None
+    writer.on_predict_batch_end(trainer, module, found)
+    assert refused == found.refused
+    assert written == ["fine"]
     assert (tmp_path / "fine" / "result.json").is_file()
     assert module.predict_step(Batch(_images()[:1], torch.tensor([-1]), names[:1])).explained is None
-    forget_refusal(tmp_path, "no/scores")
-    assert read_refusal(tmp_path, "no/scores") is None
     with pytest.raises(NumericalError, match="the classifier gave a score"):
         runner.run(_images(), torch.zeros(2, 1, dtype=torch.long))
 

@@ -15,7 +15,7 @@ from PIL import Image
 import overpaint as op
 from overpaint.classifiers.network import load_classifier
 from overpaint.cli.entry import train
-from overpaint.cli.explain import _read_data
+from overpaint.cli.explain_data import open_data
 from overpaint.configuration.settings import load_settings
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.data.files.values import PictureOptions
@@ -198,10 +198,11 @@ def test_what_is_explained_is_read_as_what_was_trained_on(tmp_path: Path, capsys
     images = [f"output={tmp_path}/out", f"images={tmp_path}/photos/a"]
     expected = torch.arange(256).reshape(16, 16).byte()
     for more in ([], ["range=[0,4095]"]):
-        data = _read_data(load_settings(CONFIGS, "explain", [*images, *more]), classifier)
-        assert torch.equal(data.split.images[0, 0], expected)
-    with pytest.warns(OverpaintWarning, match="under a tenth"):
-        data = _read_data(load_settings(CONFIGS, "explain", [*images, "range=auto"]), classifier)
-    assert data.split.images.max() == 16
+        data = open_data(load_settings(CONFIGS, "explain", [*images, *more]), classifier)
+        assert torch.equal(data.split.read_all()[0].images[0, 0], expected)
+    split, _ = open_data(load_settings(CONFIGS, "explain", [*images, "range=auto"]), classifier).split.read_all()
+    assert split.extents is not None
+    assert split.extents[0].uses_little
+    assert split.images.max() == 16
     with pytest.raises(OverpaintError, match=r"^range=\[9\] must be auto, or two numbers"):
-        _read_data(load_settings(CONFIGS, "explain", [*images, "range=[9]"]), classifier)
+        open_data(load_settings(CONFIGS, "explain", [*images, "range=[9]"]), classifier)

@@ -12,6 +12,12 @@ GLOBAL_RANK = "RANK"
 LOCAL_RANKS = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 """Variables in which other launchers say it; the first process has 0 in each that is set."""
 
+COUNTS = {GLOBAL_RANK: "WORLD_SIZE", "SLURM_PROCID": "SLURM_NTASKS"}
+"""Which variable says how many processes a launcher started, by the one in which it says which this is."""
+
+INTERACTIVE = ("bash", "interactive")
+"""Names of SLURM's jobs that are a shell on a node, in which Lightning starts the processes itself."""
+
 POLL_SECONDS = 1.0
 """How often a process looks whether the one that started it is still there."""
 
@@ -24,6 +30,27 @@ def is_first(environment: Mapping[str, str]) -> bool:
     """
     names = (GLOBAL_RANK,) if GLOBAL_RANK in environment else LOCAL_RANKS
     return all(int(environment.get(name) or 0) == 0 for name in names)
+
+
+def is_launched(environment: Mapping[str, str]) -> bool:
+    """Tells whether something else started this process, perhaps with others of the same run.
+
+    Args:
+        environment: The process's environment.
+    """
+    return any(name in environment for name in (GLOBAL_RANK, *LOCAL_RANKS))
+
+
+def launched_count(environment: Mapping[str, str]) -> int | None:
+    """Returns how many processes torchrun or SLURM started; None where neither did.
+
+    Args:
+        environment: The process's environment.
+    """
+    if environment.get("SLURM_JOB_NAME") in INTERACTIVE:
+        return None
+    found = next((environment.get(count, "") for rank, count in COUNTS.items() if rank in environment), "")
+    return int(found) if found.isdecimal() else None
 
 
 def end_with_parent() -> None:

@@ -49,7 +49,7 @@ class QueryProgress(ProgressBar):
     def on_predict_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Shows the bar."""
         super().on_predict_start(trainer, pl_module)
-        self._all = len(pl_module.trainer.datamodule.split)
+        self._all = pl_module.trainer.datamodule.count
         mine = self._all / max(1, trainer.world_size)
         self._task = self._bar.add_task("", total=mine, images=f"0/{self._all}", rate="")
         self._bar.start()

@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from overpaint.cli.processes import launched_count
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments
 
@@ -42,8 +43,8 @@ def number_of_processes(options: Mapping[str, Any]) -> int:
     """Returns how many processes a Trainer with these arguments would start: ``auto`` depends on the machine.
 
     Raises:
-        OverpaintError: If Lightning refuses the arguments, or a processor is asked for more processes than it has
-            cores.
+        OverpaintError: If Lightning refuses the arguments, if torchrun or SLURM has started another number, or if a
+            processor is asked for more processes than it has cores.
     """
     quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
     try:
@@ -57,6 +58,12 @@ def number_of_processes(options: Mapping[str, Any]) -> int:
         raise OverpaintError(
             f"trainer.strategy={options['strategy']} copies the run into its processes, which a run can't be; ddp "
             "starts them anew"
+        )
+    started = launched_count(os.environ)
+    if started not in (None, trainer.world_size):  # else each would do all the work
+        raise OverpaintError(
+            f"{started} processes were started, but the settings ask for {trainer.world_size}; trainer.strategy=ddp, "
+            "trainer.devices=, how many run on each machine, and trainer.num_nodes=, how many machines, must agree"
         )
     here, cores = trainer.num_devices, os.cpu_count() or 1
     if trainer.strategy.root_device.type == "cpu" and here > cores:

@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-from jaxtyping import UInt8
-from torch import Tensor
 
 from overpaint.classifiers.options import content_of
 from overpaint.configuration.named_files import baseline_file
@@ -27,6 +24,9 @@ from overpaint.pipeline.artifacts import (
     metric_artifact,
     probe_artifact,
 )
+from overpaint.pipeline.cache import CacheKeys
+from overpaint.pipeline.index import Index
+from overpaint.pipeline.row_files import FORMAT
 from overpaint.pipeline.runner import Runner
 
 MAP_METRIC_SETTINGS = ("region", "annotations", "seeds")
@@ -57,7 +57,7 @@ def artifact_keys(settings: Settings, runner: Runner) -> dict[str, str]:
             own += _metric_content(metric, settings, generator)
             keys[metric_artifact(name, metric_name)] = _digest(*own)
     first = map_artifact(next(iter(runner.methods)))
-    fills = runner.region_rule.fills
+    fills = runner.region_rule.fills_drawn
     drawn = [generator * ("sample" in fills), _content_of_others(runner) * ("patch" in fills)]
     keys[REGION] = _digest(keys[first], settings["region"], *drawn)
     if runner.inpainter is not None:
@@ -79,15 +79,47 @@ def file_contents(settings: Settings) -> dict[str, str]:
     return contents
 
 
-def image_keys(keys: Mapping[str, str], image: UInt8[Tensor, "channel *space"]) -> dict[str, str]:
-    """Returns the cache keys of an image's artifacts.
+class ImageKeys(Mapping[str, CacheKeys]):
+    """The cache keys of each image's artifacts, by its name; they are computed when they are asked for.
 
     Args:
         keys: See `artifact_keys`.
-        image: The image, 0 to 255.
+        digests: A digest of each image's content, of those that have been read.
     """
-    content = _digest(image.numpy().tobytes())
-    return {artifact: _digest(key, content) for artifact, key in keys.items()}
+
+    def __init__(self, keys: Mapping[str, str], digests: Mapping[str, str]) -> None:
+        self.keys_of_artifacts, self.digests = keys, digests
+
+    def __getitem__(self, name: str) -> CacheKeys:
+        digest = self.digests[name]
+        return {artifact: _digest(key, digest) for artifact, key in self.keys_of_artifacts.items()}
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.digests)
+
+
+READING = ("data", "resize_mode", "range", "max_megapixels", "annotations")
+"""The settings on which it depends what is read of a file."""
+
+
+def index_key(settings: Settings, keys: Mapping[str, str]) -> str:
+    """Returns a digest of all that the results of an unchanged image depend on, see `overpaint.pipeline.index`."""
+    content = _annotation_content(settings["annotations"]["source"])
+    return _digest(FORMAT, dict(keys), {name: settings[name] for name in READING}, content)
+
+
+def report_key(settings: Settings, found: Index) -> str:
+    """Returns a digest of what a report says.
+
+    Args:
+        settings: The merged configuration.
+        found: What is known of the run's images.
+    """
+    rows = [dict(entry.rows) for entry in found.entries.values()]
+    return _digest(FORMAT, settings, rows, [list(each) for each in found.skipped], found.refused)
 
 
 def _metric_content(metric: SaliencyMetric, settings: Settings, generator: str) -> list[Any]:

@@ -42,6 +42,7 @@ EXPLAIN_TYPES: dict[str, Any] = {
     "limit": CountOrNone,
     "seeds": Count,
     "batch_size": Count,
+    "data_workers": CountOrNone | None,
     "list_layers": bool,
     "allow_code": bool,
     "overwrite": bool,

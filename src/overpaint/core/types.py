@@ -49,3 +49,18 @@ class GroundTruthObjects(Protocol):
     def of_class(self, target: int) -> Bool[Tensor, "*space"]:
         """Returns True where an object of the class is; nowhere where none of it is annotated."""
         ...
+
+
+class Stamp(NamedTuple):
+    """What can be known of an image without reading it.
+
+    Attributes:
+        name: Its name.
+        state: While it stays the same, so does the image: for a file its size and the time of its last change. Empty
+            where nothing can be said.
+        path: The file that it is; empty where it is none.
+    """
+
+    name: str
+    state: str
+    path: str = ""

@@ -7,8 +7,10 @@ exactly, which makes the domain a test bed for saliency maps.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import overload
 
+import sklearn
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
@@ -18,7 +20,7 @@ from torch import Tensor
 from overpaint.core.bounds import Count, ImageSize, Seed
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
-from overpaint.core.types import GroundTruthObjects, Targets
+from overpaint.core.types import GroundTruthObjects, Stamp, Targets
 from overpaint.data.annotations.objects import MaskObjects
 from overpaint.data.module import ImageData
 from overpaint.data.split import ImageSplit, UnreadSplit
@@ -71,6 +73,7 @@ def bright_colours(count: int, style: DigitStyle, rng: torch.Generator) -> Float
     return value - value * saturation * distance
 
 
+@cache
 def photographs(size: int, style: DigitStyle) -> Photographs:
     """Returns the sample photographs, enlarged for images of that size."""
     photos = torch.stack([torch.from_numpy(p.copy()) for p in load_sample_images().images])
@@ -178,6 +181,17 @@ class Strokes(Sequence[GroundTruthObjects]):
         return MaskObjects(self.masks[index], int(self.labels[index]))
 
 
+@cache
+def _handwriting() -> tuple[Float[Tensor, "glyph 8 8"], Int[Tensor, " glyph"]]:
+    """Returns all glyphs and their digits."""
+    digits = load_digits()
+    return torch.tensor(digits.images / 16, dtype=torch.float32), torch.tensor(digits.target)
+
+
+def _image_name(split: str, index: int) -> str:
+    return f"{split}-{index:05d}"
+
+
 @checked_settings
 class DigitsData(ImageData):
     """Digits on photographs, split by glyph.
@@ -218,12 +232,16 @@ class DigitsData(ImageData):
 
     def open_split(self, name: str) -> UnreadSplit:
         """See `ImageData.open_split`; reading composes the images."""
-        return UnreadSplit(self.counts[name], lambda indices: (self._composed(name, indices), []))
+        made_of = [sklearn.__version__, torch.__version__, self.counts, self.side, self.channels, self.seed]
+
+        def stamp(index: int) -> Stamp:
+            return Stamp(_image_name(name, index), f"digits {made_of}")
+
+        return UnreadSplit(self.counts[name], lambda indices: (self._composed(name, indices), []), stamp)
 
     def _composed(self, name: str, rows: Sequence[int]) -> ImageSplit:
         """Composes images of a split."""
-        digits = load_digits()
-        glyphs, labels = torch.tensor(digits.images / 16, dtype=torch.float32), torch.tensor(digits.target)
+        glyphs, labels = _handwriting()
         order = torch.randperm(len(glyphs), generator=torch.Generator().manual_seed(self.seed))
         sizes = [round(fraction * len(glyphs)) for fraction in GLYPH_FRACTIONS.values()]
         index = list(GLYPH_FRACTIONS).index(name)
@@ -236,7 +254,7 @@ class DigitsData(ImageData):
             )
         ]
         images, own_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))
-        names = [f"{name}-{row:05d}" for row in rows]
+        names = [_image_name(name, row) for row in rows]
         return ImageSplit(images, own_labels, names, Strokes(objects, own_labels))
 
     def _as_bytes(self, images: Float[Tensor, "block 3 size size"]) -> UInt8[Tensor, "block channel size size"]:

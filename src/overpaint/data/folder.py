@@ -17,9 +17,9 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
 from overpaint.data.files.kinds import find_images
 from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions, remarks
-from overpaint.data.module import ImageData
-from overpaint.data.reading import read_images
-from overpaint.data.split import UNLABELLED, ImageSplit, Skipped, UnreadSplit
+from overpaint.data.module import STAGES, ImageData
+from overpaint.data.reading import SHOWN, read_images
+from overpaint.data.split import UNLABELLED, ImageSplit, Skipped, UnreadSplit, file_stamp
 from overpaint.data.stratified import stratified_parts
 
 SPLITS = ("train", "val", "test")
@@ -89,7 +89,10 @@ class FolderData(ImageData):
     def setup(self, stage: str | None = None) -> None:
         """See `ImageData.setup`; what is to be said of the classes is said once the training images are read."""
         known = "train" in self._splits
+        unread = [name for name in STAGES[stage] if name not in self._splits]
         super().setup(stage)
+        for name in unread:
+            self._check_read(name)
         if "train" in self._splits and not known:
             self.notes += self._class_notes()
 
@@ -112,7 +115,8 @@ class FolderData(ImageData):
         missing = [name for name in ("val", "test") if name not in listed]
         pool = listed["train"]
         if len(pool) < len(missing) + 1:
-            self._read(pool, "train")  # where none of them can be read, that is what is to be said
+            found, skipped = self._read(pool, "train")  # where none of them can be read, that is what is to be said
+            self._must_hold(found, skipped, "train")
             raise OverpaintError(
                 f"data.root={self.root} holds {len(pool)} images; training, validation and test need one each"
             )
@@ -137,7 +141,29 @@ class FolderData(ImageData):
     def open_split(self, name: str) -> UnreadSplit:
         """See `ImageData.open_split`."""
         files = self._listed[name]
-        return UnreadSplit(len(files), lambda indices: self._read([files[i] for i in indices], name))
+        return UnreadSplit(
+            len(files),
+            lambda indices: self._read([files[i] for i in indices], name),
+            lambda index: file_stamp(files[index].name, files[index].path),
+        )
+
+    def _check_read(self, name: str) -> None:
+        """Says what is to be said of a split that was read.
+
+        Raises:
+            OverpaintError: If none of its files could be.
+        """
+        split, folder = self._splits[name], {file.path for file in self._listed[name]}
+        self._must_hold(split, [one for one in self.skipped if Path(one.path) in folder], name)
+        extents = list(zip(split.paths or (), split.extents or (), strict=True))
+        self.notes += [f"{name}: {said}" for said in remarks(extents, "data.")]
+
+    def _must_hold(self, split: ImageSplit, skipped: Sequence[Skipped], name: str) -> None:
+        if skipped and not len(split):
+            raise OverpaintError(
+                f"data.root={self.root} holds no readable image for its {name} split: {len(skipped)} files there "
+                f"can't be read ({skipped[0].reason})"
+            )
 
     def _read(self, files: Sequence[ListedFile], split: str) -> tuple[ImageSplit, list[Skipped]]:
         images, kept, skipped, extents = read_images(
@@ -145,22 +171,19 @@ class FolderData(ImageData):
             self.input_size,
             self.channels,
             self.resize_mode,
-            lambda p: track(p, f"Reading the {split} images of {escape(str(self.root))}", transient=True),
+            lambda p: track(
+                p, f"Reading the {split} images of {escape(str(self.root))}", transient=True, disable=len(files) < SHOWN
+            ),
             self.options,
         )
-        self.notes += [f"{split}: {said}" for said in remarks(extents, "data.")]
         class_of = {str(file.path): file.class_name for file in files}
         skipped = [replace(one, class_name=class_of[one.path]) for one in skipped]
-        if skipped and not kept:
-            raise OverpaintError(
-                f"data.root={self.root} holds no readable image for its {split} split: {len(skipped)} files there "
-                f"can't be read ({skipped[0].reason})"
-            )
         readable = [files[i] for i in kept]
         index = {name: i for i, name in enumerate(self.class_names)}
         labels = [UNLABELLED if file.class_name is None else index[file.class_name] for file in readable]
         names, paths = [file.name for file in readable], [file.path for file in readable]
-        return ImageSplit(images, torch.tensor(labels, dtype=torch.long), names, paths=paths), skipped
+        split_of = ImageSplit(images, torch.tensor(labels, dtype=torch.long), names, paths=paths, extents=extents)
+        return split_of, skipped
 
 
 def _list_files(folder: Path) -> list[ListedFile]:

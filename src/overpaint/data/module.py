@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import lightning as L
@@ -145,17 +145,26 @@ class ImageData(L.LightningDataModule, ABC):
 
 
 class PredictDataModule(L.LightningDataModule):
-    """Images to be explained.
+    """Images to be explained, shared out between the processes.
 
     Args:
-        split: The images.
-        batch_size: Images that are explained together.
+        pending: Says, in the first process, which images have to be read.
+        open_batches: Opens the batches of some of them.
+
+    Attributes:
+        count: How many there are, of all processes together.
     """
 
-    def __init__(self, split: ImageSplit, batch_size: int) -> None:
+    def __init__(
+        self, pending: Callable[[], Sequence[int]], open_batches: Callable[[Sequence[int]], Iterable[Batch]]
+    ) -> None:
         super().__init__()
-        self.split, self.batch_size = split, batch_size
+        self.pending, self.open_batches, self.count = pending, open_batches, 0
 
-    def predict_dataloader(self) -> DataLoader[Batch]:
-        """Returns the images in their order."""
-        return DataLoader(self.split, batch_size=self.batch_size, collate_fn=_as_is)
+    def predict_dataloader(self) -> Iterable[Batch]:
+        """Returns the batches of this process: of each group of as many images as there are processes it takes one."""
+        assert self.trainer is not None
+        indices = list(self.pending()) if self.trainer.is_global_zero else []
+        indices = self.trainer.strategy.broadcast(indices)
+        self.count = len(indices)
+        return self.open_batches(indices[self.trainer.global_rank :: self.trainer.world_size])

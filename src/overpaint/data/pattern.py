@@ -4,6 +4,7 @@ import glob
 import itertools
 import os
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -13,8 +14,8 @@ from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.data.files.kinds import find_images, is_picture
 from overpaint.data.files.values import PictureOptions, remarks
-from overpaint.data.reading import DEFAULT, Size, read_images
-from overpaint.data.split import UNLABELLED, ImageSplit, Skipped
+from overpaint.data.reading import DEFAULT, SHOWN, Size, read_images
+from overpaint.data.split import UNLABELLED, ImageSplit, Skipped, UnreadSplit, file_stamp
 
 
 def read_files(
@@ -25,7 +26,7 @@ def read_files(
     limit: int,
     options: PictureOptions = DEFAULT,
 ) -> tuple[ImageSplit, list[Skipped]]:
-    """Reads the files that a pattern such as ``photos/*.jpg`` names, a folder, or one file.
+    """Reads the files that `open_files` names into memory.
 
     Warns of files that hardly use their range, and of those that have values outside it.
 
@@ -40,20 +41,59 @@ def read_files(
     Raises:
         OverpaintError: If nothing matches, or nothing that matches can be read.
     """
-    paths = match_files(pattern)
+    split, skipped = open_files(pattern, size, channels, resize_mode, limit, options)[0].read_all()
+    if not len(split):
+        raise none_readable(pattern, skipped)
+    for said in remarks(list(zip(split.paths or (), split.extents or (), strict=True)), options.prefix):
+        warnings.warn(said, OverpaintWarning, stacklevel=2)
+    return split, skipped
+
+
+def none_readable(pattern: str, skipped: Sequence[Skipped]) -> OverpaintError:
+    """Returns the error that none of the files of a pattern can be read."""
+    return OverpaintError(f"images={pattern}: none of {len(skipped)} files can be read ({skipped[0].reason})")
+
+
+def open_files(
+    pattern: str,
+    size: Size,
+    channels: int,
+    resize_mode: ResizeMode,
+    limit: int,
+    options: PictureOptions = DEFAULT,
+) -> tuple[UnreadSplit, list[Path]]:
+    """Lists the files that a pattern such as ``photos/*.jpg`` names, a folder, or one file; none is read.
+
+    Args:
+        pattern: The pattern, see `match_files`.
+        size: Height and width of the images.
+        channels: 1 (grey), 3 (RGB), or how many bands each picture has.
+        resize_mode: ``crop`` or ``stretch``.
+        limit: How many files at most; 0 for all.
+        options: Which values are black and white, the same for all files, and how large a file may be.
+
+    Returns:
+        The images, to be read, and their files.
+
+    Raises:
+        OverpaintError: If nothing matches.
+    """
+    paths = match_files(pattern)[: limit or None]
     if not paths:
         raise OverpaintError(f"images={pattern} matches no image file")
-    paths = paths[: limit or None]
-    images, kept, skipped, extents = read_images(
-        paths, size, channels, resize_mode, lambda p: track(p, "Reading", transient=True), options
-    )
-    if not kept:
-        raise OverpaintError(f"images={pattern}: none of {len(paths)} files can be read ({skipped[0].reason})")
-    for said in remarks(extents, options.prefix):
-        warnings.warn(said, OverpaintWarning, stacklevel=2)
-    labels = torch.full((len(kept),), UNLABELLED)
-    files = [paths[i] for i in kept]
-    return ImageSplit(images, labels, _short_names(files), paths=files), skipped
+    names = _short_names(paths)
+
+    def read(indices: Sequence[int]) -> tuple[ImageSplit, list[Skipped]]:
+        def shown(files: Iterable[Path]) -> Iterable[Path]:
+            return track(files, "Reading", total=len(indices), transient=True, disable=len(indices) < SHOWN)
+
+        files = [paths[i] for i in indices]
+        images, kept, skipped, extents = read_images(files, size, channels, resize_mode, shown, options)
+        labels = torch.full((len(kept),), UNLABELLED)
+        own = [names[indices[i]] for i in kept]
+        return ImageSplit(images, labels, own, paths=[files[i] for i in kept], extents=extents), skipped
+
+    return UnreadSplit(len(paths), read, lambda index: file_stamp(names[index], paths[index])), paths
 
 
 def match_files(pattern: str) -> list[Path]:

@@ -25,6 +25,9 @@ DEFAULT = PictureOptions()
 DECODED = Room(PILLOW_MEGAPIXELS)
 """The million pixels of colour that are decoded at once, by however many threads: a small file may hold very many."""
 
+SHOWN = 100
+"""So many files or more are read with a progress bar."""
+
 Size = tuple[int, int]
 """Height and width in pixels."""
 
@@ -208,7 +211,7 @@ def read_images(
     resize_mode: ResizeMode,
     progress: Callable[[Iterable[Path]], Iterable[Path]],
     options: PictureOptions = DEFAULT,
-) -> tuple[UInt8[Tensor, "count channel height width"], list[int], list[Skipped], list[tuple[Path, Extent]]]:
+) -> tuple[UInt8[Tensor, "count channel height width"], list[int], list[Skipped], list[Extent]]:
     """Reads many files, several at a time.
 
     Args:
@@ -233,7 +236,7 @@ def read_images(
     images = torch.empty(len(paths), channels, *size, dtype=torch.uint8)
     kept: list[int] = []
     skipped: list[Skipped] = []
-    extents: list[tuple[Path, Extent]] = []
+    extents: list[Extent] = []
     with reading_files(), ThreadPoolExecutor() as pool:
         for index, (result, _) in enumerate(zip(pool.map(read, paths), progress(paths), strict=True)):
             if isinstance(result, Skipped):
@@ -241,5 +244,5 @@ def read_images(
             else:
                 images[len(kept)], extent = result
                 kept.append(index)
-                extents.append((paths[index], extent))
+                extents.append(extent)
     return images[: len(kept)], kept, skipped, extents

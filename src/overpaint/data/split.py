@@ -1,5 +1,6 @@
 """Splits of a data set: in memory, or not read yet."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,15 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from overpaint.core.types import Batch, GroundTruthObjects, Targets
+from overpaint.core.types import Batch, GroundTruthObjects, Stamp, Targets
+from overpaint.data.files.values import Extent
 
 UNLABELLED = -1
 """The label of an image whose class is not known."""
+
+
+MOMENT = 10**8
+"""Nanoseconds in which a file's time may stay the same although it is written; file systems count in steps."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class ImageSplit(Dataset[Batch]):
         names: A name for each image, unique in the split.
         ground_truth: The annotated objects of each image, in data sets that know them.
         paths: The file of each image, where each has its own.
+        extents: The values of each image's file, where each has its own.
     """
 
     images: UInt8[Tensor, "count channel height width"]
@@ -32,6 +39,7 @@ class ImageSplit(Dataset[Batch]):
     names: Sequence[str]
     ground_truth: Sequence[GroundTruthObjects] | None = None
     paths: Sequence[Path] | None = None
+    extents: Sequence[Extent] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -45,7 +53,9 @@ class ImageSplit(Dataset[Batch]):
         rows = list(indices)
         objects = None if self.ground_truth is None else [self.ground_truth[i] for i in rows]
         paths = None if self.paths is None else [self.paths[i] for i in rows]
-        return ImageSplit(self.images[rows], self.labels[rows], [self.names[i] for i in rows], objects, paths)
+        extents = None if self.extents is None else [self.extents[i] for i in rows]
+        names = [self.names[i] for i in rows]
+        return ImageSplit(self.images[rows], self.labels[rows], names, objects, paths, extents)
 
 
 @dataclass(frozen=True)
@@ -77,11 +87,13 @@ class UnreadSplit:
 
     Attributes:
         count: How many images it has.
-        read: Reads those of some indices; returns them, and the files among them that can't be read.
+        read: Reads those of some indices; returns them in their order, and the files among them that can't be read.
+        stamp: Says of an index what can be known without reading; None: nothing.
     """
 
     count: int
     read: Callable[[Sequence[int]], tuple[ImageSplit, list[Skipped]]]
+    stamp: Callable[[int], Stamp] | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -89,6 +101,21 @@ class UnreadSplit:
     def read_all(self) -> tuple[ImageSplit, list[Skipped]]:
         """Reads all images."""
         return self.read(range(self.count))
+
+
+def file_stamp(name: str, path: Path) -> Stamp:
+    """Returns the stamp of an image that is a file.
+
+    A file that was changed a moment ago may be changed again without another time, so nothing is said of it.
+    """
+    place = str(path.absolute())
+    try:
+        found = path.stat()
+    except OSError:
+        return Stamp(name, "", place)
+    if time.time_ns() - found.st_mtime_ns < MOMENT:
+        return Stamp(name, "", place)
+    return Stamp(name, f"{found.st_size} {found.st_mtime_ns}", place)
 
 
 def channel_statistics(images: UInt8[Tensor, "count channel height width"]) -> tuple[list[float], list[float]]:

@@ -1,6 +1,8 @@
 """Torchvision's data sets: MNIST, Fashion-MNIST, CIFAR-10 and CelebA, from a folder or downloaded."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -10,9 +12,10 @@ from torch.utils.data import Dataset
 from overpaint.core.bounds import Count, ImageSize, Seed
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
+from overpaint.core.types import Stamp
 from overpaint.data.module import ImageData
 from overpaint.data.reading import resize_image
-from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
+from overpaint.data.split import ImageSplit, Skipped, UnreadSplit, file_stamp
 
 Name = Literal["mnist", "fashion_mnist", "cifar10", "celeba"]
 
@@ -115,7 +118,18 @@ class TorchvisionData(ImageData):
         def read(indices: Sequence[int]) -> tuple[ImageSplit, list[Skipped]]:
             return self._convert(source, labels, [own[i] for i in indices], name), []
 
-        return UnreadSplit(len(own), read)
+        return UnreadSplit(len(own), read, self._stamps(source, own, name))
+
+    def _stamps(self, source: Any, own: Sequence[int], name: str) -> Callable[[int], Stamp]:
+        """Returns what says of an image, by its own file or by those of all, whether it has changed."""
+        if self.dataset == "celeba":
+            folder = Path(self.root) / "celeba" / "img_align_celeba"
+            return lambda index: file_stamp(_image_name(name, own[index]), folder / source.filename[own[index]])
+        folder = Path(self.root) / WHERE[self.dataset].split("/")[0]
+        files = [path.stat() for path in sorted(folder.rglob("*")) if path.is_file()]
+        state = [(each.st_size, each.st_mtime_ns) for each in files]
+        digest = hashlib.blake2b(repr((str(folder.absolute()), state)).encode(), digest_size=8).hexdigest()
+        return lambda index: Stamp(_image_name(name, own[index]), digest)
 
     def _own_indices(self, name: str, count: int) -> Sequence[int]:
         """Returns which images of torchvision's data set a split has."""
@@ -130,4 +144,8 @@ class TorchvisionData(ImageData):
         for row, index in enumerate(indices):
             images[row] = resize_image(source[index][0], self.input_size, self.channels, "crop")
         own_labels = torch.tensor([labels[index] for index in indices], dtype=torch.long)
-        return ImageSplit(images, own_labels, [f"{name}-{index:05d}" for index in indices])
+        return ImageSplit(images, own_labels, [_image_name(name, index) for index in indices])
+
+
+def _image_name(split: str, index: int) -> str:
+    return f"{split}-{index:05d}"

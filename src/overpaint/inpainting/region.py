@@ -129,6 +129,11 @@ class RegionRule:
     dilation: CountOrNone = 0
     ring: Share = 0.25
 
+    @property
+    def fills_drawn(self) -> Sequence[FillKind]:
+        """The fills that finding the region takes: none unless it is the decisive one."""
+        return self.fills if self.method == "decisive" else ()
+
     def salient_region(self, maps: Maps) -> Regions:
         """Returns the region B of each map: True where it is to be repainted; empty for a flat map."""
         regions = torch.zeros_like(maps, dtype=torch.bool)

@@ -110,6 +110,14 @@ class Cache:
             found.append(name)
         return found
 
+    def another_image(self, image: str, path: str, digest: str) -> str | None:
+        """Returns the file that rows of an image's name were made of, where it is another file of other content."""
+        for name in self._row_folders(image):
+            source = (existing_result(self.folder / name) or {}).get("source") or {}
+            if path and source.get("path", path) != path and source["digest"] != digest:
+                return str(source["path"])
+        return None
+
     def read(self, image: str, class_name: str | None) -> CachedRow:
         """Reads what a row's folder holds and still counts.
 

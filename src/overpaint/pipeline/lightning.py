@@ -1,12 +1,12 @@
 """Hosts the runner in Lightning's Trainer, which shares the images out between devices and nodes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import nn
 
 from overpaint.classifiers.targets import choose_targets
@@ -14,7 +14,6 @@ from overpaint.core.errors import NumericalError, OverpaintError
 from overpaint.core.names import distinct_names
 from overpaint.core.types import Batch, GroundTruthObjects, Regions, TargetSets
 from overpaint.pipeline.cache import Cache
-from overpaint.pipeline.refusals import forget_refusal, write_refusal
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch, RowWriter
 
@@ -39,7 +38,7 @@ class ExplainerModule(L.LightningModule):
         runner: Explains images.
         target: The class to explain, see `overpaint.classifiers.targets.choose_targets`.
         cache: What earlier runs have found; None: everything is computed.
-        ground_truth: The annotated objects of each image, by its name.
+        ground_truth: The annotated objects of each image that is in work, by its name; the caller may change it.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class ExplainerModule(L.LightningModule):
         ground_truth: Mapping[str, GroundTruthObjects] | None = None,
     ) -> None:
         super().__init__()
-        self.runner, self.target, self.cache, self.ground_truth = runner, target, cache, ground_truth or {}
+        self.runner, self.target, self.cache, self.ground_truth = runner, target, cache, ground_truth
         inpainter = runner.inpainter
         painting = (inpainter.generator, inpainter.discriminator, inpainter.encoder) if inpainter else ()
         parts = [runner.classifier, runner.oracle, *painting]
@@ -105,34 +104,34 @@ class ExplainerModule(L.LightningModule):
         return torch.stack([self.ground_truth[image].of_class(target) for image, target in each]).to(targets.device)
 
 
-class PredictionWriter(BasePredictionWriter):
+class PredictionWriter(L.Callback):
     """Writes each explained batch as soon as it is done.
 
     Args:
         writer: Writes its rows.
+        written: Is told of the image and the folder of each row of a batch, once they are written.
+        refuse: Is told of the images that could not be explained, and why.
     """
 
-    def __init__(self, writer: RowWriter) -> None:
-        super().__init__(write_interval="batch")
-        self.writer = writer
-
-    def write_on_batch_end(
+    def __init__(
         self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        prediction: Prediction,
-        batch_indices: Sequence[int] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
+        writer: RowWriter,
+        written: Callable[[Sequence[str], Sequence[Path]], None],
+        refuse: Callable[[Mapping[str, str]], None],
     ) -> None:
-        """Writes the rows of a batch, and what is to be said of its other images."""
-        for image, reason in prediction.refused.items():
-            write_refusal(self.writer.folder, image, reason)
-        if prediction.explained is not None:
-            self.writer.write(prediction.explained)
-            for image in dict.fromkeys(prediction.explained.images):
-                forget_refusal(self.writer.folder, image)
+        self.writer, self.written, self.refuse = writer, written, refuse
+
+    def on_predict_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Prediction, *_: Any
+    ) -> None:
+        """Writes the rows of a batch, and takes note of what is to be said of its other images."""
+        self.refuse(outputs.refused)
+        if outputs.explained is not None:
+            self.written(outputs.explained.images, self.writer.write(outputs.explained))
+
+
+class Barrier(L.Callback):
+    """Lets all processes end together."""
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Waits for the other devices, so that the report finds their images."""

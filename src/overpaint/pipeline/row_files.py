@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +136,18 @@ def keep_other_files(folder: Path, earlier: Mapping[str, Any], new: Path) -> Non
             shutil.copy2(path, place, follow_symlinks=False)
 
 
-def folder_state(folder: Path) -> str:
+def folder_state(folder: Path, counts: Callable[["os.DirEntry[str]"], bool] = lambda each: True) -> str:
     """Returns a digest of the names, sizes and times of a folder's files; an empty text where it can't be listed.
 
     While it stays the same, nothing in the folder was written, so that the checksums need not be computed again.
+
+    Args:
+        folder: The folder.
+        counts: Tells which of its files count.
     """
     try:
         with os.scandir(folder) as entries:
-            listed = sorted((each.name, *_size_and_time(each)) for each in entries)
+            listed = sorted((each.name, *_size_and_time(each)) for each in entries if counts(each))
     except OSError:
         return ""
     return hashlib.blake2b(repr(listed).encode(errors="surrogateescape"), digest_size=8).hexdigest()

@@ -83,7 +83,7 @@ class Runner:
     @property
     def uses_other_images(self) -> bool:
         """Whether any part looks at other images than the explained one."""
-        return "patch" in self.region_rule.fills or any(probe.uses_other_images for probe in self.probes.values())
+        return "patch" in self.region_rule.fills_drawn or any(probe.uses_other_images for probe in self.probes.values())
 
     def run(
         self,

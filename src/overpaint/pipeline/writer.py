@@ -65,6 +65,7 @@ class RowWriter:
         class_names: The classifier's.
         draw: Draws a row.
         keys: The cache keys of each image's artifacts, by its name; none: nothing of it will be cached.
+        source_of: Says what is written of an image's origin, by its name.
     """
 
     def __init__(
@@ -73,9 +74,11 @@ class RowWriter:
         class_names: Sequence[str],
         draw: DrawRow,
         keys: Mapping[str, CacheKeys] | None = None,
+        source_of: Callable[[str], Mapping[str, str]] = lambda image: {},
     ) -> None:
         self.folder, self.class_names, self.draw = folder, list(class_names), draw
-        self.keys = keys or {}
+        self.keys = {} if keys is None else keys  # more images may come
+        self.source_of = source_of
 
     def write(self, batch: ExplainedBatch) -> list[Path]:
         """Writes the rows of a batch, and returns their folders."""
@@ -85,6 +88,7 @@ class RowWriter:
             result = {
                 "name": row_name(image, class_name),
                 "image": image,
+                "source": dict(self.source_of(image)),
                 "cache_keys": dict(self.keys.get(image, {})),
                 "targets_of_image": images.count(image),
                 "place_of_target": row - images.index(image),

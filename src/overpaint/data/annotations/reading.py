@@ -1,6 +1,6 @@
 """Reads the annotated objects of images: recognises the format, and matches entries with image files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -58,15 +58,38 @@ def read_annotations(
     Raises:
         OverpaintError: If the annotations can't be read, none is for one of the images, or one does not fit its image.
     """
+    objects_of = open_annotations(options, class_names, paths, size, resize_mode)
+    return [objects_of(path) for path in paths]
+
+
+def open_annotations(
+    options: AnnotationOptions, class_names: Sequence[str], paths: Sequence[Path], size: Size, resize_mode: ResizeMode
+) -> Callable[[Path], GroundTruthObjects]:
+    """Matches annotations with images, and returns what reads the objects of one of them; see `read_annotations`.
+
+    No image is opened before its objects are asked for.
+
+    Args:
+        options: Where the annotations are.
+        class_names: The classifier's classes; annotations mean one by its name.
+        paths: The image files.
+        size: Height and width of the images that are made of the files.
+        resize_mode: ``crop`` or ``stretch``.
+
+    Raises:
+        OverpaintError: If the annotations can't be read, or none is for one of the images.
+    """
     if options.source is None:
-        return [BoxObjects(size, {}) for _ in paths]
-    entries = _list_entries(options.source, class_names)
-    found = _match(options.source, entries, paths)
+        return lambda path: BoxObjects(size, {})
+    found = _match(options.source, _list_entries(options.source, class_names), paths)
+    entries = dict(zip(paths, found, strict=True))
     finder = ClassFinder(class_names, options.unknown)
-    return [
-        BoxObjects(size, {}) if entry is None else _read(entry, Frame.of(path, size, resize_mode), finder)
-        for entry, path in zip(found, paths, strict=True)
-    ]
+
+    def objects_of(path: Path) -> GroundTruthObjects:
+        entry = entries[path]
+        return BoxObjects(size, {}) if entry is None else _read(entry, Frame.of(path, size, resize_mode), finder)
+
+    return objects_of
 
 
 def _list_entries(given: str, class_names: Sequence[str]) -> list[Entry]:

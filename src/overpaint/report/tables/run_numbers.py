@@ -11,7 +11,7 @@ from overpaint.report.tables.columns import Columns
 from overpaint.report.tables.curve_store import CurveStore
 
 BOOKKEEPING = (
-    *("cache_keys", "format", "files", "checksum", "image", "targets_of_image", "place_of_target"),
+    *("cache_keys", "format", "files", "checksum", "image", "source", "targets_of_image", "place_of_target"),
     *("methods", "metrics", "probes"),
 )
 """What of a row's ``result.json`` is no number of the image."""

@@ -1,0 +1,96 @@
+"""The images that ``explain.py`` explains: a data set's test images, or files with annotations."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+from overpaint.configuration.run_settings import picture_options
+from overpaint.configuration.sections import importable
+from overpaint.configuration.settings import Settings
+from overpaint.core.instantiate import checked_arguments, instantiate
+from overpaint.core.protocols import Classifier
+from overpaint.core.types import GroundTruthObjects
+from overpaint.data.annotations.reading import AnnotationOptions, open_annotations
+from overpaint.data.module import ImageData
+from overpaint.data.pattern import open_files
+from overpaint.data.reading import as_image_size
+from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
+from overpaint.report.kid import COMPARED
+
+OTHERS = 64
+"""So many images, the first ones, are read for their parts."""
+
+
+@dataclass(frozen=True)
+class ExplainData:
+    """The images of a run.
+
+    Attributes:
+        split: The images to explain; none is read yet.
+        real: Reads real images, with which variants can be compared.
+        others: Reads images whose parts can fill a region; the same ones, however many are explained.
+        setting: Which setting names them, for errors.
+        notes: What is to be said of them.
+    """
+
+    split: UnreadSplit
+    real: Callable[[], UInt8[Tensor, "real channel height width"]]
+    others: Callable[[], UInt8[Tensor, "other channel height width"]]
+    setting: str
+    notes: Sequence[str] = ()
+
+
+def open_data(settings: Settings, classifier: Classifier) -> ExplainData:
+    """Lists the images to explain, which are read at the classifier's size.
+
+    Args:
+        settings: The settings of ``explain.py``.
+        classifier: Whose images they are.
+
+    Raises:
+        OverpaintError: If there are none.
+    """
+    annotations = AnnotationOptions(**checked_arguments(AnnotationOptions, settings["annotations"], "annotations"))
+    if settings["images"] is not None:
+        return _open_image_files(settings, classifier, annotations)
+    size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
+    limit, data_name = settings["limit"], settings["data"]["name"]
+    data: ImageData = instantiate(
+        settings["data"], "data", importable(settings), image_size=size, channels=channels, seed=settings["seed"]
+    )
+    data.prepare_data()
+    unread = data.open_split("test")
+    notes = list(data.notes)
+    if data.class_names and data.class_names != classifier.class_names:
+        notes.append("The data's classes are not the classifier's; labels are left out")
+    split = replace(unread, count=min(limit or len(unread), len(unread)))
+    return ExplainData(
+        split, partial(_first, unread, COMPARED), partial(_first, unread, OTHERS), f"data={data_name}", notes
+    )
+
+
+def _first(split: UnreadSplit, count: int) -> UInt8[Tensor, "first channel height width"]:
+    """Reads the first images of a split, without those of them that can't be read."""
+    return split.read(range(min(count, len(split))))[0].images
+
+
+def _open_image_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
+    size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
+    mode = settings["resize_mode"]
+    pattern = str(settings["images"])
+    split, paths = open_files(pattern, size, channels, mode, settings["limit"], picture_options(settings))
+    if annotations.source is not None:
+        objects_of = open_annotations(annotations, classifier.class_names, paths, size, mode)
+        split = replace(split, read=partial(_read_annotated, split, objects_of))
+    return ExplainData(split, partial(_first, split, COMPARED), partial(_first, split, OTHERS), f"images={pattern}")
+
+
+def _read_annotated(
+    split: UnreadSplit, objects_of: Callable[[Path], GroundTruthObjects], indices: Sequence[int]
+) -> tuple[ImageSplit, list[Skipped]]:
+    found, skipped = split.read(indices)
+    return replace(found, ground_truth=[objects_of(path) for path in found.paths or ()]), skipped
