@@ -30,8 +30,8 @@ EXPLAIN = [
     *("search.num_candidates=16", "search.num_variants=4", "batch_size=2"),
 ]
 KILLED = 137
-UNEQUAL = (".lock", "config.yaml")
-"""Files whose content may differ: the first is of the run, the second says ``resume``."""
+UNEQUAL = (".lock", "config.yaml", "index.json")
+"""Files whose content may differ: the first is of the run, the second says ``resume``, the third has files' times."""
 
 Moment = Literal["before", "after"]
 

@@ -14,7 +14,7 @@ import lightning as L
 from overpaint.classifiers.loading import open_classifier
 from overpaint.classifiers.targets import check_target
 from overpaint.cli.console import FIRST_PROCESS, console
-from overpaint.cli.explain_data import ExplainData, open_data
+from overpaint.cli.explain_data import ExplainData, check_readable, open_data
 from overpaint.cli.index_callback import IndexCallback
 from overpaint.cli.layers import layer_table
 from overpaint.cli.processes import is_launched
@@ -67,6 +67,8 @@ def explain_images(settings: Settings, made_by: str) -> None:
     check_target(settings["target"], classifier.class_names)
     _say([f"Note: {note}" for note in notes])
     data = open_data(settings, classifier)
+    if FIRST_PROCESS:
+        check_readable(data)
     _say(data.notes)
     runner = replace(runner, other_images=data.others() if runner.uses_other_images else None)
     with run_lock(Path(settings["output"]) / "explain"), LateRun(partial(_start_wandb, settings)) as late:
@@ -140,11 +142,11 @@ def _end(
     """Says what was found out about the images, and reports it unless the report there says the same.
 
     Raises:
-        OverpaintError: If no image could be read or explained.
+        OverpaintError: If no image could be explained.
     """
     count, folder = len(data.split), found.cache.folder
     found.gather(count)
-    _say_left_out(settings, found, data.setting, count)
+    _say_left_out(settings, found)
     if known := found.known + found.found:
         _say([f"{known} of {count} images are explained already"])
     key = report_key(settings, found.now)
@@ -157,22 +159,21 @@ def _end(
     found.save()
 
 
-def _say_left_out(settings: Settings, found: IndexCallback, setting: str, count: int) -> None:
+def _say_left_out(settings: Settings, found: IndexCallback) -> None:
     """Says which images were left out, and what is odd about the others.
 
     Raises:
         OverpaintError: If there are no others.
     """
-    if skipped := found.skipped:
-        _say([f"{skipped_note(skipped)}; skipped.csv lists them"])
-        if len(skipped) == count:
-            raise OverpaintError(f"{setting}: none of {count} files can be read ({skipped[0].reason})")
+    if found.skipped:
+        _say([f"{skipped_note(found.skipped)}; skipped.csv lists them"])
     for said in remarks(found.extents, "" if settings["images"] is not None else "data."):
         warnings.warn(said, OverpaintWarning, stacklevel=2)
-    if refused := found.refused:
-        _say([refusals_note(refused)])
-        if not found.now.entries:
-            raise OverpaintError(f"no image could be explained; of {refused[0].path}: {refused[0].reason}")
+    if found.refused:
+        _say([refusals_note(found.refused)])
+    if not found.now.entries:
+        first = [*found.refused, *found.skipped][0]
+        raise OverpaintError(f"no image could be explained; of {first.path}: {first.reason}")
 
 
 def _report(

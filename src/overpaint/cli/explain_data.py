@@ -11,6 +11,7 @@ from torch import Tensor
 from overpaint.configuration.run_settings import picture_options
 from overpaint.configuration.sections import importable
 from overpaint.configuration.settings import Settings
+from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.core.types import GroundTruthObjects
@@ -71,6 +72,24 @@ def open_data(settings: Settings, classifier: Classifier) -> ExplainData:
     return ExplainData(
         split, partial(_first, unread, COMPARED), partial(_first, unread, OTHERS), f"data={data_name}", notes
     )
+
+
+def check_readable(data: ExplainData) -> None:
+    """Checks that an image can be read, before anything is written; usually it is the first.
+
+    Args:
+        data: The images.
+
+    Raises:
+        OverpaintError: If none can be.
+    """
+    reason = ""
+    for index in range(len(data.split)):
+        found, skipped = data.split.read([index])
+        if len(found):
+            return
+        reason = reason or skipped[0].reason
+    raise OverpaintError(f"{data.setting}: none of {len(data.split)} files can be read ({reason})")
 
 
 def _first(split: UnreadSplit, count: int) -> UInt8[Tensor, "first channel height width"]:

@@ -119,9 +119,10 @@ def match_files(pattern: str) -> list[Path]:
     return []
 
 
-def _short_names(paths: list[Path]) -> list[str]:
+def _short_names(paths: Sequence[Path]) -> list[str]:
     """Names files by their paths below the folder that they share, without suffixes where names still differ."""
-    common = Path(os.path.commonpath([path.parent for path in paths]))
-    within = [path.relative_to(common) for path in paths]
-    short = [path.with_suffix("").as_posix() for path in within]
-    return short if len(set(short)) == len(short) else [path.as_posix() for path in within]
+    texts = [str(path) for path in paths]  # a hundred thousand paths take seconds as Path objects
+    common = os.path.commonpath({os.path.dirname(text) for text in texts})
+    within = [text[len(common) :].lstrip(os.sep).replace(os.sep, "/") for text in texts]
+    short = [os.path.splitext(text)[0] for text in within]
+    return short if len(set(short)) == len(short) else within
