@@ -260,13 +260,14 @@ def test_what_is_explained_already_is_kept_and_what_is_half_done_is_not(run_fold
 
 
 def test_two_devices_find_what_one_does(run_folder: Path, tmp_path: Path) -> None:
-    """Two processes share the images out; every array is the same bit for bit."""
+    """Two processes share the images out, every array is the same bit for bit, and there is one W&B run."""
     folder = tmp_path / "digits"
     shutil.copytree(run_folder, folder, ignore=shutil.ignore_patterns("explain", "wandb"))
     devices = ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "batch_size=1"]
-    words = [*FAST, *QUIET, *devices, f"output={folder}", "limit=3"]
+    words = [*FAST, *QUIET, *devices, f"output={folder}", "limit=3", "logger.mode=offline"]
     done = subprocess.run([sys.executable, "explain.py", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert len(list(folder.glob("wandb/offline-run-*"))) == 1
     for name in ("test-00000", "test-00001", "test-00002"):
         for file in ("saliency.npz", "variants.npz"):
             one, two = (read_arrays(f / "explain" / name / file) for f in (run_folder, folder))

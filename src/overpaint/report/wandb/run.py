@@ -118,7 +118,9 @@ class RunningScores(L.Callback):
             return
         for method, own in outputs.explained.explanation.metric_results.items():
             for metric, measured in own.items():
-                mean = self.means.setdefault(f"{metric}/{method}", MeanMetric(nan_strategy="ignore"))
+                mean = self.means.setdefault(
+                    f"{metric}/{method}", MeanMetric(nan_strategy="ignore", sync_on_compute=False)
+                )
                 mean.update(torch.tensor([each.value for each in measured]))
         self.rows += len(outputs.explained.images)
         scores = {name: float(mean.compute()) for name, mean in self.means.items() if float(mean.weight) > 0}
