@@ -1,6 +1,8 @@
-"""The memory that settings ask for, compared with what there is before it is taken."""
+"""Memory: what settings ask for, compared with what there is before it is taken, and what is given back."""
 
+import ctypes
 import os
+import platform
 from pathlib import Path
 
 from overpaint.core.errors import OverpaintError
@@ -24,6 +26,12 @@ def free_memory() -> int | None:
     if limit.is_file() and used.is_file() and (most := limit.read_text().strip()).isdigit():
         found.append(int(most) - int(used.read_text()))
     return min(found) if found else None
+
+
+def give_back_freed_memory() -> None:
+    """Gives memory that was freed back to the system, where the C library is glibc, which may else keep it."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def check_memory(what: str, needed: int) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from overpaint.core.choices import ResizeMode
+from overpaint.core.memory import give_back_freed_memory
 from overpaint.core.sizes import as_size
 from overpaint.data.files.decoding import as_os_errors, decode, picture_shape, reading_files, upright
 from overpaint.data.files.room import Room
@@ -24,6 +25,9 @@ DEFAULT = PictureOptions()
 
 DECODED = Room(PILLOW_MEGAPIXELS)
 """The million pixels of colour that are decoded at once, by however many threads: a small file may hold very many."""
+
+LARGE = 20
+"""Million pixels of a picture whose memory is given back at once, so that threads do not each keep as much."""
 
 SHOWN = 100
 """So many files or more are read with a progress bar."""
@@ -81,7 +85,8 @@ def resize_image(
         channels: 1 or 3.
         resize_mode: ``crop`` or ``stretch``.
     """
-    image = image.convert("RGB" if channels == 3 else "L")
+    mode = "RGB" if channels == 3 else "L"
+    image = image if image.mode == mode else image.convert(mode)  # which copies one of that mode
     box = resize_box(image.width, image.height, size, resize_mode)
     values = torch.from_numpy(np.array(image.resize(size[::-1], Image.Resampling.BILINEAR, box=box)))
     return values[None] if channels == 1 else values.permute(2, 0, 1)
@@ -195,13 +200,16 @@ def read_with_extent(
     path: Path, size: Size, channels: int, resize_mode: ResizeMode, options: PictureOptions
 ) -> tuple[UInt8[Tensor, "channel height width"], Extent]:
     """Reads an image file inside of `reading_files`, see `read_image`; returns the values that it has, too."""
-    width, height, bands = picture_shape(path, channels)
+    width, height, bands = picture_shape(path, channels, turned=False)
     with as_os_errors(path):
         options.check_pixels(width, height)
-        with DECODED.taken(width * height * max(bands, 3) / 3e6):
+        megapixels = width * height * max(bands, 3) / 3e6
+        with DECODED.taken(megapixels):
             enough = 2 * max(size)  # whichever side EXIF makes the longer one
-            picture = decode(path, channels, enough, options)
-            return convert_picture(picture, size, channels, resize_mode, options)
+            found = convert_picture(decode(path, channels, enough, options), size, channels, resize_mode, options)
+            if megapixels > LARGE:
+                give_back_freed_memory()
+            return found
 
 
 def read_images(

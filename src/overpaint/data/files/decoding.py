@@ -72,14 +72,15 @@ def as_os_errors(path: Path) -> Iterator[None]:
         raise OSError(said[0] if said else type(error).__name__) from error
 
 
-def picture_shape(path: Path, channels: int = 3) -> tuple[int, int, int]:
-    """Returns the width and height of a picture file, EXIF rotation applied, and the number of its bands.
+def picture_shape(path: Path, channels: int = 3, turned: bool = True) -> tuple[int, int, int]:
+    """Returns the width and height of a picture file, and the number of its bands.
 
     Colours with transparency count as three bands, grey with transparency as one.
 
     Args:
         path: The file.
         channels: How many channels are wanted: it decides which axis of an array has the bands.
+        turned: Whether EXIF rotation is applied, for which all of a PNG file has to be decoded.
 
     Raises:
         OSError: If the file can't be read.
@@ -96,7 +97,7 @@ def picture_shape(path: Path, channels: int = 3) -> tuple[int, int, int]:
             return tiff_shape(path, channels)
         with opened:
             width, height = opened.size
-            if opened.getexif().get(ExifTags.Base.Orientation, 1) in LYING:
+            if turned and opened.getexif().get(ExifTags.Base.Orientation, 1) in LYING:
                 width, height = height, width
             return width, height, 1 if is_deep(opened) or opened.mode in ("1", "L", "LA") else 3
 
@@ -139,12 +140,14 @@ def decode(path: Path, channels: int, draft: int, options: PictureOptions) -> Im
             return _read_deep_png(path, opened)
         if channels in (1, 3):
             opened.draft("RGB" if channels == 3 else "L", (draft, draft))
+        opened.load()
         return upright(opened)
 
 
 def upright(image: Image.Image) -> Image.Image | Raster:
     """Applies a picture's EXIF rotation, and returns the values of one of more than 8 bits as they are."""
-    result = ImageOps.exif_transpose(image)
+    is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    result = ImageOps.exif_transpose(image) if is_turned else image  # it copies what it does not turn
     if not is_deep(result):
         return result
     values = np.asarray(result)[..., None]
