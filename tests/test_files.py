@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and read back as they were."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,10 @@ def test_only_what_lies_beside_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="do not lie in one folder"):
         replace_folder(inner / "..", new)
     assert (tmp_path / "output" / "kept").is_file()
+
+
+def test_a_file_system_that_ignores_case_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not files.ignores_case(tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(Path, "exists", lambda path: path.name.swapcase() in os.listdir(path.parent))
+    assert files.ignores_case(tmp_path)

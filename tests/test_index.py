@@ -171,3 +171,13 @@ def test_an_entry_counts_while_file_and_rows_are_as_noted(tmp_path: Path) -> Non
         assert not found.is_done(tmp_path, other)
     (tmp_path / "a" / "more").touch()
     assert not found.is_done(tmp_path, Stamp("a", "10 1", "/photos/a.png"))
+
+
+def test_images_whose_names_a_file_system_takes_for_one_are_refused(
+    tmp_path: Path, classifier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = _photos(tmp_path / "photos")
+    (photos / "b.png").rename(photos / "A.png")
+    monkeypatch.setattr("overpaint.cli.explain.ignores_case", lambda folder: True)
+    with pytest.raises(OverpaintError, match="can't tell the images A and a apart, for its file system ignores case"):
+        explain(CONFIGS, [*QUICK, classifier, f"images={photos}", f"output={tmp_path / 'out'}"])

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from overpaint.core.names import row_folder, row_name, safe_file_name
+from overpaint.core.names import case_twins, distinct_names, row_folder, row_name, safe_file_name
 
 AWKWARD = (
     *(".", "..", "...", "", " ", "/", "../..", "a/..", "..\\x", "/etc/passwd", "a/b", "a-b", "a_b", "a b", "-rf", "~"),
@@ -65,3 +65,9 @@ def test_rows_are_named_as_their_image_and_class() -> None:
     assert row_name("cat/1.jpg", None) == "cat/1.jpg"
     assert row_name("cat/1.jpg", "a/b") == "cat/1.jpg@a/b"
     assert row_folder("x", "dog") == "x@dog"
+
+
+def test_names_that_differ_in_case_alone_are_found() -> None:
+    assert case_twins(["a", "b", "a/b", "A-b"]) is None  # the hash of a changed name tells it apart
+    assert case_twins(["Cat", "dog", "cat"]) == ("Cat", "cat")
+    assert distinct_names(["Cat", "dog", "cat"]) == ["Cat (0)", "dog", "cat (2)"]

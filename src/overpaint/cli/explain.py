@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache as once
 from functools import partial
@@ -27,7 +27,8 @@ from overpaint.configuration.run_record import check_earlier, explanation_record
 from overpaint.configuration.run_settings import classifier_options
 from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.errors import OverpaintError, OverpaintWarning
-from overpaint.core.files import restore
+from overpaint.core.files import ignores_case, restore
+from overpaint.core.names import case_twins
 from overpaint.data.ahead import ImagesAhead, default_workers
 from overpaint.data.files.values import remarks
 from overpaint.data.module import PredictDataModule
@@ -85,8 +86,9 @@ def _open_index(settings: Settings, runner: Runner, split: UnreadSplit) -> Index
         record = explanation_record(settings, file_contents(settings))
         check_earlier(settings, folder, record)
         restore(folder)
+        _check_names(folder, split)
         if write_record(settings, folder, record):
-            delete_rows(folder, but={split.stamp(i).name for i in range(len(split))} if split.stamp else ())
+            delete_rows(folder, but=set(_names(split)))
         save_settings(settings, folder / "config.yaml")
     keys = artifact_keys(settings, runner)
     metrics = [(method, metric) for method in runner.methods for metric in runner.metrics]
@@ -94,6 +96,27 @@ def _open_index(settings: Settings, runner: Runner, split: UnreadSplit) -> Index
     digests: dict[str, str] = {}
     cache = Cache(folder, ImageKeys(keys, digests), wanted)
     return IndexCallback(cache, digests, index_key(settings, keys), FIRST_PROCESS, settings["overwrite"])
+
+
+def _names(split: UnreadSplit) -> Iterator[str]:
+    """Yields the names of images, as far as they are known before they are read."""
+    if split.stamp is not None:
+        for index in range(len(split)):
+            yield split.stamp(index).name
+
+
+def _check_names(folder: Path, split: UnreadSplit) -> None:
+    """Checks that no two images would be written into one folder.
+
+    Raises:
+        OverpaintError: If the file system ignores case, and two names differ in nothing else.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if ignores_case(folder) and (twins := case_twins(_names(split))):
+        raise OverpaintError(
+            f"{folder} can't tell the images {twins[0]} and {twins[1]} apart, for its file system ignores case; rename "
+            "one, or name an output= elsewhere"
+        )
 
 
 def _predict(

@@ -142,10 +142,10 @@ class IndexCallback(L.Callback):
         Raises:
             OverpaintError: If nothing is known of some of them.
         """
-        found = Index(self.now.about, dict(self.now.entries))  # what was done before
-        paths = list(part_paths(self.cache.folder))
-        for path in paths:
-            found.add(Index.load(path, found.about))
+        found = self.now
+        for path in part_paths(self.cache.folder):
+            if path != part_path(self.cache.folder, 0):  # its own
+                found.add(Index.load(path, found.about))
         missing = count - len(found.entries) - len(found.skipped) - len(found.refused)
         if missing:
             raise OverpaintError(f"{missing} of {count} images were explained by no process; the same command goes on")

@@ -90,6 +90,15 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n").encode())
 
 
+def ignores_case(folder: Path) -> bool:
+    """Tells whether a folder takes names that differ in case alone for the same; it writes and deletes a file there."""
+    path = partial_path(folder / "case")
+    path.touch()
+    found = path.with_name(path.name.swapcase()).exists()
+    path.unlink()
+    return found
+
+
 def finite(value: Any) -> Any:
     """Returns a content of JSON with null in the place of each number that is not finite."""
     if isinstance(value, float):

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 LONGEST = 80
@@ -53,11 +53,26 @@ def printable(text: str) -> str:
 def distinct_names(names: Sequence[str]) -> list[str]:
     """Returns names that are told apart: those that come more than once are followed by their number, from 0.
 
+    Names that differ in case alone count as the same, since their files would be on many systems.
+
     Args:
         names: Names of classes, perhaps the same twice, as two of ImageNet's are.
     """
-    several = {name for name, count in Counter(names).items() if count > 1}
-    return [f"{name} ({index})" if name in several else name for index, name in enumerate(names)]
+    several = {name for name, count in Counter(name.casefold() for name in names).items() if count > 1}
+    return [f"{name} ({index})" if name.casefold() in several else name for index, name in enumerate(names)]
+
+
+def case_twins(names: Iterable[str]) -> tuple[str, str] | None:
+    """Returns two names whose files would be one where the file system ignores case; None where there are none.
+
+    Args:
+        names: Names of images, each once.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if (twin := seen.setdefault(safe_file_name(name).casefold(), name)) != name:
+            return twin, name
+    return None
 
 
 def row_name(image: str, class_name: str | None) -> str:
