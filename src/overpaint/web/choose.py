@@ -18,7 +18,7 @@ from overpaint.data.reading import as_image_size
 from overpaint.web.jobs import said_of
 from overpaint.web.models import ClassifierModel, GeneratorModel, check_code, classifier_model, generator_model, runs_of
 from overpaint.web.options import PageOptions
-from overpaint.web.pictures import large, show
+from overpaint.web.pictures import large, png, show
 from overpaint.web.uploads import ChosenImage, image_of_run, read_upload
 from overpaint.web.visitor import Visitor
 
@@ -135,7 +135,7 @@ def _image(options: PageOptions, visitor: Visitor, model: ClassifierModel) -> Ch
 @st.cache_data(max_entries=64, show_spinner="Reading images …")
 def gallery_images(
     config: str, stamp: int, size: tuple[int, int], channels: int, page: int
-) -> tuple[UInt8[Tensor, "image channel height width"], list[str], list[int], int]:
+) -> tuple[UInt8[Tensor, "image channel height width"], list[bytes], list[str], int]:
     """Reads a page of the test images that a run was trained with.
 
     Args:
@@ -146,14 +146,15 @@ def gallery_images(
         page: Which, from 1.
 
     Returns:
-        The images, their names and labels, and how many pages there are.
+        The images, their PNG files as they are shown, their names, and how many pages there are.
     """
     section = read_settings(Path(config))["data"]
     data: Any = instantiate(section, "data", image_size=list(size), channels=channels, seed=0)
     unread = data.open_split("test")
     first = (page - 1) * SHOWN
     split, _ = unread.read(range(first, min(first + SHOWN, len(unread))))
-    return split.images, list(split.names), split.labels.tolist(), -(-len(unread) // SHOWN)
+    pictures = [png(large(pixels / 255)) for pixels in split.images]
+    return split.images, pictures, list(split.names), -(-len(unread) // SHOWN)
 
 
 def _of_gallery(model: ClassifierModel) -> ChosenImage | None:
@@ -164,15 +165,15 @@ def _of_gallery(model: ClassifierModel) -> ChosenImage | None:
     size = as_image_size(model.classifier.input_size, "classifier.image_size")
     told = str(config), config.stat().st_mtime_ns, size, model.classifier.channels
     page = int(st.session_state.get("gallery.page", 1))
-    images, names, _, pages = gallery_images(*told, page)
+    images, pictures, names, pages = gallery_images(*told, page)
     chosen = st.session_state.get("gallery.image")
     if chosen is None or chosen[0] != str(config):
         chosen = (str(config), names[0], images[0])
         st.session_state["gallery.image"] = chosen
     with st.grid(4, min_column_width=50, gap="xsmall"):
-        for name, pixels in zip(names, images, strict=True):
+        for name, pixels, picture in zip(names, images, pictures, strict=True):
             with st.container(gap="xsmall"):
-                show(large(pixels / 255), f"test image {name}")
+                show(picture, f"test image {name}")
                 label, mine = name.removeprefix("test-").lstrip("0") or "0", name == chosen[1]
                 if st.button(
                     label, key=f"gallery.{name}", type="primary" if mine else "secondary", width="stretch", help=name

@@ -48,7 +48,7 @@ class Job(Generic[Found]):
         self.share, self.said = 0.0, f"{name}: waits for its turn"
         self.error: str | None = None
         self.running, self.stopped, self.enough = True, False, False
-        self._end, self._seen = threading.Event(), time.monotonic()
+        self._end, self._visible, self._seen = threading.Event(), threading.Event(), time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"overpaint {name}", daemon=True)
 
     def start(self) -> "Job[Found]":
@@ -78,6 +78,14 @@ class Job(Generic[Found]):
         if self._end.is_set() or time.monotonic() - self._seen > UNWATCHED:
             raise JobStopped
 
+    def reveal(self) -> None:
+        """Says that there is something to see, and that more takes a while."""
+        self._visible.set()
+
+    def wait_to_see(self, seconds: float) -> None:
+        """Waits until there is something to see, or the end."""
+        self._visible.wait(seconds)
+
     def wait(self, seconds: float) -> bool:
         """Waits for the end; returns whether it has come."""
         self._thread.join(seconds)
@@ -92,6 +100,7 @@ class Job(Generic[Found]):
             self.error = said_of(error)
         finally:
             self.running = False
+            self._visible.set()
 
 
 def said_of(error: Exception) -> str:

@@ -18,7 +18,7 @@ from overpaint.report.plots.images import with_outline
 from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
-from overpaint.web.live import live
+from overpaint.web.live import OFTEN, live
 from overpaint.web.look import Look, explained_look, recipe_of
 from overpaint.web.pictures import large, show
 from overpaint.web.progress import follow
@@ -73,11 +73,10 @@ def show_judge(visitor: Visitor, question: Question) -> None:
         if st.button("Judge", type="primary", disabled=visitor.busy or not metrics, key="judge", width="stretch"):
             judgement = Judgement(look, metrics, box)
             visitor.results[NAME] = (question, judgement)
-            visitor.job = Job(NAME, partial(_judge, judgement)).start()
-            st.rerun()
+            visitor.begin(NAME, partial(_judge, judgement))
     with right:
         running = visitor.running(NAME) is not None
-        live(_results, 0.4 if running else None, visitor, question, running)
+        live(_results, OFTEN if running else None, visitor, question, running)
 
 
 def _inside(box: Box, question: Question) -> Bool[Tensor, "height width"]:

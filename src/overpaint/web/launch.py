@@ -1,5 +1,6 @@
 """Starts the page's server: on this machine alone, without statistics, without running code of uploads."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -63,5 +64,8 @@ def launch(words: Sequence[str]) -> None:
 
     import overpaint.api.explainer  # noqa: F401  # what takes seconds is loaded before the first visitor comes
 
+    # Streamlit collects garbage each time it has drawn; looking through all modules holds the page for 0.3 s.
+    gc.collect()
+    gc.freeze()
     own = [f"--outputs={options.outputs}", *(["--allow-code"] if options.allow_code else [])]
     cli.main(["run", str(SCRIPT), *server_flags(options), "--", *own], prog_name="overpaint web")

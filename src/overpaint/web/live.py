@@ -7,6 +7,9 @@ import streamlit as st
 
 from overpaint.web.jobs import said_of
 
+OFTEN = 0.3
+"""Seconds between two looks at work that runs."""
+
 
 def guarded(show: Callable[..., None], *arguments: Any) -> None:
     """Shows a part of the page; what goes wrong is said in its place."""

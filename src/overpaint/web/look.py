@@ -79,6 +79,8 @@ def explain_look(look: Look, methods: Mapping[str, SaliencyMethod], job: Job[Loo
                 question.model.turns.give_way()
 
             job.note(number / len(methods), f"{name} …")
+            if number:
+                job.reveal()
             watcher = op.Watcher(on_queries=on_queries, on_maps=rounds.look_at)
             found = op.explain(
                 question.model.classifier,

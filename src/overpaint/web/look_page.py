@@ -21,8 +21,7 @@ from overpaint.report.plots.images import (
 from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.forms import make_method, method_names, show_form
-from overpaint.web.jobs import Job
-from overpaint.web.live import live
+from overpaint.web.live import OFTEN, live
 from overpaint.web.look import NAME, Look, explain_look, find_decisive, recipe_of, try_rounds
 from overpaint.web.pictures import large, show
 from overpaint.web.progress import follow
@@ -50,7 +49,7 @@ def show_look(visitor: Visitor, question: Question) -> None:
             _start(visitor, question, target, sections, refine)
     with right:
         running = visitor.running(NAME) is not None
-        live(_results, 0.5 if running else None, visitor, question, running)
+        live(_results, OFTEN if running else None, visitor, question, running)
 
 
 def _target(question: Question) -> int:
@@ -110,8 +109,7 @@ def _start(
                 try_rounds(name, section, built)
     look = Look(question, target, sections)
     visitor.results[NAME] = (question, look)
-    visitor.job = Job(NAME, partial(explain_look, look, built)).start()
-    st.rerun()
+    visitor.begin(NAME, partial(explain_look, look, built))
 
 
 def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
@@ -192,8 +190,7 @@ def _show_decisive(visitor: Visitor, look: Look) -> None:
         key="decisive",
         help="The smallest part of the first map without which plausible fills take the class away.",
     ):
-        visitor.job = Job("Decisive", partial(find_decisive, look)).start()
-        st.rerun(scope="app")
+        visitor.begin("Decisive", partial(find_decisive, look))
     if (found := look.decisive) is None:
         return
     search, region = found.region_search, found.region[0].cpu()

@@ -23,7 +23,7 @@ from overpaint.report.plots.variant_kinds import ShownVariant, accepted_kinds, f
 from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
-from overpaint.web.live import live
+from overpaint.web.live import OFTEN, live
 from overpaint.web.look import Look, explained_look, map_of, recipe_of
 from overpaint.web.pictures import SIDE, large, show
 from overpaint.web.progress import follow
@@ -85,11 +85,10 @@ def show_repaint(visitor: Visitor, question: Question) -> None:
         ):
             repaint = Repaint(look, region, drawn, settings, blend, rule, beside)
             visitor.results[NAME] = (question, repaint)
-            visitor.job = Job(NAME, partial(_search, repaint)).start()
-            st.rerun()
+            visitor.begin(NAME, partial(_search, repaint))
     with right:
         running = visitor.running(NAME) is not None
-        live(_results, 0.5 if running else None, visitor, question, running)
+        live(_results, OFTEN if running else None, visitor, question, running)
 
 
 def replace_generator(look: Look, question: Question) -> Look:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import streamlit as st
 
 from overpaint.core.names import safe_file_name
 from overpaint.web.jobs import Job
+
+AT_ONCE = 0.3
+"""Seconds that the page waits for work before it shows progress: what is done by then is shown in one go."""
 
 
 @dataclass(eq=False)
@@ -38,6 +42,17 @@ class Visitor:
     def running(self, name: str) -> Job[Any] | None:
         """Returns the work of that name, while it runs."""
         return self.job if self.job is not None and self.job.running and self.job.name == name else None
+
+    def begin(self, name: str, work: Callable[[Job[Any]], None]) -> None:
+        """Begins work, and draws the page again with what it has found in the first moment.
+
+        Args:
+            name: What it does; see `Job`.
+            work: The work; see `Job`.
+        """
+        self.job = Job(name, work).start()
+        self.job.wait_to_see(AT_ONCE)
+        st.rerun(scope="app")
 
     def keep(self, name: str, content: bytes) -> Path:
         """Writes an upload into the visitor's folder, under a safe name."""
