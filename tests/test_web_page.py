@@ -95,9 +95,13 @@ def test_what_is_chosen_is_explained_refined_and_shown_with_its_command(outputs:
 def test_a_wrong_setting_is_a_sentence_and_nothing_starts(outputs: Path) -> None:
     app = _opened(outputs)
     app.multiselect(key="methods").set_value(["rise"]).run()
-    app.number_input(key="form.rise.queries").set_value(1).run()
+    app.number_input(key="form.rise.keep").set_value(1.0).run()
+    assert [error.value for error in app.error] == ["keep=1 must lie in (0, 1)"]
     app.button(key="explain").click().run()
-    assert [error.value for error in app.error] == ["saliency.rise.queries=1 must be at least 2"]
+    assert [error.value for error in app.error] == [
+        "keep=1 must lie in (0, 1)",
+        "saliency.rise.keep=1.0 must lie in (0, 1)",
+    ]
     assert app.session_state["visitor"].job is None
 
 

@@ -16,6 +16,7 @@ pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip insta
 import overpaint as op
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.cli.main import main
+from overpaint.core.bounds import MOST, Bounds, Inside, ShareBelowAll, bounds_of
 from overpaint.core.files import write_csv
 from overpaint.inpainting.region import RegionRule
 from overpaint.web.commands import Recipe
@@ -114,8 +115,18 @@ def test_a_form_shows_words_ranges_and_what_may_be_empty() -> None:
     assert settings["scale"].choices == ["log_odds", "score"]
     assert (settings["queries"].kind, settings["queries"].optional) == (int, False)
     assert (settings["stop_at"].kind, settings["stop_at"].optional) == (float, True)
+    assert (settings["queries"].bounds, settings["stop_at"].bounds) == (Bounds(least=64, most=MOST), Bounds(above=0))
+    assert settings["baseline"].bounds == Bounds()
     assert "blur" in settings["baseline"].choices
     assert "attribution" not in {setting.name for setting in settings_of(method_section("input_x_gradient"))}
+
+
+@pytest.mark.parametrize(
+    ("hint", "ends"),
+    [(Inside, (0, 1)), (ShareBelowAll | None, (0, 1)), (int, (None, None)), (str | Inside, (0, 1))],
+)
+def test_the_ends_of_a_fields_numbers_are_those_of_its_type(hint: Any, ends: tuple[int | None, int | None]) -> None:
+    assert bounds_of(hint).ends == ends
 
 
 def test_the_help_of_a_field_is_that_of_its_docstring() -> None:

@@ -38,10 +38,14 @@ class Bounds:
         return low and (self.most is None or value <= self.most) and (self.below is None or value < self.below)
 
     @property
+    def ends(self) -> tuple[int | float | None, int | float | None]:
+        """The two ends, whether they are taken themselves or not; None: there is none."""
+        return self.least if self.above is None else self.above, self.most if self.below is None else self.below
+
+    @property
     def said(self) -> str:
         """What a number must do to lie inside, such as ``must lie in (0, 1]``."""
-        low = self.least if self.above is None else self.above
-        high = self.most if self.below is None else self.below
+        low, high = self.ends
         if low is not None and high not in (None, MOST):
             return f"must lie in {'[' if self.above is None else '('}{low}, {high}{']' if self.below is None else ')'}"
         if self.above is not None:
@@ -138,6 +142,21 @@ def _may_hold(kind: Any, value: Any) -> bool:
     if isinstance(value, int):
         return bare in (int, float)
     return bare is float if isinstance(value, float) else True
+
+
+def bounds_of(hint: Any) -> Bounds:
+    """Returns the bounds of the numbers that a type takes; of a union, of its first member that has any.
+
+    Args:
+        hint: The type, with or without bounds.
+    """
+    if get_origin(hint) is Annotated:
+        kind, *more = get_args(hint)
+        own = [bounds for bounds in more if isinstance(bounds, Bounds) and not bounds.filled]
+        return own[0] if own else bounds_of(kind)
+    if get_origin(hint) in (Union, UnionType):
+        return next((found for kind in get_args(hint) if (found := bounds_of(kind)) != Bounds()), Bounds())
+    return Bounds()
 
 
 def without_bounds(hint: Any) -> Any:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from overpaint.configuration.location import configs_folder
 from overpaint.configuration.settings import default_sections
+from overpaint.core.bounds import Bounds, bounds_of, without_bounds
 from overpaint.core.instantiate import import_class, instantiate
 from overpaint.core.protocols import SaliencyMethod
 
@@ -28,6 +29,7 @@ class Setting:
         optional: Whether it may be left empty (None).
         default: The value of the method's file, or the field's own.
         help: What its docstring says.
+        bounds: Of a number: which ones it takes.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Setting:
     optional: bool
     default: Any
     help: str
+    bounds: Bounds
 
 
 def method_names() -> list[str]:
@@ -55,15 +58,17 @@ def settings_of(section: Section) -> list[Setting]:
     yes or no, such as a network.
     """
     target = import_class(section["target"], ("overpaint",), "saliency")
-    helps, hints, found = attribute_helps(target), get_type_hints(target), []
+    helps, hints, found = attribute_helps(target), get_type_hints(target, include_extras=True), []
     for field in fields(target):
         if not field.init or (field.default is MISSING and field.default_factory is MISSING):
             continue
-        shown = _kind_of(hints[field.name])
+        hint = hints[field.name]
+        shown = _kind_of(without_bounds(hint))
         if shown is not None:
             kind, choices, optional = shown
             default = section.get(field.name, field.default)
-            found.append(Setting(field.name, kind, choices, optional, default, helps.get(field.name, "")))
+            said = helps.get(field.name, "")
+            found.append(Setting(field.name, kind, choices, optional, default, said, bounds_of(hint)))
     return found
 
 
@@ -128,16 +133,28 @@ def _show(setting: Setting, key: str) -> Any:
     if setting.kind is str:
         text = st.text_input(label, setting.default or "", key=key, help=about, persist_state="page")
         return None if setting.optional and not text else text
-    empty = "none" if setting.optional else None
-    if setting.kind is int:
-        number = None if setting.default is None else int(setting.default)
-        return st.number_input(
-            label, value=number, step=1, key=key, help=about, placeholder=empty, persist_state="page"
-        )
-    decimal = None if setting.default is None else float(setting.default)
-    return st.number_input(
-        label, value=decimal, step=0.05, format="%g", key=key, help=about, placeholder=empty, persist_state="page"
+    return _show_number(setting, key)
+
+
+def _show_number(setting: Setting, key: str) -> int | float | None:
+    """Shows a number's field; what lies outside can't be typed, and an end that is not taken itself is said."""
+    kind: Any = setting.kind
+    low, high = setting.bounds.ends
+    number: int | float | None = st.number_input(
+        setting.name,
+        min_value=None if low is None else kind(low),
+        max_value=None if high is None else kind(high),
+        value=None if setting.default is None else kind(setting.default),
+        step=1 if kind is int else 0.05,
+        format="%d" if kind is int else "%g",
+        key=key,
+        help=setting.help or None,
+        placeholder="none" if setting.optional else None,
+        persist_state="page",
     )
+    if number is not None and not setting.bounds.holds(number):
+        st.error(f"{setting.name}={number:g} {setting.bounds.said}")
+    return number
 
 
 def _shown_word(word: str | None) -> str:
