@@ -26,6 +26,9 @@ OTHER, UPLOAD, NONE = "another: a path or word", "upload a file", "none: maps wi
 SHOWN = 8
 """Images of the gallery that are shown at once."""
 
+OFFERED = 500
+"""Explained images of a run that can be chosen, at most."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -185,9 +188,15 @@ def _of_gallery(model: ClassifierModel) -> ChosenImage | None:
     return ChosenImage(name, f"{name}.png", (pixels[None].float() / 255).to(model.classifier.mean.device))
 
 
+@st.cache_data(max_entries=8, show_spinner="Looking for explained images …")
+def _explained_rows(folder: Path, stamp: int) -> list[Path]:
+    """Returns the first rows of a run whose maps are there."""
+    return [path.parent for path in sorted(folder.glob("*/saliency.npz"))[:OFFERED]]
+
+
 def _of_earlier_run(options: PageOptions, model: ClassifierModel) -> ChosenImage | None:
     folders = [run / "explain" for run in runs_of(options.outputs) if (run / "explain").is_dir()]
-    rows = [path.parent for folder in folders for path in sorted(folder.glob("*/saliency.npz"))[:500]]
+    rows = [row for folder in folders for row in _explained_rows(folder, folder.stat().st_mtime_ns)]
     if not rows:
         st.info("No run has explained images yet.")
         return None

@@ -2,8 +2,11 @@
 
 import hashlib
 import math
+import os
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +106,12 @@ def _disagreement(lines: Sequence[dict[str, str]]) -> float:
     return math.nan
 
 
+def row_thumbnails(rows: Sequence[ExplainedRow]) -> list[bytes | None]:
+    """Returns small pictures of rows; see `row_thumbnail`. Reading pictures keeps several cores busy."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(row_thumbnail, rows))
+
+
 def row_thumbnail(row: ExplainedRow) -> bytes | None:
     """Returns a small picture of a row, made once; None where its folder has none."""
     source = row.folder / OVERVIEW
@@ -114,10 +123,11 @@ def row_thumbnail(row: ExplainedRow) -> bytes | None:
         if kept.is_file():
             return kept.read_bytes()
         content = thumbnail(source.read_bytes(), THUMBNAIL)
-        kept.parent.mkdir(mode=0o700, exist_ok=True)
-        write_bytes(kept, content)
     except (OSError, ValueError):
         return None
+    with suppress(OSError):  # another visitor's page may make it, too
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        write_bytes(kept, content)
     return content
 
 

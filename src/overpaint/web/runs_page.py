@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import streamlit as st
@@ -14,7 +16,7 @@ from overpaint.report.image_plots import OVERVIEW
 from overpaint.web.models import runs_of
 from overpaint.web.options import PageOptions
 from overpaint.web.pictures import show
-from overpaint.web.run_index import ExplainedRow, read_rows, row_thumbnail
+from overpaint.web.run_index import ExplainedRow, read_rows, row_thumbnails
 
 SHOWN = 24
 """Rows of a page."""
@@ -29,9 +31,9 @@ ORDERS = {
 """What rows are sorted by."""
 
 
-@st.cache_data(max_entries=8, show_spinner="Reading the run …")
-def _rows(folder: str, stamp: int) -> list[ExplainedRow]:
-    return read_rows(Path(folder))
+@st.cache_resource(max_entries=8, show_spinner="Reading the run …")
+def _rows(folder: str, stamp: int) -> tuple[ExplainedRow, ...]:
+    return tuple(read_rows(Path(folder)))
 
 
 def show_runs(options: PageOptions) -> None:
@@ -64,13 +66,16 @@ def show_runs(options: PageOptions) -> None:
     here = next((row for row in rows if row.name == opened), None)
     if here is not None:
         _show_row(here)
+    shown = kept[(page - 1) * SHOWN : page * SHOWN]
     with st.grid(min_column_width=220):
-        for row in kept[(page - 1) * SHOWN : page * SHOWN]:
+        for row, picture in zip(shown, row_thumbnails(shown), strict=True):
             with st.container(border=True, gap="xsmall"):
-                _show_card(row)
+                _show_card(row, picture)
+    following = kept[page * SHOWN : (page + 1) * SHOWN]
+    Thread(target=row_thumbnails, args=(following,), name="overpaint thumbnails", daemon=True).start()
 
 
-def _filtered(rows: list[ExplainedRow]) -> list[ExplainedRow]:
+def _filtered(rows: Sequence[ExplainedRow]) -> list[ExplainedRow]:
     """Shows the filters, and returns the rows that they leave."""
     classes = sorted({row.target for row in rows})
     with st.grid(min_column_width=200):
@@ -96,8 +101,7 @@ def _filtered(rows: list[ExplainedRow]) -> list[ExplainedRow]:
     ]
 
 
-def _show_card(row: ExplainedRow) -> None:
-    picture = row_thumbnail(row)
+def _show_card(row: ExplainedRow, picture: bytes | None) -> None:
     if picture is None:
         st.caption("its pictures are gone")
     else:
