@@ -34,6 +34,7 @@ def test_accepted_variants_are_shown_by_kind_the_most_different_first() -> None:
     shown = accepted_kinds(np.full((3, SIDE, SIDE), 0.2), REGION, _variants(levels, [True] * 6, [0] * 6), NAMES, 3)
     assert [levels[one.index] for one in shown] in ([0.9, 0.5, 0.20], [0.91, 0.5, 0.20])  # 0.20 is its kind's medoid
     assert [one.share for one in shown] == [2 / 6, 1 / 6, 3 / 6]
+    assert [one.members for one in shown] == [(3, 4), (5,), (0, 1, 2)]
     assert shown[-1].score == 0.9
     assert {one.answer for one in shown} == {"one"}
 
@@ -55,6 +56,7 @@ def test_flipped_variants_are_shown_by_class_the_frequent_ones_first() -> None:
     assert [one.answer for one in shown] == ["three", "three", "two"]
     assert [one.index for one in shown] == [5, 3, 4]  # the least score of the explained class first
     assert [one.share for one in shown] == [4 / 7, 4 / 7, 2 / 7]
+    assert [one.members for one in shown] == [(5, 3, 2, 0), (5, 3, 2, 0), (4, 1)]
     assert flipped_by_class(_variants([0.1], [True], [0]), NAMES) == []
 
 

@@ -167,6 +167,38 @@ def test_a_region_is_repainted_and_a_map_is_judged(outputs: Path) -> None:
     assert any("ground_truth=box" in code.value for code in app.code)
 
 
+def _variants_script(variants: "dict[str, Any]", done: bool) -> None:
+    import numpy as np
+
+    from overpaint.web.variant_gallery import show_variants
+
+    show_variants(variants, np.full((3, 8, 8), 0.2), np.ones((8, 8), dtype=bool), ["a", "b"], 0, done)
+
+
+def test_a_click_on_a_variant_shows_it_closely_and_all_of_its_kind_on_demand() -> None:
+    levels = np.array([0.2, 0.21, *np.linspace(0.4, 1, 7), 0.9])
+    variants = {
+        "images": np.ones((10, 3, 8, 8)) * levels[:, None, None, None],
+        "accepted": np.arange(10) < 9,
+        "duplicate": np.zeros(10, dtype=bool),
+        "confidences": np.linspace(1, 0, 10),
+        "predictions": np.array([0] * 9 + [1]),
+    }
+    app = AppTest.from_function(_variants_script, args=(variants, False), default_timeout=PATIENCE).run()
+    assert {button.disabled for button in app.button} == {True}
+    app = AppTest.from_function(_variants_script, args=(variants, True), default_timeout=PATIENCE).run()
+    assert len(app.button) == 9
+    app.button(key="variant.kind.9").click().run()
+    assert any(text.value == "**Variant 9** closely" for text in app.markdown)
+    assert any("only one of its kind" in caption.value for caption in app.caption)
+    app.button(key="variant.kind.0").click().run()
+    app.checkbox(key="variant.members").check().run()
+    assert [b.label for b in app.button if "member" in (b.key or "")] == ["0: a · 100%", "1: a · 89%"]
+    app.button(key="variant.member.1").click().run()
+    assert any(text.value == "**Variant 1** closely" for text in app.markdown)
+    assert len(app.button) == 11
+
+
 def test_a_run_is_a_gallery_from_its_files_and_its_training_is_seen(outputs: Path) -> None:
     app = _opened(outputs, "Runs")
     names = [button.label for button in app.button if (button.key or "").startswith("runs.open.")]

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import streamlit as st
 from jaxtyping import Bool
-from numpy.typing import NDArray
 from torch import Tensor
 
 import overpaint as op
@@ -18,23 +16,23 @@ from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.pipeline.writer import variant_arrays
 from overpaint.report.plots.controls import controls_chart
-from overpaint.report.plots.images import enlarge, map_picture, to_picture, with_outline
-from overpaint.report.plots.variant_kinds import ShownVariant, accepted_kinds, flipped_by_class
+from overpaint.report.plots.images import with_outline
 from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
 from overpaint.web.live import OFTEN, live
 from overpaint.web.look import Look, explained_look, map_of, recipe_of
-from overpaint.web.pictures import SIDE, large, show
+from overpaint.web.pictures import large, show
 from overpaint.web.progress import follow
 from overpaint.web.region_canvas import show_region
+from overpaint.web.variant_gallery import CHOSEN, show_variants
 from overpaint.web.visitor import Visitor
 
 NAME = "Repaint"
 SECONDS = 1.0
 """Between two looks at the variants so far."""
 
-OF_MAP, DECISIVE, DRAWN = "share of the map", "decisive region", "draw it"
+OF_MAP, DECISIVE, DRAWN = "of the map", "decisive", "draw it"
 
 
 @dataclass
@@ -85,6 +83,7 @@ def show_repaint(visitor: Visitor, question: Question) -> None:
         ):
             repaint = Repaint(look, region, drawn, settings, blend, rule, beside)
             visitor.results[NAME] = (question, repaint)
+            st.session_state.pop(CHOSEN, None)
             visitor.begin(NAME, partial(_search, repaint))
     with right:
         running = visitor.running(NAME) is not None
@@ -191,19 +190,16 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
     variants = repaint.variants
     if variants is None:
         return
-    arrays, image = variant_arrays(variants, 0), question.image.pixels[0].cpu().numpy()
-    region, names = repaint.region.numpy(), question.class_names
-    counted = ~arrays["duplicate"]
-    kept = int((arrays["accepted"] & counted).sum())
-    target = names[repaint.look.target]
-    st.markdown(f"**{kept} of {int(counted.sum())}** different variants keep the class **{target}**.")
-    accepted = accepted_kinds(image, region, arrays, names)
-    flipped = flipped_by_class(arrays, names)
-    _show_kinds("Accepted, one of each kind", accepted, arrays)
-    _show_kinds("Flipped, by the class they are taken for", flipped, arrays)
+    show_variants(
+        variant_arrays(variants, 0),
+        question.image.pixels[0].cpu().numpy(),
+        repaint.region.numpy(),
+        question.class_names,
+        repaint.look.target,
+        done=repaint.explanation is not None,
+    )
     if repaint.explanation is None:
         return
-    _show_closer([*accepted, *flipped], arrays, image)
     probe = repaint.explanation.probes.get("controls")
     if probe:
         show(controls_chart([probe[0].numbers], "beside controls"), "acceptance of variants beside controls")
@@ -217,41 +213,3 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
         probes=("controls",) if repaint.controls else (),
     )
     show_downloads(repaint.explanation, recipe, "repaint")
-
-
-def _show_kinds(title: str, kinds: list[ShownVariant], arrays: dict[str, NDArray[Any]]) -> None:
-    st.markdown(f"**{title}**")
-    if not kinds:
-        st.caption("none")
-        return
-    st.caption("class · its score · share of the different variants that look like it")
-    with st.grid(min_column_width=90):
-        for kind in kinds:
-            said = f"{kind.answer} · {kind.score:.0%}"
-            picture = enlarge(to_picture(arrays["images"][kind.index]), 128)
-            show(picture, f"variant {kind.index}, taken for {kind.answer}", f"{said} · {kind.share:.0%}")
-
-
-def _show_closer(kinds: list[ShownVariant], arrays: dict[str, NDArray[Any]], image: NDArray[np.floating[Any]]) -> None:
-    """Shows one variant in full size, its difference, and the way to it."""
-    if not kinds:
-        return
-    numbers = [kind.index for kind in kinds]
-    answers = {kind.index: kind.answer for kind in kinds}
-    chosen = st.pills(
-        "Look closer at variant",
-        numbers,
-        default=numbers[0],
-        required=True,
-        format_func=lambda number: f"{number}: {answers[number]}",
-        key="closer",
-        persist_state="page",
-    )
-    variant = arrays["images"][chosen if chosen in numbers else numbers[0]]
-    way = st.slider("From the image (0) to the variant (1)", 0.0, 1.0, 1.0, 0.05, key="morph", persist_state="page")
-    between = enlarge(to_picture(image + way * (variant - image)), SIDE)
-    with st.grid(min_column_width=150):
-        show(enlarge(to_picture(image), SIDE), "the image", "image")
-        show(between, f"{way:.0%} of the way from the image to the variant", f"{way:.0%} of the way")
-        difference = map_picture((variant - image).mean(0), 1.0)
-        show(enlarge(difference, SIDE), "difference: red is brighter, blue darker", "difference, ±1")

@@ -20,14 +20,16 @@ class ShownVariant:
     Attributes:
         index: Which of the variants.
         share: Share of the different variants that it stands for.
-        score: Its score of the class that it is taken for.
-        answer: That class.
+        score: Its score of the explained class.
+        answer: The class that it is taken for.
+        members: The variants that it stands for, itself among them: those of its kind, or of its class.
     """
 
     index: int
     share: float
     score: float
     answer: str
+    members: tuple[int, ...]
 
 
 def accepted_kinds(
@@ -61,16 +63,17 @@ def accepted_kinds(
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         medoid = members[int(distances[np.ix_(members, members)].sum(1).argmin())]
-        medoids.append((int(medoid), len(members) / int(counted.sum())))
+        medoids.append((int(medoid), members))
     medoids.sort(key=lambda pair: -far[pair[0]])
     return [
         ShownVariant(
             int(chosen[place]),
-            share,
+            len(members) / int(counted.sum()),
             float(variants["confidences"][chosen[place]]),
             class_names[int(variants["predictions"][chosen[place]])],
+            tuple(chosen[members].tolist()),
         )
-        for place, share in medoids
+        for place, members in medoids
     ]
 
 
@@ -99,6 +102,7 @@ def flipped_by_class(
             float(counts[order[place]] / counted.sum()),
             float(variants["confidences"][members[order[place]][turn]]),
             class_names[int(answers[order[place]])],
+            tuple(members[order[place]].tolist()),
         )
         for place, turn in sorted((place, turn) for turn, place in turns)
     ]
