@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
@@ -26,7 +28,7 @@ from overpaint.web.look import NEVER
 from overpaint.web.repaint_page import NAME as REPAINT
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-PATIENCE = 120.0
+PATIENCE = 60.0
 
 SMALL = [
     *("data.train_count=96", "data.val_count=40", "data.test_count=16"),
@@ -48,17 +50,17 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _script(outputs: str) -> None:
+def _script(outputs: str, allow_code: bool) -> None:
     from pathlib import Path
 
     from overpaint.web.app import page
     from overpaint.web.options import PageOptions
 
-    page(PageOptions(Path(outputs)))
+    page(PageOptions(Path(outputs), allow_code))
 
 
-def _opened(outputs: Path, tab: str = "Look") -> AppTest:
-    app = AppTest.from_function(_script, args=(str(outputs),), default_timeout=PATIENCE)
+def _opened(outputs: Path, tab: str = "Look", allow_code: bool = False) -> AppTest:
+    app = AppTest.from_function(_script, args=(str(outputs), allow_code), default_timeout=PATIENCE)
     app.session_state["tab"] = tab
     app.run()
     assert not app.exception
@@ -127,6 +129,47 @@ def test_a_broken_checkpoint_and_one_that_runs_code_are_sentences(outputs: Path,
     assert "--allow-code" in app.error[0].value
     app.text_input(key="classifier.word").set_value(str(outputs / "digits" / "classifier.ckpt")).run()
     assert not app.error
+
+
+def _upload(app: AppTest, key: str, name: str, content: bytes) -> AppTest:
+    app.selectbox(key=key).set_value("upload a file").run()
+    return app.file_uploader(key=f"{key}.file").set_value((name, content, "application/octet-stream")).run()
+
+
+def test_uploaded_checkpoints_are_opened_and_others_are_sentences(outputs: Path) -> None:
+    classifier, generator = ((outputs / "digits" / name).read_bytes() for name in ("classifier.ckpt", "dcgan.ckpt"))
+    app = _upload(_opened(outputs), "classifier", "mine.ckpt", classifier)
+    assert not app.error
+    assert "Upload" not in app.info[0].value
+    app = _upload(_opened(outputs), "generator", "mine.ckpt", generator)
+    assert not app.error
+    app = _upload(_opened(outputs), "generator", "mine.ckpt", classifier)
+    assert "mine.ckpt" in app.error[0].value
+
+
+class Harmful:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+        return Path.touch, (self.mark,)
+
+
+def test_no_code_of_an_upload_runs_unless_it_is_allowed(outputs: Path, tmp_path: Path) -> None:
+    torch.save({"state_dict": Harmful(tmp_path / "mark")}, tmp_path / "bad.ckpt")
+    for key in ("classifier", "generator"):
+        app = _upload(_opened(outputs), key, "bad.ckpt", (tmp_path / "bad.ckpt").read_bytes())
+        assert "bad.ckpt" in app.error[0].value
+    assert not (tmp_path / "mark").exists()
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
+    torch.jit.save(torch.jit.trace(network, torch.rand(1, 3, 32, 32)), tmp_path / "net.pt")
+    content = (tmp_path / "net.pt").read_bytes()
+    app = _upload(_opened(outputs), "classifier", "net.pt", content)
+    assert "classifier=net.pt (torchscript) runs the code that it holds" in app.error[0].value
+    app = _upload(_opened(outputs, allow_code=True), "classifier", "net.pt", content)
+    assert "says no size of its images" in app.error[0].value
 
 
 def test_two_visitors_have_work_of_their_own(outputs: Path) -> None:
@@ -248,7 +291,8 @@ def browser() -> Iterator[Any]:
     if _chromium() is None:
         pytest.skip("there is no chromium: apt-get install chromium")
     with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=_chromium())
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        found = playwright.chromium.launch(executable_path=_chromium(), args=camera)
         yield found
         found.close()
 
@@ -271,6 +315,23 @@ def _explain(page: Any) -> None:
     page.get_by_role("button", name="Find the decisive region").first.wait_for()
 
 
+def _draw(page: Any, corners: list[tuple[float, float]]) -> None:
+    """Draws on the canvas from corner to corner, which are shares of its size."""
+    from playwright.sync_api import expect
+
+    canvas = page.locator("canvas[role=img]")
+    expect(canvas).to_have_count(1)
+    expect(canvas).to_have_js_property("width", 384)  # the picture is on it
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    places = [(box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+
+
 def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path, tmp_path: Path) -> None:
     screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
     page = _visit(browser, address)
@@ -287,19 +348,18 @@ def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path
 
     page.get_by_role("tab", name="Repaint").click()
     page.get_by_text("draw it").click()
-    canvas = page.locator("canvas[role=img]")
-    canvas.wait_for()
-    page.wait_for_function("() => [...document.querySelectorAll('*')].length > 0")
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"], steps=4)
-    page.mouse.up()
-    page.get_by_text("pixels are drawn").wait_for()
+    _draw(page, [(0.25, 0.25), (0.75, 0.75)])
+    page.get_by_text("256 of 1024 pixels are drawn").wait_for()
     page.get_by_role("button", name="Repaint", exact=True).click()
-    page.get_by_text("Accepted, one of each kind").first.wait_for()
     page.get_by_text("Make it again").first.wait_for()
+    page.get_by_role("button", name=re.compile(r"^\d+: .* · \d+%$")).last.focus()
+    page.keyboard.press("Enter")
+    page.get_by_alt_text("difference of variant").first.wait_for()
     page.screenshot(path=screenshots / "repaint.png")
+    page.get_by_text("lasso").click()
+    page.get_by_text("Draw on the image.").wait_for()
+    _draw(page, [(0.1, 0.1), (0.9, 0.1), (0.5, 0.9), (0.3, 0.5)])
+    page.wait_for_function("() => /[2-4][0-9][0-9] of 1024 pixels are drawn/.test(document.body.innerText)")
 
     page.get_by_role("tab", name="Runs").click()
     page.get_by_alt_text("image, maps and variants of").first.wait_for()
@@ -328,3 +388,6 @@ def test_a_narrow_dark_screen_a_broken_file_and_a_second_tab(browser: Any, addre
     other.locator("input[type=file]").first.set_input_files(tmp_path / "photo.jpg")
     _explain(other)
     assert page.get_by_alt_text("map of grad_cam").count()
+    other.get_by_text("camera", exact=True).first.click()
+    other.get_by_role("button", name="Take Photo").click()
+    other.get_by_alt_text("the image photograph").first.wait_for()

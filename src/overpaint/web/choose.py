@@ -91,11 +91,16 @@ def _classifier(options: PageOptions, visitor: Visitor) -> ClassifierModel | Non
             st.info("Name a classifier.")
             return None
     elif choice == UPLOAD:
-        sent = st.file_uploader("Checkpoint of train, or ONNX", ["ckpt", "onnx"], key="classifier.file")
+        sent = st.file_uploader(
+            "Checkpoint of train, or ONNX",
+            ["ckpt", "onnx", "pt", "pth", "pt2"],
+            key="classifier.file",
+            help="TorchScript and torch.export files run code of their own and need --allow-code.",
+        )
         if sent is None:
             st.info("Upload a classifier of a kind that runs no code: .ckpt or .onnx.")
             return None
-        check_code(sent.name, allow_code=False)
+        check_code(sent.name, options.allow_code)
         source = str(visitor.keep(sent.name, sent.getvalue()))
     else:
         source = choice
