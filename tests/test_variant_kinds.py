@@ -78,6 +78,6 @@ def test_the_morph_begins_half_way_and_passes_both_ends() -> None:
 
 def test_the_acceptance_chart_is_a_picture() -> None:
     curve = (np.arange(1, 21) / 20, np.linspace(1, 0, 20))
-    for more in ({"fraction": 0.3}, {"band": (curve[1] - 0.1, curve[1] + 0.1)}):
+    for more, width in (({"fraction": 0.3}, 1080), ({"band": (curve[1] - 0.1, curve[1] + 0.1), "width": 5.0}, 600)):
         with Image.open(io.BytesIO(acceptance_chart(curve, "a title with $", **more))) as opened:
-            assert opened.size[0] == 1080
+            assert opened.size[0] == width

@@ -169,7 +169,7 @@ def test_no_code_of_an_upload_runs_unless_it_is_allowed(outputs: Path, tmp_path:
     app = _upload(_opened(outputs), "classifier", "net.pt", content)
     assert "classifier=net.pt (torchscript) runs the code that it holds" in app.error[0].value
     app = _upload(_opened(outputs, allow_code=True), "classifier", "net.pt", content)
-    assert "says no size of its images" in app.error[0].value
+    assert "does not say how large its images are" in app.error[0].value
 
 
 def test_two_visitors_have_work_of_their_own(outputs: Path) -> None:

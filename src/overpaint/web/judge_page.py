@@ -20,7 +20,7 @@ from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
 from overpaint.web.live import OFTEN, live
 from overpaint.web.look import Look, explained_look, recipe_of
-from overpaint.web.pictures import large, show
+from overpaint.web.pictures import CHART_WIDTH, large, show
 from overpaint.web.progress import follow
 from overpaint.web.region_canvas import Box, box_region, show_box
 from overpaint.web.visitor import Visitor
@@ -155,7 +155,13 @@ def _charts(found: op.Explanation) -> dict[str, bytes]:
             values = {method: results[method].value for method in curves}
             title = f"{name}: {found.names[0]}"
             charts[name] = curves_chart(
-                curves, metric.chart.x_label, metric.label, title, values=values, legend=metric.chart.value
+                curves,
+                metric.chart.x_label,
+                metric.label,
+                title,
+                values=values,
+                legend=metric.chart.value,
+                width=CHART_WIDTH,
             )
     return charts
 

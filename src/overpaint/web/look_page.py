@@ -23,7 +23,7 @@ from overpaint.web.downloads import show_downloads
 from overpaint.web.forms import make_method, method_names, show_form
 from overpaint.web.live import OFTEN, live
 from overpaint.web.look import NAME, Look, explain_look, find_decisive, recipe_of, try_rounds
-from overpaint.web.pictures import large, show
+from overpaint.web.pictures import CHART_WIDTH, large, show
 from overpaint.web.progress import follow
 from overpaint.web.visitor import Visitor
 
@@ -196,7 +196,9 @@ def _show_decisive(visitor: Visitor, look: Look) -> None:
     search, region = found.region_search, found.region[0].cpu()
     if bool(search.acceptance[0].isfinite().all()):
         curve = search.shares.numpy(), search.acceptance[0].cpu().numpy()
-        chart = acceptance_chart(curve, f"region of {next(iter(found.maps))}", float(region.float().mean()))
+        chart = acceptance_chart(
+            curve, f"region of {next(iter(found.maps))}", float(region.float().mean()), width=CHART_WIDTH
+        )
         show(chart, "share of the fills that keep the class over the share of the image that is filled")
     if bool(search.decisive[0]):
         outlined = with_outline(large(look.question.image.pixels[0]), region.numpy())

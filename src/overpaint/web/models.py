@@ -75,7 +75,7 @@ def classifier_model(source: str, weights: str | None, allow_code: bool) -> Clas
         OverpaintError: If it can't be opened, or would run code that is not allowed.
     """
     check_code(source, allow_code)
-    return _classifier(source, weights, _stamp(source), _stamp(weights or ""))
+    return _classifier(source, weights, allow_code, _stamp(source), _stamp(weights or ""))
 
 
 def generator_model(source: str) -> GeneratorModel:
@@ -98,8 +98,8 @@ def _stamp(source: str) -> tuple[int, int]:
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Opening the classifier …")
-def _classifier(source: str, weights: str | None, *_: tuple[int, int]) -> ClassifierModel:
-    opened = op.as_classifier(source, weights=weights)
+def _classifier(source: str, weights: str | None, allow_code: bool, *_: tuple[int, int]) -> ClassifierModel:
+    opened = op.as_classifier(source, weights=weights, allow_code=allow_code)
     if not isinstance(opened, Classifier):
         raise OverpaintError(f"classifier={source} says no size of its images; the page needs one that does")
     return ClassifierModel(source, weights, opened)

@@ -13,6 +13,10 @@ SIDE = 256
 """Pixels along the longer side of a picture, at least; each of the image's is a whole square of them."""
 
 
+CHART_WIDTH = 5.6
+"""Inches of a chart: so many that its letters can be read in half of the page, and on a telephone."""
+
+
 def png(picture: Picture) -> bytes:
     """Encodes a picture, quickly rather than small: it stays on this machine."""
     buffer = io.BytesIO()
@@ -27,10 +31,11 @@ def show(picture: Picture | bytes, alt: str, caption: str | None = None, width: 
         picture: Its pixels, or a PNG file's content.
         alt: What it shows, for those who don't see it.
         caption: What stands below.
-        width: In pixels; None: as wide as there is room.
+        width: In pixels at most; None: as wide as there is room.
     """
     content = picture if isinstance(picture, bytes) else png(picture)
-    st.image(content, caption, width or "stretch", output_format="PNG", alt=alt)
+    with st.container(width=width or "stretch"):  # of a picture alone a narrow page would cut a part off
+        st.image(content, caption, "stretch", output_format="PNG", alt=alt)
 
 
 def large(image: Float[Tensor, "channel height width"]) -> Picture:

@@ -22,7 +22,7 @@ from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
 from overpaint.web.live import OFTEN, live
 from overpaint.web.look import Look, explained_look, map_of, recipe_of
-from overpaint.web.pictures import large, show
+from overpaint.web.pictures import CHART_WIDTH, large, show
 from overpaint.web.progress import follow
 from overpaint.web.region_canvas import show_region
 from overpaint.web.variant_gallery import CHOSEN, show_variants
@@ -202,7 +202,9 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
         return
     probe = repaint.explanation.probes.get("controls")
     if probe:
-        show(controls_chart([probe[0].numbers], "beside controls"), "acceptance of variants beside controls")
+        show(
+            controls_chart([probe[0].numbers], "beside controls", CHART_WIDTH), "acceptance of variants beside controls"
+        )
     recipe = replace(
         recipe_of(repaint.look),
         generator=repaint.look.question.generator.source,

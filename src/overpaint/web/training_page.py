@@ -13,7 +13,7 @@ from overpaint.report.sample_grid import SAMPLES, samples_of_epochs
 from overpaint.web.live import live
 from overpaint.web.models import runs_of
 from overpaint.web.options import PageOptions
-from overpaint.web.pictures import show
+from overpaint.web.pictures import CHART_WIDTH, show
 
 FRESH = 600.0
 """Seconds since the last change within which a run may still go on."""
@@ -62,7 +62,7 @@ def _show_run(run: Path) -> None:
             }
             if curves:
                 last = {name: float(values[-1]) for name, (_, values) in curves.items()}
-                chart = curves_chart(curves, "epoch", title, title, values=last, legend="last value")
+                chart = curves_chart(curves, "epoch", title, title, values=last, legend="last value", width=CHART_WIDTH)
                 show(chart, f"{title}, over the epochs")
     epochs = samples_of_epochs(run)
     if len(epochs) > 1:

@@ -108,5 +108,5 @@ def _show_closer(
     members = next(kind.members for kind in kinds if chosen in kind.members)
     if len(members) == 1:
         st.caption(f"Variant {chosen} is the only one of its kind.")
-    elif st.checkbox(f"Show all {len(members)} of its kind", key="variant.members", persist_state="page"):
+    elif st.checkbox(f"Show all variants of its kind ({len(members)})", key="variant.members", persist_state="page"):
         _show_cards(members, arrays, names, chosen, "member", can_choose=True)

@@ -5,10 +5,12 @@ from matplotlib.axes import Axes
 
 from overpaint.report.plots.curves import Band, Curve
 from overpaint.report.plots.images import REGION_COLOUR
-from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode, wrapped
+from overpaint.report.plots.style import COLOURS, WIDTH, chart, despine_axes, encode, wrapped
 
 
-def acceptance_chart(curve: Curve, title: str, fraction: float | None = None, band: Band | None = None) -> bytes:
+def acceptance_chart(
+    curve: Curve, title: str, fraction: float | None = None, band: Band | None = None, width: float = WIDTH
+) -> bytes:
     """Draws the share of the fills that keep the class over the share of the image that is filled.
 
     Args:
@@ -16,11 +18,12 @@ def acceptance_chart(curve: Curve, title: str, fraction: float | None = None, ba
         title: What stands above.
         fraction: The region's share of the image, which is marked; None: nothing is.
         band: An interval around the curve, where it is a mean over images.
+        width: In inches.
 
     Returns:
         A PNG file's content.
     """
-    figure = chart(3.2)
+    figure = chart(3.2, width)
     axes: Axes = figure.add_subplot()
     places, values = (np.concatenate([[start], part]) for start, part in zip((0.0, 1.0), curve, strict=True))
     axes.plot(places, values, color=COLOURS[0], marker="o", markersize=3)
@@ -32,6 +35,6 @@ def acceptance_chart(curve: Curve, title: str, fraction: float | None = None, ba
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("share of the image that is filled, most salient first", fontsize=9)
     axes.set_ylabel("share of the fills that keep the class", fontsize=9)
-    axes.set_title(wrapped(title, 90), fontsize=10)
+    axes.set_title(wrapped(title, round(90 * width / WIDTH)), fontsize=10)
     despine_axes(axes)
     return encode(figure)

@@ -5,7 +5,7 @@ from matplotlib.patches import Patch
 
 from overpaint.probes.controls import IN_THE_REGION
 from overpaint.report.plots.intervals import RowsOfNumbers, columns_of, interval_of, reach_of
-from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, wrapped
+from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, WIDTH, chart, despine_axes, encode, wrapped
 
 CONTROLS = {
     "searched": "searched variants",
@@ -19,18 +19,19 @@ CONTROLS = {
 """What stands at the bars of the controls' chart, from top to bottom."""
 
 
-def controls_chart(rows: RowsOfNumbers, title: str) -> bytes:
+def controls_chart(rows: RowsOfNumbers, title: str, width: float = WIDTH) -> bytes:
     """Draws what `Controls` found: how often each control is accepted, beside the searched variants.
 
     Args:
         rows: The probe's numbers of each row: one, or many, of which the means are drawn with 95 % intervals.
         title: What stands above.
+        width: In inches.
 
     Returns:
         A PNG file's content.
     """
     rates, scores = (interval_of(rows, [f"{key}_{name}" for name in CONTROLS]) for key in ("acceptance_rate", "score"))
-    figure = chart(4.2)
+    figure = chart(4.2, width)
     axes, places = figure.add_subplot(), np.arange(len(CONTROLS))
     despine_axes(axes, "x")
     colours = [CONTROL_COLOUR if name in IN_THE_REGION else COLOURS[2] for name in CONTROLS]
@@ -49,7 +50,7 @@ def controls_chart(rows: RowsOfNumbers, title: str) -> bytes:
     verdicts = columns_of(rows, ["decisive"])[:, 0]
     measured = int(np.isfinite(verdicts).sum())
     said = f"region decisive in {int(np.nansum(verdicts))} of {measured}" if measured else "no salient region"
-    axes.set_title(wrapped(f"{title}; {said}", 110), fontsize=9.5)
+    axes.set_title(wrapped(f"{title}; {said}", round(110 * width / WIDTH)), fontsize=9.5)
     signs = [
         Patch(color=COLOURS[0], label="variants"),
         Patch(color=COLOURS[2], label="control in another place"),

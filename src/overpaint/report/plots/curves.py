@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from overpaint.report.plots.style import (
+    WIDTH,
     Style,
     chart,
     despine_axes,
@@ -48,6 +49,7 @@ def curves_chart(
     values: Mapping[str, float] | None = None,
     styles: Mapping[str, Style] | None = None,
     legend: str = "area under the curve",
+    width: float = WIDTH,
 ) -> bytes:
     """Draws curves such as those of insertion and deletion, each with its value in the legend.
 
@@ -60,6 +62,7 @@ def curves_chart(
         values: The metric's values; by default the areas under the curves, see `area_under`.
         styles: The methods' styles in all charts; by default those of these methods alone.
         legend: What the values are.
+        width: Of the chart, in inches.
 
     Returns:
         A PNG file's content.
@@ -67,12 +70,12 @@ def curves_chart(
     shown = dict(values) if values is not None else {method: area_under(curve) for method, curve in curves.items()}
     order = sorted(curves, key=lambda method: -np.nan_to_num(shown.get(method, np.nan), nan=-np.inf))
     names = {method: f"{short(method)}  {_number(shown.get(method, np.nan))}" for method in order}
-    figure = chart(max(4.0, 0.19 * len(curves) + 0.9))
+    figure = chart(max(4.0, 0.19 * len(curves) + 0.9), width)
     axes = figure.add_subplot()
     _lines(axes, curves, bands, styles or method_styles(list(curves)), names)
-    axes.set_xlabel(wrapped(axis + _bands_said(bands), 100), fontsize=9)
+    axes.set_xlabel(wrapped(axis + _bands_said(bands), round(100 * width / WIDTH)), fontsize=9)
     axes.set_ylabel(wrapped(label, 42), fontsize=9)
-    axes.set_title(wrapped(title, 90), fontsize=10)
+    axes.set_title(wrapped(title, round(90 * width / WIDTH)), fontsize=10)
     _legend(figure, axes, legend)
     return encode(figure)
 
