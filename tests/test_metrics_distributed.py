@@ -96,6 +96,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list[floa
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.slow
 def test_two_processes_say_what_one_says(file: Path, shared: list[dict[str, list[float]]]) -> None:
     alone = _measured(file, range(ROWS))
     assert len(alone) == 1 + ROWS

@@ -259,6 +259,7 @@ def test_what_is_explained_already_is_kept_and_what_is_half_done_is_not(run_fold
     assert (done / "result.json").stat().st_mtime_ns > before
 
 
+@pytest.mark.slow
 def test_two_devices_find_what_one_does(run_folder: Path, tmp_path: Path) -> None:
     """Two processes share the images out, every array is the same bit for bit, and there is one W&B run."""
     folder = tmp_path / "digits"
@@ -296,6 +297,7 @@ def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path)
     assert "acceptance_rate" not in result
 
 
+@pytest.mark.slow
 def test_a_folder_of_classes_is_trained_and_explained(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ("cat", "dog @home", ".."):

@@ -90,6 +90,7 @@ def test_training_in_less_precision(precision: str, tmp_path: Path) -> None:
     assert all((tmp_path / name).is_file() for name in PICTURES)
 
 
+@pytest.mark.slow
 def test_two_devices_train_one_model(tmp_path: Path) -> None:
     """With the strategy that Lightning chooses by itself; what is measured is written once."""
     words = [

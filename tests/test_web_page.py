@@ -332,6 +332,7 @@ def _draw(page: Any, corners: list[tuple[float, float]]) -> None:
     page.mouse.up()
 
 
+@pytest.mark.slow
 def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path, tmp_path: Path) -> None:
     screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
     page = _visit(browser, address)
@@ -373,6 +374,7 @@ def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path
     assert not page.locator("img:not([alt])").count()
 
 
+@pytest.mark.slow
 def test_a_narrow_dark_screen_a_broken_file_and_a_second_tab(browser: Any, address: str, tmp_path: Path) -> None:
     screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
     page, other = _visit(browser, address, 400, dark=True), _visit(browser, address)
