@@ -27,6 +27,7 @@ from overpaint.core.modules import evaluation_mode
 from overpaint.core.names import distinct_names
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.types import Images, Regions, TargetSets
+from overpaint.core.value_range import to_stored
 from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions
 from overpaint.inpainting.blending import Blend
 from overpaint.inpainting.inpainter import Inpainter
@@ -196,7 +197,7 @@ class Explainer:
             seeds=self.seeds,
             probes=usable_parts(self.probes, classifier),
             oracle=oracle,
-            other_images=(255 * images).round().to(torch.uint8).cpu(),
+            other_images=to_stored(images),
         )
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import UInt8
 from rich.console import Console
-from torch import Tensor
 
+from overpaint.core.types import StoredInputs
 from overpaint.data.split import Skipped
 from overpaint.pipeline.runner import Runner
 from overpaint.report.attention import attention
@@ -45,7 +44,7 @@ def write_report(
     folder: Path,
     folders: Sequence[Path],
     runner: Runner,
-    real: Callable[[], UInt8[Tensor, "real channel *space"]],
+    real: Callable[[], StoredInputs],
     skipped: Sequence[Skipped],
     settings: Mapping[str, Any],
     command: str,
