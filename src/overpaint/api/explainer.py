@@ -193,7 +193,7 @@ class Explainer:
             engine=Engine(classifier, size),
             region_rule=self.region,
             inpainter=inpainter,
-            metrics=self.metrics,
+            metrics=usable_parts(self.metrics, classifier),
             seeds=self.seeds,
             probes=usable_parts(self.probes, classifier),
             oracle=oracle,

@@ -19,6 +19,7 @@ from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.painted import try_generator
 from overpaint.inpainting.region import RegionRule
+from overpaint.metrics.base import SaliencyMetric
 from overpaint.networks.gan import Gan
 from overpaint.networks.opening import open_generator
 from overpaint.perturbation.engine import Engine
@@ -61,6 +62,10 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
     methods = {
         name: make_method(name, section, settings, classifier, gan) for name, section in settings["saliency"].items()
     }
+    metrics: dict[str, SaliencyMetric] = {
+        name: _with_baseline(section, f"metrics.{name}", settings, classifier)
+        for name, section in settings["metrics"].items()
+    }
     engine = settings["engine"] | {"classifier": classifier, "on_batch": listeners.on_batch}
     runner = Runner(
         classifier=classifier,
@@ -68,10 +73,7 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
         engine=Engine(**checked_arguments(Engine, engine, "engine")),
         region_rule=rule,
         inpainter=None if gan is None else _inpainter(settings, gan, rule, listeners),
-        metrics={
-            name: _with_baseline(section, f"metrics.{name}", settings, classifier)
-            for name, section in settings["metrics"].items()
-        },
+        metrics=usable_parts(metrics, classifier),
         seeds=settings["seeds"],
         probes=usable_parts(probes, classifier),
         oracle=_oracle(settings, classifier),

@@ -97,6 +97,11 @@ class SaliencyMethod(ABC):
         """Whether the maps depend on a field ``seed``."""
         return False
 
+    @property
+    def pictures_only(self) -> bool:
+        """Whether it can explain images and no series."""
+        return False
+
     def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
         """Returns how many numbers it keeps at once for a map, about: of settings that are far too large, too many.
 

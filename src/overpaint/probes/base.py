@@ -52,11 +52,13 @@ class Probe(ABC):
         uses_oracle: Whether it asks the second classifier.
         uses_other_images: Whether it looks at the other images.
         requires: What of the classifier it needs.
+        pictures_only: Whether it can ask about images and no series.
     """
 
     uses_oracle: ClassVar[bool] = False
     requires: ClassVar[Requirement] = "scores"
     uses_other_images: ClassVar[bool] = False
+    pictures_only: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, inputs: ProbeInputs) -> Sequence[ProbeResult]:
