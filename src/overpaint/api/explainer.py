@@ -131,7 +131,9 @@ class Explainer:
 
         Args:
             images: A tensor or array, uint8 or in ``[0, 1]``, one image or a batch; a PIL image; a path; a list of
-                these. Files and PIL images are resized to the classifier's size; tensors and arrays keep theirs.
+                these. Files and PIL images are resized to the classifier's size; tensors and arrays keep theirs. Where
+                the classifier takes series, a tensor or array of floats: ``(length,)``, ``(channel, length)``, or a
+                batch of the latter, scaled so that most values lie in ``[0, 1]`` (`overpaint.core.scale`).
             targets: The classes to explain: None for the predicted one; an index; a class name; ``top3``; a list of
                 these; or a tensor of indices for each image.
             ground_truth: True where an annotated object of the class is, for metrics of localisation; a row for each
@@ -150,7 +152,8 @@ class Explainer:
             OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
         """
         known = self.classifier if isinstance(self.classifier, Classifier) else None
-        dimensions, own_channels = (2, None) if known is None else (len(known.input_size), known.channels)
+        dimensions = self.classifier.dimensions if known is None else len(known.input_size)
+        own_channels = None if known is None else known.channels
         given = as_images(images, dimensions, resize_mode, PictureOptions.of(range, max_megapixels, ""), own_channels)
         size, channels = _common_size(given, self.classifier), max(given.channels)
         classifier = _sized(self.classifier, size, channels)
