@@ -8,12 +8,15 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
+from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.classifiers.first_layer import series_channels
 from overpaint.classifiers.loading import open_classifier, wrap_function, wrap_network
+from overpaint.classifiers.network import NetworkClassifier
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
+from overpaint.core.scale import SeriesScale
 from overpaint.core.sizes import as_size
 from overpaint.core.value_range import is_series
 
@@ -45,10 +48,12 @@ class UnsizedClassifier:
     Attributes:
         model: A network of torch, or a function of arrays.
         options: What is said of it.
+        scale: The units of its series.
     """
 
     model: nn.Module | Callable[..., Any]
     options: ClassifierOptions
+    scale: SeriesScale | None = None
 
     @property
     def dimensions(self) -> int:
@@ -68,8 +73,8 @@ class UnsizedClassifier:
         options = replace(self.options, image_size=list(size), channels=channels)
         sides = [None] * len(size)
         if isinstance(self.model, nn.Module):
-            return wrap_network(self.model, options, sides=sides)
-        return wrap_function(self.model, options, sides=sides)
+            return _in_units(wrap_network(self.model, options, sides=sides), self.scale)
+        return _in_units(wrap_function(self.model, options, sides=sides), self.scale)
 
 
 def as_classifier(
@@ -86,6 +91,7 @@ def as_classifier(
     threshold: float | None = None,
     allow_random: bool = False,
     allow_code: bool = False,
+    scale: SeriesScale | None = None,
 ) -> Classifier | UnsizedClassifier:
     """Makes a classifier of a model.
 
@@ -113,6 +119,7 @@ def as_classifier(
             others while its score is the highest.
         allow_random: Whether it may give other outputs when an image is shown again, or beside others.
         allow_code: Whether it may be opened from a file that can run code when it is: TorchScript, torch.export.
+        scale: What scaled its series, so that they are drawn in their units; by default a checkpoint's own.
 
     Raises:
         OverpaintError: If the model does not take images or give scores as it is said to.
@@ -143,12 +150,25 @@ def as_classifier(
         allow_code=allow_code,
     )
     if isinstance(model, str | Path):
-        return open_classifier(options)
-    unsized = UnsizedClassifier(model, options)
+        return _in_units(open_classifier(options), scale)
+    unsized = UnsizedClassifier(model, options, scale)
     if options.image_size is None:
         return unsized
     size = as_size(options.image_size, unsized.dimensions)
     return unsized.at(size, 1 if is_series(size) else 3)
+
+
+def _in_units(classifier: Classifier, scale: SeriesScale | None) -> Classifier:
+    """Returns a classifier that knows the units of its series.
+
+    Raises:
+        OverpaintError: If the scale has another number of channels.
+    """
+    if scale is not None and isinstance(classifier, NetworkClassifier | CallableClassifier):
+        if len(scale.low) != classifier.channels:
+            raise OverpaintError(f"scale has {len(scale.low)} channels, but the classifier takes {classifier.channels}")
+        classifier.scale = scale
+    return classifier
 
 
 def _name_of(model: object) -> str:

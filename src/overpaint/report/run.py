@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from overpaint.core.types import StoredInputs
+from overpaint.core.value_range import is_series
 from overpaint.data.split import Skipped
 from overpaint.pipeline.runner import Runner
 from overpaint.report.attention import attention
@@ -86,7 +87,7 @@ def _notes(runner: Runner) -> list[str]:
     notes = []
     if runner.inpainter is not None and runner.inpainter.discriminator is None:
         notes.append("The generator has no discriminator: the search had no prior loss, and the variants no realism.")
-    if (channels := runner.classifier.channels) not in (1, 3):
+    if (channels := runner.classifier.channels) not in (1, 3) and not is_series(runner.classifier.input_size):
         how = "first three as red, green and blue" if channels > 3 else "first as grey"
         notes.append(f"The images have {channels} channels; the pictures show the {how}.")
     return notes
