@@ -154,8 +154,8 @@ def as_classifier(
     unsized = UnsizedClassifier(model, options, scale)
     if options.image_size is None:
         return unsized
-    size = as_size(options.image_size, unsized.dimensions)
-    return unsized.at(size, 1 if is_series(size) else 3)
+    sides = as_size(options.image_size, unsized.dimensions)
+    return unsized.at(sides, 1 if is_series(sides) else 3)
 
 
 def _in_units(classifier: Classifier, scale: SeriesScale | None) -> Classifier:

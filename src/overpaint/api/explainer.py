@@ -151,9 +151,7 @@ class Explainer:
         Raises:
             OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
         """
-        known = self.classifier if isinstance(self.classifier, Classifier) else None
-        dimensions = self.classifier.dimensions if known is None else len(known.input_size)
-        own_channels = None if known is None else known.channels
+        dimensions, own_channels = _expected(self.classifier)
         given = as_images(images, dimensions, resize_mode, PictureOptions.of(range, max_megapixels, ""), own_channels)
         size, channels = _common_size(given, self.classifier), max(given.channels)
         classifier = _sized(self.classifier, size, channels)
@@ -240,6 +238,13 @@ def _watched(runner: Runner, watcher: Watcher) -> Runner:
     if (on_maps := watcher.on_maps) is None:
         return replace(runner, inpainter=inpainter)
     return replace(runner, inpainter=inpainter, on_maps=lambda seeded, image, maps: on_maps(seeded[0], image, maps))
+
+
+def _expected(classifier: Classifier | UnsizedClassifier) -> tuple[int, int | None]:
+    """Returns the spatial dimensions of a classifier's inputs, and their channels where it says them."""
+    if isinstance(classifier, UnsizedClassifier):
+        return classifier.dimensions, None
+    return len(classifier.input_size), classifier.channels
 
 
 def _sized(classifier: Classifier | UnsizedClassifier, size: tuple[int, ...], channels: int) -> Classifier:

@@ -65,8 +65,8 @@ def overview_figure(
         The figure.
     """
     if is_series(arrays["image"].shape[1:]):
-        said = ("", "") if variants is None else variant_counts(variants, class_names, target)
-        return series_overview(arrays, methods, title, variants, class_names, said)
+        counts = ("", "") if variants is None else variant_counts(variants, class_names, target)
+        return series_overview(arrays, methods, title, variants, class_names, counts)
     cells: list[_Cell | str] = [_Cell.IMAGE, *methods, _Cell.REGION]
     lines = [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
     strips = list(_variant_strips(arrays, variants, class_names, target)) if variants is not None else []

@@ -79,12 +79,11 @@ def draw_curve(axes: Axes, heights: Float[np.ndarray, "channel length"], start: 
         axes: Where to.
         heights: By `CurveHeights`.
         start: Its first step.
-        look: Arguments of ``Axes.plot``; a label is that of the first channel.
+        look: Arguments of ``Axes.plot``.
     """
-    look = {"color": CURVE_COLOUR, "linewidth": 0.9} | look
+    drawn: dict[str, Any] = {"color": CURVE_COLOUR, "linewidth": 0.9, **look}
     for channel in heights:
-        axes.plot(np.arange(start, start + len(channel)), channel, **look)
-        look.pop("label", None)
+        axes.plot(np.arange(start, start + len(channel)), channel, **drawn)
 
 
 def draw_coloured_curve(
