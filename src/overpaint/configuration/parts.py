@@ -13,6 +13,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.sizes import format_size
+from overpaint.core.value_range import is_series
 from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
@@ -189,9 +190,18 @@ def with_discriminator(method: SaliencyMethod, gan: Gan | None) -> SaliencyMetho
 
 
 def _with_baseline(section: Settings, where: str, settings: Settings, classifier: Classifier) -> Any:
-    """Builds what a section describes; a baseline that is no word is an image file."""
+    """Builds what a section describes; a baseline that is no word is an image file.
+
+    Raises:
+        OverpaintError: If it can't be read, or the classifier takes series.
+    """
     if (path := baseline_file(section)) is None:
         return instantiate(section, where, importable(settings))
+    if is_series(classifier.input_size):
+        raise OverpaintError(
+            f"{where}.baseline={path} names a file, which is read as an image, and the classifier takes series; take "
+            "mean, linear, noise, blur or black, or give another series to the method in Python"
+        )
     size = as_image_size(classifier.input_size, "classifier.image_size")
     part, _ = read_files(path, size, classifier.channels, settings["resize_mode"], 1, picture_options(settings))
     return instantiate(section, where, importable(settings), baseline=part.images[0].float() / 255)
