@@ -11,6 +11,7 @@ from overpaint.perturbation.baselines import LineAcross, baseline_image, fill_of
 from overpaint.perturbation.engine import Engine
 from overpaint.saliency.integrated_gradients import IntegratedGradients
 from overpaint.saliency.occlusion import Occlusion
+from overpaint.saliency.rise import Rise
 
 LENGTH = 24
 
@@ -66,6 +67,14 @@ def test_where_the_line_has_no_meaning() -> None:
         baseline_image("linear", classifier, series, 0)
     with pytest.raises(OverpaintError, match="across a hole in a series; for images"):
         fill_of("linear", classifier, _rand(2, 8, 8), 0)
+
+
+def test_the_default_is_the_line_for_series_and_the_mean_for_images() -> None:
+    classifier, series = _classifier(), _rand(2, LENGTH)
+    assert isinstance(fill_of(Rise().baseline, classifier, series, 0), LineAcross)
+    pictures = FunctionClassifier(lambda x: x[:, 0].mean((1, 2)))
+    assert torch.equal(fill_of("auto", pictures, _rand(1, 8, 8), 0), torch.zeros(1, 8, 8))
+    assert torch.equal(baseline_image("auto", classifier, series, 0), classifier.mean[0].expand(2, LENGTH))
 
 
 def test_another_series_is_a_baseline() -> None:

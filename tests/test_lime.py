@@ -155,7 +155,7 @@ def test_one_dimension_works_but_not_by_slic(segments: Any) -> None:
     series = torch.ones(1, 1, 64)
     classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
     series[0, 0, 16:32] = 0.8
-    found = Lime(queries=256, segments=segments)(classifier, series, TARGET)
+    found = Lime(queries=256, segments=segments, baseline="mean")(classifier, series, TARGET)
     assert 16 <= int(found.maps[0].argmax()) < 32
     with pytest.raises(OverpaintError, match=r"segments=slic is for .* two dimensions, not \(1, 64\)"):
         Lime(segments="slic")(classifier, series, TARGET)

@@ -23,8 +23,8 @@ Baseline = BaselineWord | Float[Tensor, "..."]
 """``mean``: the mean colour of the classifier's training images (the 0 of its normalised input, as in RISE's code);
 ``blur``: the image, smoothed by a Gaussian whose standard deviation is a twentieth of each side; ``black``; ``noise``:
 uniform, one draw for an image; ``rise_blur``: the image, smoothed as where RISE's insertion starts, over 11 pixels
-whatever its size; ``linear``, for series: the straight line across what a mask hides; or a given image in ``[0, 1]``,
-or another series."""
+whatever its size; ``linear``, for series: the straight line across what a mask hides; ``auto``: ``linear`` for series,
+``mean`` for all else; or a given image in ``[0, 1]``, or another series."""
 
 BLUR = 0.05
 """Standard deviation of the Gaussian, as a share of the image's side."""
@@ -70,6 +70,8 @@ def fill_of(baseline: Baseline | str, classifier: Classifier, image: Image, seed
     Raises:
         OverpaintError: As `baseline_image`, or if ``linear`` is to cross holes in pictures.
     """
+    if isinstance(baseline, str) and baseline == "auto" and is_series(image.shape[1:]):
+        baseline = "linear"
     if not isinstance(baseline, str) or baseline != "linear":
         return baseline_image(baseline, classifier, image, seed)
     if not is_series(image.shape[1:]):
@@ -88,6 +90,8 @@ def masked(
 def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Image, seed: int) -> Image:
     """Returns the one image that is seen where ``image`` is masked whatever the mask, in its shape.
 
+    There ``auto`` is ``mean`` for series too.
+
     Raises:
         OverpaintError: If ``baseline`` is no such word, or an image of another shape; or ``linear``, which needs masks.
     """
@@ -99,7 +103,7 @@ def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Imag
         return baseline.to(image)
     if baseline == "black":
         return torch.zeros_like(image)
-    if baseline == "mean":
+    if baseline in ("mean", "auto"):
         return classifier.mean.to(image)[0].expand_as(image)
     if baseline == "blur":
         return _blurred(image)

@@ -85,7 +85,7 @@ class Lime(PerturbationMethod):
     width: Positive = 0.25
     ridge: Positive = 1.0
     stop_at: Positive | None = None
-    baseline: Baseline = "mean"
+    baseline: Baseline = "auto"
     seed: Seed = 0
 
     @property
