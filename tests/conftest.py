@@ -40,7 +40,7 @@ class FunctionClassifier:
         self.channels, self.input_size = channels, (32,) * dimensions
         self.mean = torch.zeros(1, channels, *[1] * dimensions)
         self.network: nn.Module | None = None
-        self.decision = Decision()
+        self.decision, self.scale = Decision(), None
         self.rows: list[int] = []
 
     def scores(self, images: Tensor) -> Tensor:

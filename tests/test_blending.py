@@ -170,3 +170,19 @@ def test_an_image_does_not_see_its_batch(blend: Any) -> None:
     for i in range(3):
         alone = blend_into(images[i : i + 1], painted[i : i + 1], regions[i : i + 1], blend)
         assert torch.equal(alone[0], together[i])
+
+
+@pytest.mark.parametrize(("first", "stop"), [(5, 11), (0, 6), (14, 20)], ids=["inside", "at the start", "at the end"])
+def test_poisson_of_a_series_adds_a_straight_line(first: int, stop: int) -> None:
+    """Between both ends a ramp through what the painted stretch misses there; at the series' end a constant."""
+    series, painted = 3 * _rand(1, 2, 20) - 1, 5 * _rand(1, 3, 2, 20, seed=1) - 2
+    regions = torch.zeros(1, 20, dtype=torch.bool)
+    regions[0, first:stop] = True
+    ends = [place for place in (first - 1, stop) if 0 <= place < 20]
+    misses = [series[0, :, place] - painted[0, :, :, place] for place in ends]
+    shares = (torch.arange(first, stop) - (first - 1)) / (stop - first + 1)
+    ramp = misses[0][..., None] + shares * (misses[-1] - misses[0])[..., None]
+    result = blend_into(series, painted, regions, "poisson")
+    torch.testing.assert_close(result[0, :, :, first:stop], painted[0, :, :, first:stop] + ramp, rtol=0, atol=1e-5)
+    assert torch.equal(result[0, :, :, ~regions[0]], series.expand(3, -1, -1)[:, :, ~regions[0]])
+    assert float(result.max()) > 1.5  # not cut to [0, 1]

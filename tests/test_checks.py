@@ -8,7 +8,7 @@ import torch
 from conftest import FunctionClassifier, noise_images
 from torch import Tensor
 
-from overpaint.core.checks import check_images
+from overpaint.core.checks import check_dimensions, check_images
 from overpaint.core.errors import OverpaintError
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
@@ -66,3 +66,15 @@ def test_the_ends_are_in_range() -> None:
     check_images(torch.nextafter(torch.ones(1), torch.tensor(2.0)))  # a resize rounds
     with pytest.raises(OverpaintError, match=r"go from 1.001 to 1.001"):
         check_images(torch.tensor([1.001]))
+
+
+def test_series_may_leave_the_range_and_must_be_finite() -> None:
+    check_images(torch.tensor([[[-3.0, 0.0, 7.0]]]))
+    with pytest.raises(OverpaintError, match="series must be finite"):
+        check_images(torch.tensor([[[0.0, torch.nan]]]))
+
+
+@pytest.mark.parametrize("shape", [(2, 8), (1, 1, 4, 4, 4)])
+def test_neither_series_nor_images_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(OverpaintError, match=r"series \(batch, channel, length\) and images .* nothing else"):
+        check_dimensions(torch.zeros(shape))

@@ -43,7 +43,7 @@ def _open(source: object, **options: object) -> Classifier:
         ("net.pt2", {"weights": "w.pt"}, r"an exported program, which holds its weights$"),
         ("net.pt", {"image_size": 0}, r"^ClassifierOptions\.image_size=0 must be at least 1$"),
         ("net.pt", {"image_size": [8, 0]}, r"^ClassifierOptions\.image_size=\[8, 0\] must be at least 1$"),
-        ("net.pt", {"image_size": [8]}, r"^classifier\.image_size=\[8\] must be one number, or 2 of them$"),
+        ("net.pt", {"image_size": [8, 8, 8]}, r"^classifier\.image_size=\[8, 8, 8\] must be one number, \[height, "),
         ("net.pt", {}, r"^there is no file classifier=net\.pt$"),
         ("gone.ckpt", {}, r"^there is no file classifier=gone\.ckpt$"),
         (

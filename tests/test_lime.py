@@ -150,13 +150,15 @@ def test_small_images_have_fewer_segments(size: tuple[int, ...], expected: int) 
     assert segments_of(torch.zeros(1, *size), "grid", 50).unique().tolist() == list(range(expected))
 
 
-def test_one_dimension_works_on_a_grid_and_slic_says_so() -> None:
+@pytest.mark.parametrize("segments", ["auto", "grid", "change_points"])
+def test_one_dimension_works_but_not_by_slic(segments: Any) -> None:
     series = torch.ones(1, 1, 64)
     classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
-    found = Lime(queries=256, segments="grid")(classifier, series, TARGET)
+    series[0, 0, 16:32] = 0.8
+    found = Lime(queries=256, segments=segments, baseline="mean")(classifier, series, TARGET)
     assert 16 <= int(found.maps[0].argmax()) < 32
     with pytest.raises(OverpaintError, match=r"segments=slic is for .* two dimensions, not \(1, 64\)"):
-        Lime()(classifier, series, TARGET)
+        Lime(segments="slic")(classifier, series, TARGET)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """What is said of a generator and a classifier that were not made for each other."""
 
 import pytest
-from conftest import frozen_classifier
+from conftest import FunctionClassifier, frozen_classifier
 from torch import nn
 
-from overpaint.configuration.parts import differences
+from overpaint.configuration.parts import differences, make_method
+from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.gan import Gan
@@ -29,3 +30,10 @@ def test_another_size_or_domain_is_said(classes: list[str], size: int, said: lis
     notes = differences(dcgan, _classifier(size))
     assert len(notes) == len(said)
     assert all(note.startswith(start) for note, start in zip(notes, said, strict=True))
+
+
+def test_a_baseline_of_series_is_no_image_file() -> None:
+    section = {"target": "overpaint.saliency.rise.Rise", "baseline": "grey.png"}
+    classifier = FunctionClassifier(lambda series: series[:, 0].mean(1), dimensions=1)
+    with pytest.raises(OverpaintError, match=r"saliency\.rise\.baseline=grey\.png names a file, .* takes series"):
+        make_method("rise", section, {}, classifier, None)

@@ -491,7 +491,7 @@ def test_explaining_bad_words_loses_nothing(run_folder: Path) -> None:
         "limit=-1": "limit=-1 must not be negative",
         "resize_mode=crp": "resize_mode=crp is not of the right type",
         "images=nowhere/*.jpg": "matches no image file",
-        "saliency.rise.baseline=no.png": "baseline=no.png is none of mean, blur, black, noise, rise_blur, nor a file",
+        "saliency.rise.baseline=no.png": "baseline=no.png is none of mean, .*, linear, auto, nor a file",
         "engine.batch_size=0": "batch_size=0 must be at least 1",
         "engine.precision=half": "engine.precision=half is not of the right type",
     }.items():

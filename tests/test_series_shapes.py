@@ -25,10 +25,10 @@ LENGTH, FIRST, LAST = 80, 24, 40
 """Points of a series, and where its bump lies."""
 
 BLACK_BOX: dict[str, SaliencyMethod] = {
-    "surrogate": Surrogate(queries=256),
-    "rise": Rise(queries=512),
+    "surrogate": Surrogate(queries=256, baseline="mean"),
+    "rise": Rise(queries=512, baseline="mean"),
     "occlusion": Occlusion(window=8, stride=2),
-    "lime": Lime(queries=256, segments="grid", num_segments=10),
+    "lime": Lime(queries=256, segments="grid", num_segments=10, baseline="mean"),
 }
 METHODS = BLACK_BOX | {"gradient": Gradient(), "grad_cam": GradCam()}
 

@@ -34,7 +34,7 @@ def test_a_patch_is_the_box_of_the_region_at_its_size() -> None:
     image = np.random.default_rng(0).random((2, 3, 40, 50))
     region = np.zeros((40, 50), dtype=bool)
     region[4:36, 10] = region[20, 2:50] = True
-    expected = image[:, :, 4:36, 2:50].reshape(2, 3, PATCH, 2, PATCH, 3).mean((3, 5))
+    expected = image[:, :, 4:36, 2:50].reshape(2, 3, PATCH[2][0], 2, PATCH[2][1], 3).mean((3, 5))
     np.testing.assert_allclose(region_patches(image, region), expected)
     single = np.zeros((40, 50), dtype=bool)
     single[7, 9] = True

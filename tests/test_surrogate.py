@@ -132,7 +132,7 @@ def test_a_classifier_that_sees_nothing_gets_a_flat_map(white_images: torch.Tens
 def test_one_dimension_works() -> None:
     series = torch.ones(1, 1, 64)
     classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
-    found = Surrogate(queries=256)(classifier, series, TARGET)
+    found = Surrogate(queries=256, baseline="mean")(classifier, series, TARGET)
     assert 16 <= int(found.maps[0].argmax()) < 32
 
 

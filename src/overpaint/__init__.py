@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from overpaint.api.explanation import Explanation
     from overpaint.api.watcher import Watcher
     from overpaint.core.errors import OverpaintError
+    from overpaint.core.scale import SeriesScale
     from overpaint.networks.checkpoint import load_generator
     from overpaint.networks.gan import Gan, as_generator
 
@@ -24,6 +25,7 @@ __all__ = [
     "Explanation",
     "Gan",
     "OverpaintError",
+    "SeriesScale",
     "Watcher",
     "as_classifier",
     "as_generator",
@@ -36,6 +38,7 @@ _MODULES = {
     "Explanation": "api.explanation",
     "Gan": "networks.gan",
     "OverpaintError": "core.errors",
+    "SeriesScale": "core.scale",
     "Watcher": "api.watcher",
     "as_classifier": "api.classifiers",
     "as_generator": "networks.gan",

@@ -8,12 +8,17 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
+from overpaint.classifiers.blackbox import CallableClassifier
+from overpaint.classifiers.first_layer import series_channels
 from overpaint.classifiers.loading import open_classifier, wrap_function, wrap_network
+from overpaint.classifiers.network import NetworkClassifier
 from overpaint.classifiers.options import ClassifierOptions
 from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
+from overpaint.core.scale import SeriesScale
 from overpaint.core.sizes import as_size
+from overpaint.core.value_range import is_series
 
 
 @runtime_checkable
@@ -43,10 +48,19 @@ class UnsizedClassifier:
     Attributes:
         model: A network of torch, or a function of arrays.
         options: What is said of it.
+        scale: The units of its series.
     """
 
     model: nn.Module | Callable[..., Any]
     options: ClassifierOptions
+    scale: SeriesScale | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """The spatial dimensions of its inputs: one where its first layer or ``image_size`` says so, else two."""
+        if isinstance(self.options.image_size, Sequence):
+            return len(self.options.image_size)
+        return 1 if isinstance(self.model, nn.Module) and series_channels(self.model) is not None else 2
 
     def at(self, size: Sequence[int], channels: int) -> Classifier:
         """Returns the classifier of images of that size.
@@ -54,12 +68,13 @@ class UnsizedClassifier:
         Raises:
             OverpaintError: If the model does not take such images, or gives no scores for them.
         """
-        channels = self.options.channels or len(self.options.mean or ()) or channels
+        own = series_channels(self.model) if isinstance(self.model, nn.Module) else None
+        channels = self.options.channels or len(self.options.mean or ()) or own or channels
         options = replace(self.options, image_size=list(size), channels=channels)
         sides = [None] * len(size)
         if isinstance(self.model, nn.Module):
-            return wrap_network(self.model, options, sides=sides)
-        return wrap_function(self.model, options, sides=sides)
+            return _in_units(wrap_network(self.model, options, sides=sides), self.scale)
+        return _in_units(wrap_function(self.model, options, sides=sides), self.scale)
 
 
 def as_classifier(
@@ -76,21 +91,23 @@ def as_classifier(
     threshold: float | None = None,
     allow_random: bool = False,
     allow_code: bool = False,
+    scale: SeriesScale | None = None,
 ) -> Classifier | UnsizedClassifier:
     """Makes a classifier of a model.
 
     A network stays as it is, on its device and in its precision; while it is explained it is in eval mode.
 
     Args:
-        model: A network of torch that takes images ``(batch, channel, height, width)`` and returns scores
-            ``(batch, class)``; a function of NumPy arrays in ``[0, 1]`` that does; or a word or path as
-            ``classifier=`` of the command line takes it, such as ``outputs/digits/classifier.ckpt`` or
+        model: A network of torch that takes images ``(batch, channel, height, width)``, or series ``(batch, channel,
+            length)``, and returns scores ``(batch, class)``; a function of NumPy arrays in ``[0, 1]`` that does; or a
+            word or path as ``classifier=`` of the command line takes it, such as ``outputs/digits/classifier.ckpt`` or
             ``torchvision:resnet50``.
         class_names: A name for each class, or a text file with one name a line; by default the source's own, or
             ``"0"`` to ``"K-1"``.
         transform: The transform of torchvision's weights, ``weights.transforms()``: gives size, mean and std.
-        image_size: The size of the images that it takes, one number for a square or ``(height, width)``; by default
-            the source's own, the transform's, or that of the images that are explained.
+        image_size: The size of the images that it takes, one number for a square or ``(height, width)``, or
+            ``(length,)`` of its series; by default the source's own, the transform's, or that of the images that are
+            explained.
         channels: Their channels; by default the source's own, or the length of ``mean``, or the images'.
         mean: The mean of each channel, for images in ``[0, 1]``; without it and ``std`` a network gets ``[0, 1]``.
         std: The standard deviation of each channel.
@@ -102,6 +119,7 @@ def as_classifier(
             others while its score is the highest.
         allow_random: Whether it may give other outputs when an image is shown again, or beside others.
         allow_code: Whether it may be opened from a file that can run code when it is: TorchScript, torch.export.
+        scale: What scaled its series, so that they are drawn in their units; by default a checkpoint's own.
 
     Raises:
         OverpaintError: If the model does not take images or give scores as it is said to.
@@ -132,11 +150,25 @@ def as_classifier(
         allow_code=allow_code,
     )
     if isinstance(model, str | Path):
-        return open_classifier(options)
-    unsized = UnsizedClassifier(model, options)
+        return _in_units(open_classifier(options), scale)
+    unsized = UnsizedClassifier(model, options, scale)
     if options.image_size is None:
         return unsized
-    return unsized.at(as_size(options.image_size, None), 3)
+    sides = as_size(options.image_size, unsized.dimensions)
+    return unsized.at(sides, 1 if is_series(sides) else 3)
+
+
+def _in_units(classifier: Classifier, scale: SeriesScale | None) -> Classifier:
+    """Returns a classifier that knows the units of its series.
+
+    Raises:
+        OverpaintError: If the scale has another number of channels.
+    """
+    if scale is not None and isinstance(classifier, NetworkClassifier | CallableClassifier):
+        if len(scale.low) != classifier.channels:
+            raise OverpaintError(f"scale has {len(scale.low)} channels, but the classifier takes {classifier.channels}")
+        classifier.scale = scale
+    return classifier
 
 
 def _name_of(model: object) -> str:

@@ -27,6 +27,7 @@ from overpaint.core.modules import evaluation_mode
 from overpaint.core.names import distinct_names
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.types import Images, Regions, TargetSets
+from overpaint.core.value_range import to_stored
 from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions
 from overpaint.inpainting.blending import Blend
 from overpaint.inpainting.inpainter import Inpainter
@@ -130,7 +131,9 @@ class Explainer:
 
         Args:
             images: A tensor or array, uint8 or in ``[0, 1]``, one image or a batch; a PIL image; a path; a list of
-                these. Files and PIL images are resized to the classifier's size; tensors and arrays keep theirs.
+                these. Files and PIL images are resized to the classifier's size; tensors and arrays keep theirs. Where
+                the classifier takes series, a tensor or array of floats: ``(length,)``, ``(channel, length)``, or a
+                batch of the latter, scaled so that most values lie in ``[0, 1]`` (`overpaint.core.scale`).
             targets: The classes to explain: None for the predicted one; an index; a class name; ``top3``; a list of
                 these; or a tensor of indices for each image.
             ground_truth: True where an annotated object of the class is, for metrics of localisation; a row for each
@@ -148,8 +151,7 @@ class Explainer:
         Raises:
             OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
         """
-        known = self.classifier if isinstance(self.classifier, Classifier) else None
-        dimensions, own_channels = (2, None) if known is None else (len(known.input_size), known.channels)
+        dimensions, own_channels = _expected(self.classifier)
         given = as_images(images, dimensions, resize_mode, PictureOptions.of(range, max_megapixels, ""), own_channels)
         size, channels = _common_size(given, self.classifier), max(given.channels)
         classifier = _sized(self.classifier, size, channels)
@@ -192,11 +194,11 @@ class Explainer:
             engine=Engine(classifier, size),
             region_rule=self.region,
             inpainter=inpainter,
-            metrics=self.metrics,
+            metrics=usable_parts(self.metrics, classifier),
             seeds=self.seeds,
             probes=usable_parts(self.probes, classifier),
             oracle=oracle,
-            other_images=(255 * images).round().to(torch.uint8).cpu(),
+            other_images=to_stored(images),
         )
 
 
@@ -236,6 +238,13 @@ def _watched(runner: Runner, watcher: Watcher) -> Runner:
     if (on_maps := watcher.on_maps) is None:
         return replace(runner, inpainter=inpainter)
     return replace(runner, inpainter=inpainter, on_maps=lambda seeded, image, maps: on_maps(seeded[0], image, maps))
+
+
+def _expected(classifier: Classifier | UnsizedClassifier) -> tuple[int, int | None]:
+    """Returns the spatial dimensions of a classifier's inputs, and their channels where it says them."""
+    if isinstance(classifier, UnsizedClassifier):
+        return classifier.dimensions, None
+    return len(classifier.input_size), classifier.channels
 
 
 def _sized(classifier: Classifier | UnsizedClassifier, size: tuple[int, ...], channels: int) -> Classifier:

@@ -16,6 +16,7 @@ from torch import Tensor
 from overpaint.core.names import row_name
 from overpaint.core.results import ProbeResult, RegionSearch, Variants
 from overpaint.core.types import Images, Maps, Regions, Scores, Targets
+from overpaint.core.value_range import to_stored
 from overpaint.pipeline.row_numbers import row_numbers, row_title
 from overpaint.pipeline.runner import Runner
 from overpaint.pipeline.writer import ExplainedBatch, RowWriter, saliency_arrays, variant_arrays
@@ -158,7 +159,7 @@ class Explanation:
             image_plots, metrics=self.runner.metrics, class_names=self.class_names, probes=self.runner.probes
         )
         folders = RowWriter(folder, self.class_names, draw).write(self.rows)
-        real = (255 * self.images).round().to(torch.uint8).cpu()
+        real = to_stored(self.images)
         write_report(folder, folders, self.runner, lambda: real, [], {}, "overpaint.explain(...)")
         return folder / "report.html"
 

@@ -18,6 +18,7 @@ from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.sizes import format_size
 from overpaint.core.types import Images
+from overpaint.core.value_range import from_stored, is_series
 from overpaint.data.files.decoding import picture_shape, reading_files
 from overpaint.data.files.tiff import is_deep
 from overpaint.data.files.values import Extent, PictureOptions, remarks
@@ -62,7 +63,8 @@ def as_images(
 
     Args:
         images: A tensor or array, uint8 or in ``[0, 1]``: one image ``(channel, height, width)`` or ``(height, width,
-            channel)``, a grey one ``(height, width)``, or a batch of them; a PIL image; a path; a list of these.
+            channel)``, a grey one ``(height, width)``, or a batch of them; a PIL image; a path; a list of these. With
+            one dimension a tensor or array of floats: ``(length,)``, ``(channel, length)`` or a batch of the latter.
         dimensions: Spatial dimensions of an image.
         resize_mode: What of a picture or file of another aspect ratio is shown to the classifier: ``crop`` its middle,
             ``stretch`` all of it. Tensors and arrays keep their size.
@@ -89,6 +91,11 @@ def as_images(
 def _taken(
     image: Any, dimensions: int, resize_mode: ResizeMode, options: PictureOptions, channels: int | None, listed: bool
 ) -> GivenImages:
+    if is_series((0,) * dimensions) and not isinstance(image, np.ndarray | Tensor):
+        raise OverpaintError(
+            f"images holds a {type(image).__name__}, but the classifier takes series: give tensors or arrays (channel, "
+            "length), or batches of them"
+        )
     if isinstance(image, str | Path):
         return _of_file(Path(image).expanduser(), resize_mode, options, channels or 3)
     if isinstance(image, Image.Image):
@@ -145,16 +152,17 @@ def _of_tensor(values: Tensor, dimensions: int, channels: int | None, listed: bo
     elif values.ndim == dimensions + 1:
         values = values[None]
     elif values.ndim != dimensions + 2:
+        kind = "a series" if dimensions == 1 else "an image"
         raise OverpaintError(
-            f"images has shape {shape}; an image has {dimensions + 1} axes (channel first), a batch of them one more"
+            f"images has shape {shape}; {kind} has {dimensions + 1} axes (channel first), a batch of them one more"
         )
     usual = GREY_OR_RGB if channels is None else (*GREY_OR_RGB, channels)
     if values.shape[1] not in usual and values.shape[-1] in usual:
         values = values.movedim(-1, 1)
-    values = values.float() / 255 if values.dtype == torch.uint8 else values
+    own = tuple(values.shape[2:])
+    values = values.float() if is_series(own) else from_stored(values)
     check_images(values)
     values = values.float()
-    own = tuple(values.shape[2:])
 
     def load(size: tuple[int, ...], count: int) -> Images:
         if size != own:
@@ -176,7 +184,7 @@ def _with_channels(values: Images, count: int) -> Float[Tensor, "batch shown *sp
     """
     if values.shape[1] == count:
         return values
-    if values.shape[1] == 1 and count == 3:
+    if values.shape[1] == 1 and count == 3 and not is_series(values.shape[2:]):
         return values.expand(-1, 3, *values.shape[2:])
     raise OverpaintError(f"the images have {values.shape[1]} channels, but the classifier takes {count}")
 

@@ -41,6 +41,11 @@ class Archive(nn.Module):
         self.rows = rows
         self.scripted, self.quantised = isinstance(network, torch.jit.ScriptModule), is_quantised(network)
 
+    @property
+    def loaded(self) -> nn.Module:
+        """The loaded network, to look at; it is asked through this module."""
+        return self._hidden[0]
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Archive":
         """Moves the network when this module, which has no tensors of its own, is moved to another device."""
         self._hidden[0]._apply(fn, recurse)
@@ -91,9 +96,10 @@ def load_exported(path: Path) -> tuple[Archive, list[int | None]]:
     except Exception as error:  # torch's reader lets nearly any kind of error through
         raise OverpaintError(f"classifier={path} is no program that torch.export.save wrote") from error
     inputs = [node.meta["val"] for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
-    if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or inputs[0].ndim != 4:
+    if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or inputs[0].ndim not in (3, 4):
         raise OverpaintError(
-            f"classifier={path} takes {len(inputs)} inputs; it must take one array (batch, channel, height, width)"
+            f"classifier={path} takes {len(inputs)} inputs; it must take one array (batch, channel, height, width), "
+            "or (batch, channel, length) of series"
         )
     shape = [_fixed(side) for side in inputs[0].shape]
     return Archive(program.module(), shape[0]), shape

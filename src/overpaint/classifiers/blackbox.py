@@ -13,6 +13,7 @@ from overpaint.classifiers.answers import AnswerForm
 from overpaint.classifiers.output import Output, as_scores, decision_of, output_kind, resize_to_input, standardise
 from overpaint.core.choices import OutputOption
 from overpaint.core.errors import OverpaintError
+from overpaint.core.scale import SeriesScale
 from overpaint.core.sizes import as_size
 from overpaint.core.types import Images, Scores
 
@@ -48,6 +49,7 @@ class CallableClassifier:
         form: How it is called, and where the scores are in what it returns.
         threshold: See `Decision`; None: 0.5 where each class is a question of its own.
         kind: What it is, for messages: ``a function``, ``ONNX``, ``quantised``.
+        scale: The units of its series, for drawing.
 
     Raises:
         OverpaintError: If ``mean`` has another number of channels, the function's answer to an image is not one number
@@ -67,11 +69,12 @@ class CallableClassifier:
         form: AnswerForm = AnswerForm(),  # noqa: B008 - it can't change
         threshold: float | None = None,
         kind: str = "a function",
+        scale: SeriesScale | None = None,
     ) -> None:
         mean = [GREY] * channels if mean is None else list(mean)
         if len(mean) != channels:
             raise OverpaintError(f"mean={mean} must have one entry for each of the {channels} channels")
-        self.function, self.form, self.kind = function, form, kind
+        self.function, self.form, self.kind, self.scale = function, form, kind, scale
         self.class_names = list(class_names)
         self.input_size, self.channels = as_size(input_size, None, "input_size"), channels
         self.mean = torch.tensor(mean).reshape(1, channels, *[1] * len(self.input_size))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from overpaint.classifiers.archives import Archive, load_exported, load_torchscript
 from overpaint.classifiers.blackbox import GREY, CallableClassifier, ScoreFunction, normalised
 from overpaint.classifiers.class_names import count_class_names, name_classes
+from overpaint.classifiers.first_layer import series_channels
 from overpaint.classifiers.hubs import open_hugging_face, open_timm
 from overpaint.classifiers.named import imported_network, torchvision_network
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
@@ -26,6 +27,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.modules import evaluation_mode, floats_like
 from overpaint.core.protocols import Classifier
 from overpaint.core.sizes import as_size, format_size
+from overpaint.core.value_range import is_series
 
 
 def open_classifier(options: ClassifierOptions) -> Classifier:
@@ -112,7 +114,10 @@ def wrap_network(
     Raises:
         OverpaintError: As `open_classifier`.
     """
-    channels, size = _channels(options, channels), _input_size(options, sides)
+    if channels is None and (channels := series_channels(network)) is not None:
+        sides = sides if len(sides) == 1 else (None,)
+    size = _input_size(options, sides)
+    channels = _channels(options, channels, size)
     mean, std = _normalisation(options, channels)
     like = floats_like(network)
     prepare = _transform(mean, std, like)
@@ -142,7 +147,8 @@ def wrap_function(
     sides: Sequence[int | None] = (None, None),
 ) -> CallableClassifier:
     """Wraps a function of arrays, of which ``channels`` and ``sides`` are known from its source."""
-    channels, size = _channels(options, channels), _input_size(options, sides)
+    size = _input_size(options, sides)
+    channels = _channels(options, channels, size)
     mean: Sequence[float] | None = options.mean
     rows, quantised, kind = None, False, "a function"
     if isinstance(function, OnnxFunction):
@@ -182,7 +188,7 @@ def _has_gradients(network: nn.Module, inputs: Tensor, trial: Trial, quantised: 
             return True
 
 
-def _channels(options: ClassifierOptions, own: int | None) -> int:
+def _channels(options: ClassifierOptions, own: int | None, size: tuple[int, ...]) -> int:
     """Returns the channels of the images, from the source and from what is given.
 
     Raises:
@@ -190,7 +196,7 @@ def _channels(options: ClassifierOptions, own: int | None) -> int:
     """
     if None not in (own, options.channels) and own != options.channels:
         raise OverpaintError(f"classifier.channels={options.channels}, but classifier={options.source} takes {own}")
-    return options.channels or own or len(options.mean or ()) or 3
+    return options.channels or own or len(options.mean or ()) or (1 if is_series(size) else 3)
 
 
 def _input_size(options: ClassifierOptions, sides: Sequence[int | None]) -> tuple[int, ...]:
@@ -201,7 +207,11 @@ def _input_size(options: ClassifierOptions, sides: Sequence[int | None]) -> tupl
     """
     known = [side for side in sides if side is not None]
     if options.image_size is not None:
-        size = as_size(options.image_size, len(sides))
+        dimensions = len(sides)
+        if not known and isinstance(options.image_size, Sequence):
+            dimensions = len(options.image_size)  # nothing but the setting says whether it takes images or series
+            sides = [None] * dimensions
+        size = as_size(options.image_size, dimensions, "classifier.image_size")
         if any(own not in (None, side) for own, side in zip(sides, size, strict=True)):
             raise OverpaintError(
                 f"classifier.image_size={options.image_size}, but classifier={options.source} takes "

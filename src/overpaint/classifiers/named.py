@@ -105,6 +105,6 @@ def _called(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
     if not callable(made):
         raise OverpaintError(
             f"classifier={source} returned a {type(made).__name__}; it must return a network of torch or a function "
-            "from an array (batch, channel, height, width) to scores"
+            "from an array (batch, channel, height, width), or (batch, channel, length), to scores"
         )
     return made

@@ -25,6 +25,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types
 from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.modules import floats_like
+from overpaint.core.scale import SeriesScale
 from overpaint.core.sizes import as_size
 from overpaint.core.types import Images, Scores
 from overpaint.networks.checkpoint import load_part, read_checkpoint, settings_of_checkpoint
@@ -48,6 +49,7 @@ class NetworkClassifier(nn.Module):
         output: The kind of its output; ``auto`` asks it about six images.
         form: How it is called, and where the scores are in what it returns.
         threshold: See `Decision`; None: 0.5 where each class is a question of its own.
+        scale: The units of its series, for drawing.
 
     Raises:
         OverpaintError: If the transform is impossible, or ``output`` is not what the network answers with.
@@ -66,6 +68,7 @@ class NetworkClassifier(nn.Module):
         output: OutputOption | Output = "logits",
         form: AnswerForm = AnswerForm(),  # noqa: B008 - it can't change
         threshold: float | None = None,
+        scale: SeriesScale | None = None,
     ) -> None:
         super().__init__()
         if std is not None and (len(mean) != len(std) or min(std) <= 0):
@@ -79,7 +82,7 @@ class NetworkClassifier(nn.Module):
         self.register_buffer("mean", torch.tensor(list(mean)).reshape(shape).to(like))
         self.register_buffer("std", None if std is None else torch.tensor(list(std)).reshape(shape).to(like))
         self._exact = (list(mean), list(std or ()))
-        self.form = form
+        self.form, self.scale = form, scale
         self.output: Output = output_kind(output, self._probed, self.channels, self.input_size)
         self.decision = decision_of(self.output, threshold)
 
@@ -126,7 +129,7 @@ class NetworkClassifier(nn.Module):
         std = None if self.std is None else self.std.flatten().tolist()
         network: nn.Module = torch.compile(self.network)  # type: ignore[assignment]
         mean = self.mean.flatten().tolist()
-        own: dict[str, Any] = {"form": self.form, "threshold": self.decision.threshold}
+        own: dict[str, Any] = {"form": self.form, "threshold": self.decision.threshold, "scale": self.scale}
         twin = NetworkClassifier(network, self.class_names, self.input_size, mean, std, self.output, **own)
         return twin.to(self.mean.device, self.mean.dtype)
 

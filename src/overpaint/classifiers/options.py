@@ -65,10 +65,10 @@ class ClassifierOptions:
         weights: For ``torchvision:`` and factories: a state-dict file; ``DEFAULT`` takes torchvision's own weights.
         class_names: A text file with one name a line, or the names; by default torchvision's where their number fits,
             else the numbers of the classes.
-        image_size: The side of the square images it takes, or their height and width; torchvision's by default, or
-            what the file says. Images are resized to it whole; torchvision's own evaluation instead cuts off what is
-            outside the middle square.
-        channels: 3 by default, or what the file or the length of ``mean`` says.
+        image_size: The side of the square images it takes, or their height and width, or ``[length]`` for series;
+            torchvision's by default, or what the file says. Images are resized to it whole; torchvision's own
+            evaluation instead cuts off what is outside the middle square.
+        channels: 3 by default (of series 1), or what the file, the first layer or the length of ``mean`` says.
         mean: The mean of each channel in ``[0, 1]``; torchvision's by default. Elsewhere images are not normalised
             unless this and ``std`` are given, and a middle grey stands where an image is masked.
         std: The standard deviation of each channel.
@@ -102,8 +102,11 @@ class ClassifierOptions:
                 raise OverpaintError(
                     f"classifier.{name}={vars(self)[name]} has no meaning for classifier={self.source}, {why}"
                 )
-        if self.image_size is not None:
-            as_size(self.image_size, name="classifier.image_size")
+        if self.image_size is not None and len(as_size(self.image_size, None, "classifier.image_size")) > 2:
+            raise OverpaintError(
+                f"classifier.image_size={list(as_size(self.image_size, None))} must be one number, [height, width], or "
+                "[length] for series"
+            )
 
 
 def check_code(options: ClassifierOptions, which: str) -> None:

@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from jaxtyping import UInt8
-from torch import Tensor
-
 from overpaint.configuration.run_settings import picture_options
 from overpaint.configuration.sections import importable
 from overpaint.configuration.settings import Settings
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
-from overpaint.core.types import GroundTruthObjects
+from overpaint.core.types import GroundTruthObjects, StoredInputs
 from overpaint.data.annotations.reading import AnnotationOptions, open_annotations
 from overpaint.data.module import ImageData
 from overpaint.data.pattern import open_files
@@ -39,8 +36,8 @@ class ExplainData:
     """
 
     split: UnreadSplit
-    real: Callable[[], UInt8[Tensor, "real channel height width"]]
-    others: Callable[[], UInt8[Tensor, "other channel height width"]]
+    real: Callable[[], StoredInputs]
+    others: Callable[[], StoredInputs]
     setting: str
     notes: Sequence[str] = ()
 
@@ -92,7 +89,7 @@ def check_readable(data: ExplainData) -> None:
     raise OverpaintError(f"{data.setting}: none of {len(data.split)} files can be read ({reason})")
 
 
-def _first(split: UnreadSplit, count: int) -> UInt8[Tensor, "first channel height width"]:
+def _first(split: UnreadSplit, count: int) -> StoredInputs:
     """Reads the first images of a split, without those of them that can't be read."""
     return split.read(range(min(count, len(split))))[0].images
 

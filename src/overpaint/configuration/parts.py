@@ -13,12 +13,14 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.sizes import format_size
+from overpaint.core.value_range import is_series
 from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.painted import try_generator
 from overpaint.inpainting.region import RegionRule
+from overpaint.metrics.base import SaliencyMetric
 from overpaint.networks.gan import Gan
 from overpaint.networks.opening import open_generator
 from overpaint.perturbation.engine import Engine
@@ -61,6 +63,10 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
     methods = {
         name: make_method(name, section, settings, classifier, gan) for name, section in settings["saliency"].items()
     }
+    metrics: dict[str, SaliencyMetric] = {
+        name: _with_baseline(section, f"metrics.{name}", settings, classifier)
+        for name, section in settings["metrics"].items()
+    }
     engine = settings["engine"] | {"classifier": classifier, "on_batch": listeners.on_batch}
     runner = Runner(
         classifier=classifier,
@@ -68,10 +74,7 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
         engine=Engine(**checked_arguments(Engine, engine, "engine")),
         region_rule=rule,
         inpainter=None if gan is None else _inpainter(settings, gan, rule, listeners),
-        metrics={
-            name: _with_baseline(section, f"metrics.{name}", settings, classifier)
-            for name, section in settings["metrics"].items()
-        },
+        metrics=usable_parts(metrics, classifier),
         seeds=settings["seeds"],
         probes=usable_parts(probes, classifier),
         oracle=_oracle(settings, classifier),
@@ -187,9 +190,18 @@ def with_discriminator(method: SaliencyMethod, gan: Gan | None) -> SaliencyMetho
 
 
 def _with_baseline(section: Settings, where: str, settings: Settings, classifier: Classifier) -> Any:
-    """Builds what a section describes; a baseline that is no word is an image file."""
+    """Builds what a section describes; a baseline that is no word is an image file.
+
+    Raises:
+        OverpaintError: If it can't be read, or the classifier takes series.
+    """
     if (path := baseline_file(section)) is None:
         return instantiate(section, where, importable(settings))
+    if is_series(classifier.input_size):
+        raise OverpaintError(
+            f"{where}.baseline={path} names a file, which is read as an image, and the classifier takes series; take "
+            "mean, linear, noise, blur or black, or give another series to the method in Python"
+        )
     size = as_image_size(classifier.input_size, "classifier.image_size")
     part, _ = read_files(path, size, classifier.channels, settings["resize_mode"], 1, picture_options(settings))
     return instantiate(section, where, importable(settings), baseline=part.images[0].float() / 255)

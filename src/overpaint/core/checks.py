@@ -30,14 +30,18 @@ def check_finite(values: Tensor, said: str) -> None:
 
 
 def check_images(images: Tensor) -> None:
-    """Checks that images are floats in ``[0, 1]``, as everywhere outside a network.
+    """Checks that images are floats in ``[0, 1]``, as everywhere outside a network, or series finite floats.
 
     Raises:
-        OverpaintError: If not; it says where they lie and what brings them there.
+        OverpaintError: If not; of images it says where they lie and what brings them there.
     """
     if not images.is_floating_point():
         raise OverpaintError(f"images must be floats in [0, 1], but these are {images.dtype}: use images.float() / 255")
     if images.numel() == 0:
+        return
+    if images.ndim == 3:
+        if not bool(images.detach().isfinite().all()):
+            raise OverpaintError("series must be finite, but these hold NaN or infinity: fill in what is missing")
         return
     low, high = (float(end) for end in images.detach().aminmax())
     if not (low >= -SLACK and high <= 1 + SLACK):  # also where a value is NaN
@@ -47,3 +51,16 @@ def check_images(images: Tensor) -> None:
         elif low >= -SLACK and 1 + SLACK < high <= 255:
             advice = ": use images / 255 if they come from [0, 255]"
         raise OverpaintError(f"images must lie in [0, 1], but these go from {low:.4g} to {high:.4g}{advice}")
+
+
+def check_dimensions(inputs: Tensor) -> None:
+    """Checks that inputs are a batch of series or of images.
+
+    Raises:
+        OverpaintError: If they have another number of axes, as volumes have.
+    """
+    if inputs.ndim not in (3, 4):
+        raise OverpaintError(
+            f"the inputs have the shape {tuple(inputs.shape)}; series (batch, channel, length) and images (batch, "
+            "channel, height, width) are explained, and nothing else is"
+        )

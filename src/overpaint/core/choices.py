@@ -14,7 +14,7 @@ OutputOption = Literal["auto", "logits", "probabilities", "sigmoid"]
 ResizeMode = Literal["crop", "stretch"]
 """What of a picture of another aspect ratio is resized: its middle, or all of it, stretched."""
 
-BaselineWord = Literal["mean", "blur", "black", "noise", "rise_blur"]
+BaselineWord = Literal["mean", "blur", "black", "noise", "rise_blur", "linear", "auto"]
 """What stands where an image is masked, see `overpaint.perturbation.baselines.Baseline`."""
 
 BASELINE_WORDS: tuple[str, ...] = get_args(BaselineWord)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from overpaint.core.choices import LatentDistribution
 from overpaint.core.decision import Decision
 from overpaint.core.results import SaliencyMaps
+from overpaint.core.scale import SeriesScale
 from overpaint.core.types import Images, Latents, Regions, Scores, TargetSets
 
 Requirement = Literal["scores", "gradients", "relus", "layers"]
@@ -42,6 +43,11 @@ class Classifier(Protocol):
     @property
     def mean(self) -> Tensor:
         """The mean colour of the images it was trained on, shaped to broadcast over a batch."""
+        ...
+
+    @property
+    def scale(self) -> SeriesScale | None:
+        """The units of its series; None: it takes images, or the units are unknown."""
         ...
 
     @property
@@ -89,6 +95,11 @@ class SaliencyMethod(ABC):
     @property
     def is_stochastic(self) -> bool:
         """Whether the maps depend on a field ``seed``."""
+        return False
+
+    @property
+    def pictures_only(self) -> bool:
+        """Whether it can explain images and no series."""
         return False
 
     def numbers_kept(self, channels: int, size: Sequence[int]) -> int:

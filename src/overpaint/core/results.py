@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from overpaint.core.scale import SeriesScale
 from overpaint.core.types import Images, ImageSets, PerVariant, Regions, Scores, Targets
 
 
@@ -171,6 +172,7 @@ class Explanation:
         probe_results: What probes found out about each row's variants, by their names.
         troubles: Of each row, what could not be computed because some part gave numbers that are not finite, and
             whose fault it is; the results that are missing are NaN.
+        scale: The units of series; None: they are images, or their units are unknown.
     """
 
     images: Images
@@ -186,3 +188,4 @@ class Explanation:
     variants: Variants | None
     probe_results: Mapping[str, Sequence[ProbeResult]]
     troubles: Sequence[Sequence[str]] = ()
+    scale: SeriesScale | None = None

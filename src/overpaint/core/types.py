@@ -2,7 +2,8 @@
 
 Ranges and polarity, everywhere outside a network:
 
-- images are float in ``[0, 1]``;
+- images are float in ``[0, 1]``; series are float, scaled so that most of them lies there, see
+  `overpaint.core.scale.SeriesScale`;
 - scores are class probabilities in ``[0, 1]``; each row sums to 1, except of multi-label classifiers;
 - saliency maps are signed and raw, larger means more important;
 - a region is True where the image is salient and will be repainted;
@@ -12,7 +13,7 @@ Ranges and polarity, everywhere outside a network:
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 Images = Float[Tensor, "batch channel *space"]
@@ -25,6 +26,9 @@ RingWeights = Float[Tensor, "batch *space"]
 Latents = Float[Tensor, "batch latent"]
 
 ImageSets = Float[Tensor, "batch variant channel *space"]  # several images for each image of a batch: its variants
+StoredInputs = UInt8[Tensor, "stored channel *space"] | Float[Tensor, "stored channel *space"]
+"""Inputs as they are kept: images as 0 to 255, series as floats; see `overpaint.core.value_range`."""
+
 PerVariant = Float[Tensor, "batch variant"]
 
 

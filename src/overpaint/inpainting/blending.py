@@ -11,6 +11,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from overpaint.core.types import Images, ImageSets, Regions
+from overpaint.core.value_range import within_range
 
 Blend = Literal["paste", "feather", "poisson"]
 
@@ -26,7 +27,8 @@ def blend_into(images: Images, painted: ImageSets, regions: Regions, blend: Blen
         regions: ``B``.
         blend: ``paste``: the formula; ``feather``: inside the region the painted image fades in over two pixels;
             ``poisson``: the painted image's gradients with the image's values at the border (Pérez, Gangnet & Blake,
-            2003, equation 2), cut to ``[0, 1]``.
+            2003, equation 2), cut to ``[0, 1]`` but for series. In a series that is the painted stretch plus the
+            straight line through what it misses at both ends; at the end of the series, plus a constant.
     """
     originals = images[:, None].expand_as(painted)
     inside = regions[:, None, None]
@@ -95,4 +97,4 @@ def _poisson(
         np.add.at(right, rows[known], around[:, *border].T)
     result = source.copy()
     result[:, inside] = splu(matrix).solve(right).T
-    return torch.from_numpy(result.reshape(painted.shape)).clamp(0, 1).to(painted)
+    return within_range(torch.from_numpy(result.reshape(painted.shape)), inside.ndim).to(painted)

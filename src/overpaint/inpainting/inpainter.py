@@ -18,6 +18,7 @@ from overpaint.core.protocols import Classifier, Discriminator, Encoder, Generat
 from overpaint.core.resize import resize
 from overpaint.core.results import LatentSearchResult, Variants
 from overpaint.core.types import Images, ImageSets, PerVariant, Regions, Scores, Targets
+from overpaint.core.value_range import within_range
 from overpaint.inpainting.blending import Blend, blend_into
 from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.objective import Guide
@@ -189,7 +190,7 @@ class Inpainter:
             )
         own = self.generator.output_size
         if tuple(images.shape[2:]) != own:
-            images = resize(images, own).clamp(0, 1)
+            images = within_range(resize(images, own), len(own))
             regions = resize(regions[:, None].float(), own)[:, 0] >= 0.5
         return images, self.rule.ring_weights(regions, normalised=self.search.normalised_ring), regions
 

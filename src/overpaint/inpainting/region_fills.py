@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.core.choices import FillKind
 from overpaint.core.protocols import Classifier, Generator
 from overpaint.core.resize import resize
 from overpaint.core.rng import image_rng
-from overpaint.core.types import Images
+from overpaint.core.types import Images, StoredInputs
+from overpaint.core.value_range import from_stored, within_range
 from overpaint.inpainting.painted import check_painted
 from overpaint.perturbation.baselines import baseline_image
 
@@ -27,13 +28,13 @@ class FillSource:
         kinds: What they are; kinds that there is nothing for are left out.
         classifier: Knows the mean colour.
         generator: Paints samples.
-        others: The images that patches are taken from, 0 to 255.
+        others: The images or series that patches are taken from.
     """
 
     kinds: Sequence[FillKind]
     classifier: Classifier
     generator: Generator | None = None
-    others: UInt8[Tensor, "other channel *space"] | None = None
+    others: StoredInputs | None = None
 
     def fills(self, image: Float[Tensor, "channel *space"], seed: int) -> Mapping[FillKind, Images]:
         """Returns whole images of the size of ``image`` by kind, at most `CANDIDATES` of each.
@@ -51,7 +52,7 @@ class FillSource:
         if others is None or others.shape[1:] != image.shape:
             return image.new_zeros(0, *image.shape)
         order = torch.randperm(len(others), generator=image_rng(image, seed, "region", "patch"))
-        drawn = others[order[: CANDIDATES + 1]].to(image.device).float() / 255
+        drawn = from_stored(others[order[: CANDIDATES + 1]].to(image.device))
         return drawn[(drawn != image).flatten(1).any(1)][:CANDIDATES]
 
     @torch.no_grad()
@@ -61,7 +62,7 @@ class FillSource:
         latents = self.generator.sample_latents(CANDIDATES, image_rng(image, seed, "region", "sample"))
         painted = self.generator(latents.to(image.device))
         check_painted(painted)
-        return resize(painted, tuple(image.shape[1:])).clamp(0, 1)
+        return within_range(resize(painted, tuple(image.shape[1:])), image.ndim - 1)
 
     def _mean(self, image: Float[Tensor, "channel *space"], seed: int) -> Images:
         return baseline_image("mean", self.classifier, image, seed)[None]

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from overpaint.core.resize import resize
 from overpaint.core.types import ImageSets, PerVariant, Regions
+from overpaint.core.value_range import within_range
 
 
 def distances_inside(variants: ImageSets, regions: Regions) -> Float[Tensor, "batch variant variant"]:
@@ -42,4 +43,4 @@ def resized(
     if tuple(sets.shape[3:]) == size:
         return sets
     flat = resize(sets.flatten(0, 1), size)
-    return flat.clamp(0, 1).reshape(*sets.shape[:3], *size)
+    return within_range(flat, len(size)).reshape(*sets.shape[:3], *size)

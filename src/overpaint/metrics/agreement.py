@@ -145,6 +145,7 @@ class SsimAgreement(_Agreement):
     """How alike the maps of two seeds look: the mean of `ssim` over the pairs of seeds."""
 
     label = "agreement of seeds, SSIM"
+    pictures_only = True
     bounds = (-1.0, 1.0)
 
     def compare(self, first: Tensor, second: Tensor) -> RowValues:

@@ -12,7 +12,7 @@ from overpaint.core.bounds import Seed
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.metrics.base import MetricInputs, QueryMetric
-from overpaint.perturbation.baselines import Baseline, baseline_image
+from overpaint.perturbation.baselines import Baseline, fill_of
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.masks import Masks
 from overpaint.perturbation.method import TargetScores
@@ -59,7 +59,7 @@ class _ExplanationScore(QueryMetric, ABC):
         """See `QueryMetric.query_task`."""
         image = inputs.images[row]
         left = unit_range(inputs.maps[row]).to(image.device)
-        fill = baseline_image(self.baseline, engine.classifier, image, self.seed)
+        fill = fill_of(self.baseline, engine.classifier, image, self.seed)
         masks = GivenMasks(torch.stack([torch.ones_like(left), left]))
         return QueryTask(image, inputs.targets[row : row + 1], fill, self._asked(masks), len(masks))
 

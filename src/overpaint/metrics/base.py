@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torchmetrics import Metric
 
-from overpaint.core.protocols import Classifier, SaliencyMethod
+from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
 from overpaint.core.results import MetricResult
 from overpaint.core.types import Images, Maps, Regions, Targets
 from overpaint.inpainting.inpainter import Inpainter
@@ -88,6 +88,8 @@ class SaliencyMetric(Metric, ABC):
         label: What is measured, with its unit, for tables and axes.
         bounds: The least and the greatest value that there can be.
         needs: What it can't be measured without, for the sentence that says so; empty: nothing.
+        requires: What of the classifier it needs.
+        pictures_only: Whether it can measure maps of images and not those of series.
         chart: How it is drawn beside the leaderboard; None for a metric that is a number and nothing more.
     """
 
@@ -97,6 +99,8 @@ class SaliencyMetric(Metric, ABC):
     label: ClassVar[str]
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     needs: ClassVar[str] = ""
+    requires: ClassVar[Requirement] = "scores"
+    pictures_only: ClassVar[bool] = False
     chart: ClassVar[Chart | None] = None
     values: list[Tensor]
 

@@ -13,10 +13,11 @@ from overpaint.core.bounds import Seed
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
+from overpaint.core.value_range import is_series
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.metrics.charts import ScoreCurve
 from overpaint.metrics.rank_masks import RankMasks, saliency_ranks
-from overpaint.perturbation.baselines import Baseline, baseline_image
+from overpaint.perturbation.baselines import Baseline, fill_of
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import TargetScores
 from overpaint.perturbation.tasks import QueryTask
@@ -36,7 +37,7 @@ def pixels_a_step(step: int | float | None, size: tuple[int, ...]) -> int:
     """
     pixels = math.prod(size)
     if step is None:
-        return pixels // size[0]
+        return max(1, round(pixels / 100)) if is_series(size) else pixels // size[0]
     if step > pixels:
         raise OverpaintError(f"insertion and deletion: step={step} exceeds the pixels of an image of {size}")
     return int(step) if step >= 1 else max(1, round(step * pixels))
@@ -73,7 +74,7 @@ class _ScoreCurve(QueryMetric, ABC):
         image, saliency_map = inputs.images[row], inputs.maps[row]
         step = pixels_a_step(self.step, tuple(saliency_map.shape))
         masks = RankMasks(saliency_ranks(saliency_map).to(image.device), step, self.growing)
-        fill = baseline_image(self.baseline, engine.classifier, image, self.seed)
+        fill = fill_of(self.baseline, engine.classifier, image, self.seed)
         return QueryTask(image, inputs.targets[row : row + 1], fill, score_curve(masks), len(masks))
 
 

@@ -17,6 +17,7 @@ from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.core.rng import image_rng
 from overpaint.core.types import Images
+from overpaint.core.value_range import within_range
 from overpaint.inpainting.region import is_flat
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.metrics.charts import ScoreCurve
@@ -94,7 +95,8 @@ class Imputations:
         for picture, row in zip(pictures, range(rows.start, rows.stop), strict=True):
             if count := self.counts[row // 2]:
                 missing = self.ranks >= self.ranks.numel() - count if row % 2 else self.ranks < count
-                picture[:, missing] = (imputed(self.image, missing).to(picture) + noise[:, missing]).clamp(0, 1)
+                filled = imputed(self.image, missing).to(picture) + noise[:, missing]
+                picture[:, missing] = within_range(filled, missing.ndim)
         return pictures
 
 
@@ -127,8 +129,8 @@ class Road(QueryMetric):
     Larger is better; a random map is at 0 on average, and a flat map, which has no order, at 0 by definition: nothing
     is asked for it.
 
-    Deviations: imputed values are cut to ``[0, 1]``; pixels of equal saliency count in reading order; the noise is the
-    same for all shares and maps of an image, and is added in the images' range, not in the classifier's.
+    Deviations: imputed values of images are cut to ``[0, 1]``; pixels of equal saliency count in reading order; the
+    noise is the same for all shares and maps of an image, and is added in the images' range, not in the classifier's.
 
     Args:
         percentiles: The shares ``q`` in per cent, above 0 and below 100; the number of pixels is rounded down.

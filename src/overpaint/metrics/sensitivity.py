@@ -12,6 +12,7 @@ from overpaint.core.instantiate import checked_settings
 from overpaint.core.results import MetricResult
 from overpaint.core.rng import drawing_as, image_rng
 from overpaint.core.types import Images, Maps, Targets
+from overpaint.core.value_range import within_range
 from overpaint.metrics.base import MethodMetric, MetricContext, MetricInputs, finite
 from overpaint.metrics.rerun import group_rows_by_image
 from overpaint.perturbation.engine import compute_maps
@@ -22,8 +23,8 @@ class SensitivityMax(MethodMetric):
     """The greatest relative change of a map when the image changes a little.
 
     ``SENS = max_δ ‖Φ(x + δ) - Φ(x)‖₂ / ‖Φ(x)‖₂`` (definition 3.1, relative as in captum, which computes it) over
-    ``samples`` draws of ``δ``, uniform in ``‖δ‖_∞ ≤ radius`` and cut so that ``x + δ`` stays in ``[0, 1]``. The draws
-    are the same for every method and every class of an image.
+    ``samples`` draws of ``δ``, uniform in ``‖δ‖_∞ ≤ radius`` and, for images, cut so that ``x + δ`` stays in
+    ``[0, 1]``. The draws are the same for every method and every class of an image.
 
     A method that draws at random draws for ``x + δ`` what it draws for ``x`` (`drawing_as`), or the metric would
     measure its sampling noise, which its standard error reports. ``Φ(x)`` is the map that is evaluated, so the method
@@ -51,7 +52,7 @@ class SensitivityMax(MethodMetric):
         """Returns the changed copies ``x + δ`` of an image."""
         rng = image_rng(image, self.seed, "sensitivity_max")
         draws = torch.rand(self.samples, *image.shape, generator=rng)
-        return (image + self.radius * (2 * draws - 1).to(image)).clamp(0, 1)
+        return within_range(image + self.radius * (2 * draws - 1).to(image), image.ndim - 1)
 
     def measure(self, inputs: MetricInputs, context: MetricContext) -> list[MetricResult]:
         """See `MethodMetric.measure`: ``samples`` runs of the method for each image."""

@@ -1,5 +1,6 @@
 """Baselines: the values of masked pixels."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from overpaint.core.choices import BASELINE_WORDS, BaselineWord
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
 from overpaint.core.rng import image_rng
+from overpaint.core.types import Images
+from overpaint.core.value_range import is_series
 
 Image = Float[Tensor, "channel *space"]
 
@@ -20,7 +23,8 @@ Baseline = BaselineWord | Float[Tensor, "..."]
 """``mean``: the mean colour of the classifier's training images (the 0 of its normalised input, as in RISE's code);
 ``blur``: the image, smoothed by a Gaussian whose standard deviation is a twentieth of each side; ``black``; ``noise``:
 uniform, one draw for an image; ``rise_blur``: the image, smoothed as where RISE's insertion starts, over 11 pixels
-whatever its size; or a given image in ``[0, 1]``."""
+whatever its size; ``linear``, for series: the straight line across what a mask hides; ``auto``: ``linear`` for series,
+``mean`` for all else; or a given image in ``[0, 1]``, or another series."""
 
 BLUR = 0.05
 """Standard deviation of the Gaussian, as a share of the image's side."""
@@ -29,11 +33,67 @@ RISE_WIDTH, RISE_DEVIATION = 11, 5
 """Pixels of RISE's kernel along each axis, and the standard deviation of the Gaussian that it is made with."""
 
 
-def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Image, seed: int) -> Image:
-    """Returns what is seen where ``image`` is masked, in its shape.
+@dataclass(frozen=True)
+class LineAcross:
+    """The straight line from what a mask keeps before a hole to what it keeps behind it.
+
+    Places that a mask keeps by at least half are the line's ends. A hole at the end of a series has the value of its
+    one end; where nothing is kept there is ``empty``.
+
+    Attributes:
+        series: The series.
+        empty: What is seen where nothing is kept.
+    """
+
+    series: Float[Tensor, "channel length"]
+    empty: Float[Tensor, "channel length"]
+
+    def under(self, masks: Float[Tensor, "query length"]) -> Float[Tensor, "query channel length"]:
+        """Returns what is seen where each mask is 0."""
+        kept, places = masks >= 0.5, torch.arange(masks.shape[1], device=masks.device).expand(masks.shape)
+        before = torch.where(kept, places, -1).cummax(1).values
+        behind = torch.where(kept, places, masks.shape[1]).flip(1).cummin(1).values.flip(1)
+        left = torch.where(before < 0, behind, before).clamp(max=masks.shape[1] - 1)
+        right = torch.where(behind == masks.shape[1], left, behind)
+        share = ((places - left) / (right - left).clamp(min=1)).to(self.series)
+        line = torch.lerp(self.series[:, left], self.series[:, right], share).movedim(1, 0)
+        return torch.where(kept.any(1)[:, None, None], line, self.empty)
+
+
+Fill = Image | LineAcross
+"""What is seen where a mask is 0, the same under all masks or by the mask."""
+
+
+def fill_of(baseline: Baseline | str, classifier: Classifier, image: Image, seed: int) -> Fill:
+    """Returns what is seen where masks hide ``image``.
 
     Raises:
-        OverpaintError: If ``baseline`` is no such word, or an image of another shape.
+        OverpaintError: As `baseline_image`, or if ``linear`` is to cross holes in pictures.
+    """
+    if isinstance(baseline, str) and baseline == "auto" and is_series(image.shape[1:]):
+        baseline = "linear"
+    if not isinstance(baseline, str) or baseline != "linear":
+        return baseline_image(baseline, classifier, image, seed)
+    if not is_series(image.shape[1:]):
+        raise OverpaintError("baseline=linear draws a line across a hole in a series; for images take mean or blur")
+    return LineAcross(image, baseline_image("mean", classifier, image, seed))
+
+
+def masked(
+    image: Image, fill: Fill, masks: Float[Tensor, "query *space"], out: Images | None = None
+) -> Float[Tensor, "query channel *space"]:
+    """Returns ``b + M ⊙ (x - b)`` for each mask ``M``, with the fill ``b``; written into ``out`` if it is given."""
+    shown = fill.under(masks) if isinstance(fill, LineAcross) else fill
+    return torch.lerp(shown, image, masks[:, None], out=out)
+
+
+def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Image, seed: int) -> Image:
+    """Returns the one image that is seen where ``image`` is masked whatever the mask, in its shape.
+
+    There ``auto`` is ``mean`` for series too.
+
+    Raises:
+        OverpaintError: If ``baseline`` is no such word, or an image of another shape; or ``linear``, which needs masks.
     """
     if isinstance(baseline, Tensor):
         if baseline.shape != image.shape:
@@ -43,7 +103,7 @@ def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Imag
         return baseline.to(image)
     if baseline == "black":
         return torch.zeros_like(image)
-    if baseline == "mean":
+    if baseline in ("mean", "auto"):
         return classifier.mean.to(image)[0].expand_as(image)
     if baseline == "blur":
         return _blurred(image)
@@ -51,6 +111,11 @@ def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Imag
         return _rise_blurred(image, classifier.mean.to(image)[0])
     if baseline == "noise":
         return torch.rand(image.shape, generator=image_rng(image, seed, "baseline")).to(image)
+    if baseline == "linear":
+        raise OverpaintError(
+            "baseline=linear draws a line across what a mask hides, and here nothing is masked; take mean, blur, "
+            "black, noise or another series"
+        )
     raise OverpaintError(f"baseline={baseline} is none of {', '.join(BASELINE_WORDS)}, nor an image")
 
 

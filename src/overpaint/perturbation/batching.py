@@ -11,6 +11,7 @@ from torch import Tensor
 from torchmetrics.functional import spearman_corrcoef
 
 from overpaint.core.types import Images, Scores
+from overpaint.perturbation.baselines import Fill, masked
 from overpaint.perturbation.masks import MaskGeometry
 from overpaint.perturbation.moments import MaskMoments
 
@@ -85,7 +86,7 @@ class BatchSizeTuner:
 def bfloat16_agreement(
     ask: Callable[[Images, Precision], Scores],
     image: Float[Tensor, "channel *space"],
-    fill: Float[Tensor, "channel *space"],
+    fill: Fill,
     target: int,
     queries: int = 256,
 ) -> float:
@@ -104,7 +105,7 @@ def bfloat16_agreement(
         moments = MaskMoments(size, image.device)
         for start in range(0, queries, 32):
             masks = geometry.masks(grids[start : start + 32], shifts[start : start + 32])
-            scores = ask(torch.lerp(fill, image, masks[:, None]), precision)
+            scores = ask(masked(image, fill, masks), precision)
             moments.update(scores[:, target : target + 1], masks)
         maps.append(moments.covariance()[0].flatten().float())
     if any(float(m.max() - m.min()) == 0 for m in maps):

@@ -12,7 +12,7 @@ from torch import Tensor
 from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images
-from overpaint.perturbation.baselines import baseline_image
+from overpaint.perturbation.baselines import Fill, fill_of, masked
 from overpaint.perturbation.method import ImageMaps, Interim, MaskBatch, PerturbationMethod, TargetScores
 
 Result = TypeVar("Result")
@@ -46,7 +46,7 @@ class QueryTask(Generic[Result]):
 
     image: Float[Tensor, "channel *space"]
     targets: Int[Tensor, " target"]
-    fill: Float[Tensor, "channel *space"]
+    fill: Fill
     coroutine: Generator[MaskBatch | ImageBatch | Interim[Result], TargetScores, Result]
     max_queries: int
     watch: Callable[[Result], bool] | None = None
@@ -57,7 +57,7 @@ def render(query_task: QueryTask[Any], mask_batch: MaskBatch | ImageBatch, rows:
     if isinstance(mask_batch, ImageBatch):
         out.copy_(mask_batch.images(rows))
     else:
-        torch.lerp(query_task.fill, query_task.image, mask_batch.masks(rows)[:, None], out=out)
+        masked(query_task.image, query_task.fill, mask_batch.masks(rows), out)
 
 
 def method_task(
@@ -71,7 +71,7 @@ def method_task(
     return QueryTask(
         image,
         targets,
-        baseline_image(method.baseline, classifier, image, method.seed),
+        fill_of(method.baseline, classifier, image, method.seed),
         method.sample_masks(classifier, image, targets),
         method.max_queries(tuple(image.shape[1:]), len(targets)),
         watch,

@@ -16,6 +16,10 @@ VARIANTS = "variants"
 PICTURES = "pictures"
 
 
+SCALE = "scale"
+"""The name of the array of the values of a series' channels that are 0, and of those that are 1."""
+
+
 def map_artifact(method: str, seed: int = 0) -> str:
     """Returns the name of a map, and of its array."""
     return f"map_{method}" if seed == 0 else f"map_{method}_seed{seed}"

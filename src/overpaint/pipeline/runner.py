@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
-from overpaint.core.checks import check_images
+from overpaint.core.checks import check_dimensions, check_images
 from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import (
@@ -21,7 +19,7 @@ from overpaint.core.results import (
     Variants,
 )
 from overpaint.core.rows import concatenate_rows, select_rows
-from overpaint.core.types import Images, Regions, Targets, TargetSets
+from overpaint.core.types import Images, Regions, StoredInputs, Targets, TargetSets
 from overpaint.inpainting.decisive import find_regions, unsearched
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
@@ -52,7 +50,7 @@ class Runner:
         seeds: How many seeds methods that draw at random are run with.
         probes: Probes of the variants, by name.
         oracle: A second classifier, for probes that ask it.
-        other_images: Images, 0 to 255, whose parts fill regions, and with which probes compare an image.
+        other_images: Images or series whose parts fill regions, and with which probes compare an image.
         on_maps: Sees the maps of methods that sample in rounds, while they do.
     """
 
@@ -65,7 +63,7 @@ class Runner:
     seeds: int = 1
     probes: Mapping[str, Probe] = field(default_factory=dict)
     oracle: Classifier | None = None
-    other_images: UInt8[Tensor, "other channel *space"] | None = None
+    other_images: StoredInputs | None = None
     on_maps: OnMaps | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +93,7 @@ class Runner:
         """Explains why the classifier gives images their score for the targets.
 
         Args:
-            images: Images in ``[0, 1]``.
+            images: Images in ``[0, 1]``, or scaled series.
             targets: The classes to explain of each image.
             ground_truth: True where an annotated object is, for each row. Rows are image-major: all targets of the
                 first image, then those of the second.
@@ -105,8 +103,9 @@ class Runner:
             NumericalError: If the classifier's scores of an image are not finite. Where those of changed images are
                 not, or the generator's or the discriminator's output is not, what was asked for is NaN, see
                 `Explanation.troubles`.
-            OverpaintError: If the images are not in ``[0, 1]``.
+            OverpaintError: If the images are not in ``[0, 1]``, the series not finite, or the inputs neither.
         """
+        check_dimensions(images)
         check_images(images)
         scores = torch.cat([self.classifier.scores(image[None]) for image in images])  # the same whatever the batch
         each = targets.shape[1]
@@ -136,6 +135,7 @@ class Runner:
             variants=variants,
             probe_results=probe_results,
             troubles=isolation.troubles,
+            scale=self.classifier.scale,
         )
 
     def _maps(

@@ -16,6 +16,7 @@ from overpaint.core.results import Explanation, MetricResult, Variants
 from overpaint.pipeline.artifacts import (
     ACCEPTANCE,
     BASE,
+    SCALE,
     SETTINGS,
     VARIANTS,
     error_array,
@@ -143,7 +144,7 @@ def _keep(folder: Path, earlier: Mapping[str, Any], result: dict[str, Any], file
 
 
 def saliency_arrays(explanation: Explanation, row: int) -> Arrays:
-    """Returns a row's image, region, maps and standard errors by the names of their arrays."""
+    """Returns a row's image, region, maps and standard errors by the names of their arrays; of a series its scale."""
     first = next(iter(explanation.saliency))
     arrays = {"image": explanation.images[row], "region": explanation.regions[first][row]}
     for name, saliency in explanation.saliency.items():
@@ -155,6 +156,8 @@ def saliency_arrays(explanation: Explanation, row: int) -> Arrays:
         arrays[map_artifact(name, seed)] = saliency.maps[row]
     if explanation.ground_truth is not None:
         arrays["objects"] = explanation.ground_truth[row]
+    if explanation.scale is not None:
+        arrays[SCALE] = torch.tensor([list(explanation.scale.low), list(explanation.scale.high)])
     return {name: values.cpu().numpy() for name, values in arrays.items()}
 
 

@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from jaxtyping import UInt8
-from torch import Tensor
-
 from overpaint.core.protocols import Classifier, Requirement
 from overpaint.core.results import ProbeResult, Variants
 from overpaint.core.rows import select_rows
-from overpaint.core.types import Images, Maps, Regions, Targets
+from overpaint.core.types import Images, Maps, Regions, StoredInputs, Targets
 from overpaint.inpainting.inpainter import Inpainter
 
 
@@ -22,7 +19,7 @@ class ProbeInputs:
     Attributes:
         classifier: The classifier.
         oracle: A second classifier of the same classes, trained apart; None where there is none.
-        other_images: Images, 0 to 255, among which a probe may look for others; None where there are none.
+        other_images: Images or series among which a probe may look for others; None where there are none.
         inpainter: Made the variants.
         images: The image of each row.
         targets: The explained class of each row.
@@ -33,7 +30,7 @@ class ProbeInputs:
 
     classifier: Classifier
     oracle: Classifier | None
-    other_images: UInt8[Tensor, "other channel *space"] | None
+    other_images: StoredInputs | None
     inpainter: Inpainter
     images: Images
     targets: Targets
@@ -55,11 +52,13 @@ class Probe(ABC):
         uses_oracle: Whether it asks the second classifier.
         uses_other_images: Whether it looks at the other images.
         requires: What of the classifier it needs.
+        pictures_only: Whether it can ask about images and no series.
     """
 
     uses_oracle: ClassVar[bool] = False
     requires: ClassVar[Requirement] = "scores"
     uses_other_images: ClassVar[bool] = False
+    pictures_only: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, inputs: ProbeInputs) -> Sequence[ProbeResult]:

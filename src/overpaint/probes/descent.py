@@ -8,6 +8,7 @@ from torch import Tensor
 
 from overpaint.core.protocols import Classifier
 from overpaint.core.types import Images, Scores
+from overpaint.core.value_range import within_range
 
 PIXEL_BATCH_SIZE = 32
 """Rows of a pass with gradients by the pixels."""
@@ -53,6 +54,8 @@ def descend_pixels(
 ) -> Images:
     """Projected gradient descent inside a region (Madry et al., 2018): ``x ← clip(x - rate · sign ∇ loss, 0, 1)``.
 
+    A series is not clipped: its steps alone bound it.
+
     Deviation: no ball bounds the change, as the region does; an image stays where its loss has no gradient any more.
 
     Args:
@@ -68,7 +71,7 @@ def descend_pixels(
         for _ in range(steps):
             moving = part.detach().requires_grad_()
             (gradients,) = torch.autograd.grad(loss(classifier.logits(moving)).sum(), moving)
-            part = torch.where(region, (moving - rate * gradients.sign()).clamp(0, 1), moving)
+            part = torch.where(region, within_range(moving - rate * gradients.sign(), region.ndim), moving)
         parts.append(part.detach())
     return torch.cat(parts)
 

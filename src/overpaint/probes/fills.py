@@ -2,11 +2,13 @@
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from scipy import ndimage
 from torch import Tensor
 
 from overpaint.core.protocols import Classifier
+from overpaint.core.types import StoredInputs
+from overpaint.core.value_range import from_stored
 from overpaint.perturbation.baselines import BLUR
 
 Image = Float[Tensor, "channel *space"]
@@ -30,7 +32,7 @@ def smoothed_surroundings(image: Image, region: Bool[Tensor, "*space"]) -> Image
 
 
 def other_images(
-    others: UInt8[Tensor, "other channel *space"],
+    others: StoredInputs,
     image: Image,
     target: int,
     count: int,
@@ -40,7 +42,7 @@ def other_images(
     """Draws images that differ from ``image`` and in which the classifier does not find ``target``, without repetition.
 
     Args:
-        others: The images among which it draws, 0 to 255.
+        others: The images among which it draws.
         image: The image, in ``[0, 1]``.
         target: The class that is passed over.
         count: How many are drawn at most; fewer where there are no more.
@@ -49,7 +51,7 @@ def other_images(
     """
     chosen = image.new_zeros(0, *image.shape)
     for indices in torch.randperm(len(others), generator=rng).split(count):
-        candidates = others[indices].to(image.device).float() / 255
+        candidates = from_stored(others[indices].to(image.device))
         kept = classifier.decision.keeps(classifier.scores(candidates), target)
         wanted = (candidates != image).flatten(1).any(1) & ~kept
         chosen = torch.cat([chosen, candidates[wanted]])[:count]

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +61,8 @@ class Stability(Probe):
     Raises:
         OverpaintError: If a setting is out of its range; at the call, if the images are no pictures.
     """
+
+    pictures_only: ClassVar[bool] = True
 
     rotation: Annotated[float, Bounds(least=-180, most=180)] = 5.0
     scaling: Annotated[float, Bounds(least=0.1, most=10)] = 1.1

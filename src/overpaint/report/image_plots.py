@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from overpaint.core.results import Explanation, MetricResult
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.charts import LayerCurve, ScoreCurve
-from overpaint.pipeline.artifacts import map_artifact
+from overpaint.pipeline.artifacts import SCALE, map_artifact
 from overpaint.probes.base import Probe
 from overpaint.report.plots.acceptance import acceptance_chart
 from overpaint.report.plots.curves import Curve, curves_chart
@@ -83,7 +83,12 @@ def image_plots(
     if explanation.ground_truth is not None and arrays["objects"].any():
         first = methods[0]
         pictures[OBJECTS] = boxes_picture(
-            arrays["image"], arrays[map_artifact(first)], arrays["objects"], arrays["region"], f"{title} · {first}"
+            arrays["image"],
+            arrays[map_artifact(first)],
+            arrays["objects"],
+            arrays["region"],
+            f"{title} · {first}",
+            scale=arrays.get(SCALE),
         )
     found = {
         name: (results[row].numbers, {key: np.asarray(values.cpu()) for key, values in results[row].arrays.items()})

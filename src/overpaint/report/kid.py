@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.files import read_arrays
 from overpaint.core.protocols import Classifier
+from overpaint.core.types import StoredInputs
+from overpaint.core.value_range import from_stored
 from overpaint.report.spread import spread
 from overpaint.training.generation_metrics import PASS, kernel_distance
 
@@ -24,9 +26,7 @@ LEAST = 50
 """So many images are needed at least to compare what was painted into them with others."""
 
 
-def variants_kid(
-    explained: Sequence[Path], real: Callable[[], UInt8[Tensor, "real channel *space"]], classifier: Classifier
-) -> float | None:
+def variants_kid(explained: Sequence[Path], real: Callable[[], StoredInputs], classifier: Classifier) -> float | None:
     """Returns KID of the different variants and real images, in the features of the classifier.
 
     The distance has no bias whatever the number of images, so of more than `PAINTED` variants some are enough: the
@@ -43,7 +43,7 @@ def variants_kid(
     """
     if not isinstance(classifier, NetworkClassifier) or len(explained) < LEAST or len(images := real()) < LEAST:
         return None
-    parts = (part.float().to(classifier.mean) / 255 for part in images[:COMPARED].split(PASS))
+    parts = (from_stored(part).to(classifier.mean) for part in images[:COMPARED].split(PASS))
     return kernel_distance(parts, (part.to(classifier.mean) for part in _painted(explained)), classifier)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import UInt8
 from rich.console import Console
-from torch import Tensor
 
+from overpaint.core.types import StoredInputs
+from overpaint.core.value_range import is_series
 from overpaint.data.split import Skipped
 from overpaint.pipeline.runner import Runner
 from overpaint.report.attention import attention
@@ -45,7 +45,7 @@ def write_report(
     folder: Path,
     folders: Sequence[Path],
     runner: Runner,
-    real: Callable[[], UInt8[Tensor, "real channel *space"]],
+    real: Callable[[], StoredInputs],
     skipped: Sequence[Skipped],
     settings: Mapping[str, Any],
     command: str,
@@ -87,7 +87,7 @@ def _notes(runner: Runner) -> list[str]:
     notes = []
     if runner.inpainter is not None and runner.inpainter.discriminator is None:
         notes.append("The generator has no discriminator: the search had no prior loss, and the variants no realism.")
-    if (channels := runner.classifier.channels) not in (1, 3):
+    if (channels := runner.classifier.channels) not in (1, 3) and not is_series(runner.classifier.input_size):
         how = "first three as red, green and blue" if channels > 3 else "first as grey"
         notes.append(f"The images have {channels} channels; the pictures show the {how}.")
     return notes

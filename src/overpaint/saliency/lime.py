@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
@@ -28,7 +28,7 @@ from overpaint.perturbation.method import (
     rounds,
 )
 from overpaint.perturbation.regression import jackknife_error, jackknife_ridge
-from overpaint.perturbation.segments import Segments, segments_of
+from overpaint.perturbation.segments import SegmentKind, Segments, segments_of
 
 GROUPS = 32
 """Groups of queries that are left out in turn for the standard error."""
@@ -64,7 +64,9 @@ class Lime(PerturbationMethod):
 
     Attributes:
         queries: Samples for each image, at most; all targets share them.
-        segments: ``slic``: segments that follow colour, for images; ``grid``: boxes, for any number of dimensions.
+        segments: ``slic``: segments that follow colour, for images; ``grid``: boxes, or stretches of equal length;
+            ``change_points``: stretches of nearly constant value, for series; ``auto``: ``slic`` for images and
+            ``grid`` for series.
         num_segments: Segments, about; fewer on images too small for segments of 4 pixels' width.
         width: Width of the similarity's kernel.
         ridge: Penalty of the fit.
@@ -78,13 +80,18 @@ class Lime(PerturbationMethod):
     """
 
     queries: Annotated[int, Bounds(least=2 * GROUPS, most=MOST)] = 1024
-    segments: Literal["slic", "grid"] = "slic"
+    segments: SegmentKind = "auto"
     num_segments: Several = 50
     width: Positive = 0.25
     ridge: Positive = 1.0
     stop_at: Positive | None = None
-    baseline: Baseline = "mean"
+    baseline: Baseline = "auto"
     seed: Seed = 0
+
+    @property
+    def pictures_only(self) -> bool:
+        """Whether the segments are SLIC's."""
+        return self.segments == "slic"
 
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`: all targets share the queries."""

@@ -125,7 +125,7 @@ class MaskEstimation(PerturbationMethod):
     ridge: Positive = 0.5
     stop_at: Positive | None = None
     variant: Literal["tempered", "authors"] = "tempered"
-    baseline: Baseline = "mean"
+    baseline: Baseline = "auto"
     seed: Seed = 0
 
     def __post_init__(self) -> None:

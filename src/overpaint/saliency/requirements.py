@@ -1,4 +1,4 @@
-"""Requirements of methods and probes, and the reasons why a classifier does not meet them."""
+"""Requirements of methods, metrics and probes, and the reasons why a classifier does not meet them."""
 
 import warnings
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from overpaint.classifiers.archives import Archive
 from overpaint.classifiers.blackbox import CallableClassifier
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
+from overpaint.core.value_range import is_series
 
 
 def usable_methods(methods: Mapping[str, SaliencyMethod], classifier: Classifier) -> dict[str, SaliencyMethod]:
@@ -18,7 +19,7 @@ def usable_methods(methods: Mapping[str, SaliencyMethod], classifier: Classifier
     Raises:
         OverpaintError: If none can.
     """
-    reasons = {name: unmet(method.requires, classifier) for name, method in methods.items()}
+    reasons = {name: unmet(method, classifier) for name, method in methods.items()}
     if methods and None not in reasons.values():
         said = ", ".join(f"{name}: {why}" for name, why in reasons.items())
         raise OverpaintError(
@@ -30,11 +31,16 @@ def usable_methods(methods: Mapping[str, SaliencyMethod], classifier: Classifier
 
 @runtime_checkable
 class HasRequirement(Protocol):
-    """A method or a probe: it says what of the classifier it needs."""
+    """A method, metric or probe: it says what of the classifier it needs."""
 
     @property
     def requires(self) -> Requirement:
         """What it needs."""
+        ...
+
+    @property
+    def pictures_only(self) -> bool:
+        """Whether it has a meaning for images and none for series."""
         ...
 
 
@@ -42,18 +48,21 @@ Part = TypeVar("Part", bound=HasRequirement)
 
 
 def usable_parts(parts: Mapping[str, Part], classifier: Classifier) -> dict[str, Part]:
-    """Returns the methods or probes that a classifier permits; a warning names each of the others, with the reason."""
+    """Returns the parts that a classifier permits; a warning names each of the others, with the reason."""
     usable = {}
     for name, part in parts.items():
-        if (why := unmet(part.requires, classifier)) is None:
+        if (why := unmet(part, classifier)) is None:
             usable[name] = part
         else:
             warnings.warn(f"{name} is left out: this classifier has {why}", OverpaintWarning, stacklevel=2)
     return usable
 
 
-def unmet(requires: Requirement, classifier: Classifier) -> str | None:
-    """Returns what is required and the classifier lacks, such as ``no gradients (quantised)``; None: nothing."""
+def unmet(part: HasRequirement, classifier: Classifier) -> str | None:
+    """Returns what a part needs and a classifier lacks, such as ``no gradients (quantised)``; None: nothing."""
+    requires = part.requires
+    if part.pictures_only and is_series(classifier.input_size):
+        return "no pictures to explain (it takes series)"
     if requires == "scores":
         return None
     network = classifier.network

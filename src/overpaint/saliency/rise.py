@@ -63,7 +63,7 @@ class Rise(PerturbationMethod):
     keep: Inside = 0.5
     estimator: Literal["covariance", "mean"] = "covariance"
     stop_at: Positive | None = None
-    baseline: Baseline = "mean"
+    baseline: Baseline = "auto"
     seed: Seed = 0
 
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:

@@ -85,7 +85,7 @@ class Surrogate(PerturbationMethod):
     ridge: Positive = 0.5
     scale: Literal["log_odds", "score"] = "log_odds"
     stop_at: Positive | None = None
-    baseline: Baseline = "mean"
+    baseline: Baseline = "auto"
     seed: Seed = 0
 
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from overpaint.probes.flip_taxonomy import KINDS
@@ -95,7 +96,7 @@ def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequ
         A PNG file's content.
     """
     rows = [kind for kind in ROWS if f"flipped_{kind}" in arrays]
-    height, width = arrays["image"].shape[-2:] if rows else (1, 1)
+    height, width = to_picture(arrays["image"]).shape[:2] if rows else (1, 1)
     figure = chart(0.9 + (0.35 + 1.4 * min(height / width, 2.0)) * max(1, len(rows)), 7.6)
     figure.suptitle(wrapped(f"{title}; {_said(numbers)}", 90), fontsize=9.5)
     panels = figure.subplots(max(1, len(rows)), len(COLUMNS), squeeze=False)
@@ -104,9 +105,7 @@ def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequ
         for axes, picture in zip(line, pictures, strict=False):
             axes.imshow(to_picture(picture))
         change = (pictures[2] - pictures[1]).mean(0)
-        largest = float(np.abs(change).max()) or 1.0
-        shown = line[3].imshow(change, cmap="RdBu_r", vmin=-largest, vmax=largest)
-        draw_colour_bar(line[3], shown)
+        _draw_change(line[3], change)
         answer = int(arrays[f"predictions_{kind}"][0])
         said = short(class_names[answer], 40) if class_names else f"class {answer}"
         line[0].set_ylabel(_row_label(kind, numbers), fontsize=8)
@@ -120,6 +119,17 @@ def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequ
     if not rows:
         panels[0, 0].set_ylabel("nothing flips", fontsize=8)
     return encode(figure, None)
+
+
+def _draw_change(axes: Axes, change: NDArray[np.floating[Any]]) -> None:
+    """Draws the change of an image as a map, and that of a series as a curve around 0."""
+    if change.ndim == 1:
+        axes.axhline(0, color="#999999", linewidth=0.6)
+        axes.plot(change, color=COLOURS[0], linewidth=0.9)
+        return
+    largest = float(np.abs(change).max()) or 1.0
+    shown = axes.imshow(change, cmap="RdBu_r", vmin=-largest, vmax=largest)
+    draw_colour_bar(axes, shown)
 
 
 def _rms(arrays: Arrays, kind: str) -> float:

@@ -1,6 +1,7 @@
 """Pictures made of arrays: images, signed maps, grids of them, PNG files."""
 
 import io
+import itertools
 from typing import Any
 
 import matplotlib as mpl
@@ -10,14 +11,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from torchvision.utils import make_grid
 
+from overpaint.core.value_range import is_series
 from overpaint.report.plots.letters import fit_letters
+from overpaint.report.plots.style import COLOURS
 
 Picture = NDArray[np.uint8]
 """Height x width x 3, 0 to 255."""
+
+CURVE_SIZE = (72, 128)
+"""Height and width of the picture of a series."""
+
+FINE = 4
+"""Pixels a side of which a pixel of a curve's picture is the mean."""
+
+STRIP = 16
+"""Pixels in height of the picture of a series' map."""
 
 REGION_COLOUR = "#ffb000"
 """Amber from IBM's colour-blind safe palette."""
@@ -33,10 +45,30 @@ def shown_bands(channels: int) -> tuple[int, int, int]:
 
 
 def to_picture(image: NDArray[np.floating[Any]]) -> Picture:
-    """Turns channel x height x width in ``[0, 1]`` into a picture of the channels that `shown_bands` chooses."""
+    """Turns channel x height x width in ``[0, 1]`` into a picture of the channels that `shown_bands` chooses.
+
+    A series, channel x length, becomes a picture of its curves, see `curve_picture`.
+    """
+    if is_series(image.shape[1:]):
+        return curve_picture(image)
     chosen = image[list(shown_bands(len(image)))]
     picture: Picture = np.rint(np.clip(chosen, 0, 1) * 255).astype(np.uint8)
     return picture.transpose(1, 2, 0)
+
+
+def curve_picture(series: NDArray[np.floating[Any]]) -> Picture:
+    """Draws the channels of a scaled series as curves on white, from a tenth below 0 to a tenth above 1.
+
+    What lies beyond is drawn at the edge. Pictures of series of any length have the same size, `CURVE_SIZE`.
+    """
+    height, width = (FINE * side for side in CURVE_SIZE)
+    canvas = Image.new("RGB", (width, height), "white")
+    pen, length = ImageDraw.Draw(canvas), series.shape[1]
+    across = (np.arange(length) + 0.5) * width / length
+    for channel, colour in zip(series, itertools.cycle(COLOURS)):
+        down = np.clip((1.1 - channel) / 1.2, 0.01, 0.99) * height
+        pen.line(list(zip(across.tolist(), down.tolist(), strict=True)), fill=colour, width=FINE * 3 // 2)
+    return np.asarray(canvas.resize((width // FINE, height // FINE), Image.Resampling.BOX))
 
 
 def enlarge(picture: Picture, least: int = 128) -> Picture:
@@ -63,16 +95,20 @@ def map_picture(saliency_map: NDArray[np.floating[Any]], largest: float | None =
     """Colours a signed map: red is for the class, blue against it, white 0; black is not finite.
 
     Args:
-        saliency_map: The map.
+        saliency_map: The map; that of a series becomes a strip.
         largest: The value of full red, for maps on one scale; None: the greatest of this map.
     """
     largest = largest or largest_of(saliency_map)
+    if saliency_map.ndim == 1:
+        saliency_map = saliency_map[None].repeat(STRIP, axis=0)
     colours = mpl.colormaps["RdBu_r"](0.5 + saliency_map / (2 * largest), bytes=True)[..., :3]
     return np.where(np.isfinite(saliency_map)[..., None], colours, 0).astype(np.uint8)
 
 
 def outlined(picture: Picture, region: NDArray[np.bool_]) -> Picture:
-    """Darkens a picture outside the region."""
+    """Darkens a picture outside the region; of a series that is a region of the picture's width."""
+    if region.ndim == 1:
+        region = region[None, np.arange(picture.shape[1]) * len(region) // picture.shape[1]]
     return np.where(region[..., None], picture, picture // 4).astype(np.uint8)
 
 

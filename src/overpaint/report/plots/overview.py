@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec, SubplotSpec
 from numpy.typing import NDArray
 
+from overpaint.core.value_range import is_series
 from overpaint.pipeline.artifacts import error_array, map_artifact
 from overpaint.report.plots.images import (
     REGION_COLOUR,
@@ -19,6 +20,7 @@ from overpaint.report.plots.images import (
     to_picture,
 )
 from overpaint.report.plots.letters import fit_letters
+from overpaint.report.plots.series_overview import series_overview
 from overpaint.report.plots.style import short, wrapped
 from overpaint.report.plots.variant_kinds import KINDS, ShownVariant, accepted_kinds, flipped_by_class
 
@@ -48,6 +50,8 @@ def overview_figure(
 ) -> Figure:
     """Draws an explained image: image, maps, standard errors, region, accepted and flipped variants.
 
+    A series is drawn by `series_overview`.
+
     Args:
         arrays: The image, its region, the map of each method and the standard errors of those that have them, as they
             are written.
@@ -60,6 +64,9 @@ def overview_figure(
     Returns:
         The figure.
     """
+    if is_series(arrays["image"].shape[1:]):
+        counts = ("", "") if variants is None else variant_counts(variants, class_names, target)
+        return series_overview(arrays, methods, title, variants, class_names, counts)
     cells: list[_Cell | str] = [_Cell.IMAGE, *methods, _Cell.REGION]
     lines = [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
     strips = list(_variant_strips(arrays, variants, class_names, target)) if variants is not None else []
@@ -140,18 +147,29 @@ class _Strip(NamedTuple):
 
 def _variant_strips(arrays: Arrays, variants: Arrays, class_names: Sequence[str], target: str) -> Iterator[_Strip]:
     """Yields one accepted variant of each kind, the most different first, then flipped ones of each class."""
-    counted = ~variants["duplicate"]
-    accepted, flipped = variants["accepted"] & counted, ~variants["accepted"] & counted
-    of = f"of {counted.sum()} different variants"
+    accepted, flipped = variant_counts(variants, class_names, target)
     kinds = accepted_kinds(arrays["image"], arrays["region"], variants, class_names)
     more = f": {_counted(len(kinds), 'kind')}, the most different from the image first" if kinds else ""
-    yield _Strip(f"accepted: {accepted.sum()} {of}{more}", kinds, variants["images"])
-    # A class that is a question of its own can be lost while its score is still the highest.
-    class_names = [f"not {name}" if name == target else name for name in class_names]
-    answers = Counter(class_names[i] for i in variants["predictions"][flipped])
+    yield _Strip(f"{accepted}{more}", kinds, variants["images"])
+    yield _Strip(flipped, flipped_by_class(variants, _answers(class_names, target)), variants["images"])
+
+
+def variant_counts(variants: Arrays, class_names: Sequence[str], target: str) -> tuple[str, str]:
+    """Says how many of the different variants are accepted, and how many flipped, as which classes."""
+    counted = ~variants["duplicate"]
+    accepted, flipped = variants["accepted"] & counted, ~variants["accepted"] & counted
+    of, names = f"of {counted.sum()} different variants", _answers(class_names, target)
+    answers = Counter(names[i] for i in variants["predictions"][flipped])
     named = ", ".join(f"{count} as {short(name, 60)}" for name, count in answers.most_common(5))
-    title = f"flipped: {flipped.sum()} {of}{named and f' ({named})'}"
-    yield _Strip(title, flipped_by_class(variants, class_names), variants["images"])
+    return f"accepted: {accepted.sum()} {of}", f"flipped: {flipped.sum()} {of}{named and f' ({named})'}"
+
+
+def _answers(class_names: Sequence[str], target: str) -> list[str]:
+    """Returns what flipped variants are called.
+
+    A class that is a question of its own can be lost while its score is still the highest.
+    """
+    return [f"not {name}" if name == target else name for name in class_names]
 
 
 def _counted(number: int, word: str) -> str:

@@ -8,27 +8,28 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.transform import resize_local_mean
 
 from overpaint.report.plots.images import to_picture
 from overpaint.report.plots.style import COLOURS, chart, encode, wrapped
 
-PATCH = 16
-"""Side of a patch in pixels."""
+PATCH = {1: (64,), 2: (16, 16)}
+"""The size of a patch by the dimensions of the input: a series' steps, an image's pixels."""
+
+Patches = Float[np.ndarray, "patch channel *side"]
 
 
-def region_patches(
-    images: Float[np.ndarray, "variant channel height width"], region: NDArray[np.bool_]
-) -> Float[np.ndarray, "patch channel 16 16"]:
-    """Cuts the region's bounding box out of each variant and resizes it to `PATCH` pixels, each the mean of its place.
+def region_patches(images: Float[np.ndarray, "variant channel *space"], region: NDArray[np.bool_]) -> Patches:
+    """Cuts the region's bounding box out of each variant and resizes it to `PATCH`, each value the mean of its place.
 
-    The box is stretched to a square. An empty region gives no patch.
+    The box is stretched. An empty region gives no patch.
     """
+    size = PATCH[region.ndim]
     if not region.any():
-        return np.empty((0, images.shape[1], PATCH, PATCH))
-    rows, columns = (np.flatnonzero(region.any(axis)) for axis in (1, 0))
-    box = images[:, :, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float64)
-    patches: Float[np.ndarray, "patch channel 16 16"] = resize_local_mean(box, (*images.shape[:2], PATCH, PATCH))
+        return np.empty((0, images.shape[1], *size))
+    box = images[:, :, *ndimage.find_objects(region.astype(int))[0]].astype(np.float64)
+    patches: Patches = resize_local_mean(box, (*images.shape[:2], *size))
     return patches
 
 
@@ -63,13 +64,13 @@ class ImagePatches(NamedTuple):
         accepted: True where the classifier accepts the variant.
     """
 
-    pictures: Float[np.ndarray, "patch channel 16 16"]
+    pictures: Patches
     accepted: Bool[np.ndarray, " patch"]
 
 
 def image_patches(
-    images: Float[np.ndarray, "variant channel height width"],
-    region: Bool[np.ndarray, "height width"],
+    images: Float[np.ndarray, "variant channel *space"],
+    region: Bool[np.ndarray, "*space"],
     accepted: Bool[np.ndarray, " variant"],
     duplicate: Bool[np.ndarray, " variant"],
 ) -> ImagePatches:
@@ -109,9 +110,7 @@ def patch_map(patches: Sequence[ImagePatches], title: str) -> bytes:
     return encode(figure, None)
 
 
-def _draw_patches(
-    axes: Axes, patches: Float[np.ndarray, "patch channel 16 16"], accepted: NDArray[np.bool_], side: float = 0.045
-) -> int:
+def _draw_patches(axes: Axes, patches: Patches, accepted: NDArray[np.bool_], side: float = 0.045) -> int:
     """Draws patches, ``side`` of the map's side each, and returns how many found a place."""
     places = principal_coordinates(patches.reshape(len(patches), -1))
     spans = np.ptp(places, axis=0)
