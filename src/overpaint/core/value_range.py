@@ -29,6 +29,11 @@ def to_stored(inputs: Images) -> StoredInputs:
     return (inputs if is_series(inputs.shape[2:]) else (255 * inputs).round().to(torch.uint8)).cpu()
 
 
-def from_stored(stored: StoredInputs) -> Images:
-    """Returns images that are kept as 0 to 255 in ``[0, 1]``, and series as they are; the inverse of `to_stored`."""
-    return stored.float() / 255 if stored.dtype == torch.uint8 else stored
+def from_stored(stored: StoredInputs, dtype: torch.dtype = torch.float32) -> Images:
+    """Returns images that are kept as 0 to 255 in ``[0, 1]``, and series as they are; the inverse of `to_stored`.
+
+    Args:
+        stored: The inputs as they are kept.
+        dtype: The precision of the result.
+    """
+    return stored.to(dtype) / 255 if stored.dtype == torch.uint8 else stored.to(dtype)

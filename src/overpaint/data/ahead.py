@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.types import Batch, GroundTruthObjects, Stamp
+from overpaint.core.value_range import from_stored
 from overpaint.data.files.values import Extent
 from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
 
@@ -24,6 +25,10 @@ MOST_WORKERS = 4
 """More processes do not help: explaining an image takes longer than reading it."""
 
 
+StoredInput = UInt8[Tensor, "channel *space"] | Float[Tensor, "channel *space"]
+"""An image as it is kept, or a series."""
+
+
 @dataclass(frozen=True)
 class ReadImage:
     """An image that was read.
@@ -31,7 +36,7 @@ class ReadImage:
     Attributes:
         stamp: What was known of it before it was read.
         label: Its class, or -1.
-        image: Its bytes.
+        image: Its bytes; the values of a series.
         digest: A digest of them.
         objects: The annotated objects; None where none are known.
         extent: The values of its file; None where it has none.
@@ -39,7 +44,7 @@ class ReadImage:
 
     stamp: Stamp
     label: int
-    image: UInt8[Tensor, "channel height width"]
+    image: StoredInput
     digest: str
     objects: GroundTruthObjects | None
     extent: Extent | None
@@ -64,8 +69,8 @@ def default_workers(count: int, processes: int) -> int:
     return max(0, min((os.cpu_count() or 1) // processes - 1, MOST_WORKERS))
 
 
-def image_digest(image: UInt8[Tensor, "channel *space"]) -> str:
-    """Returns a digest of an image's content."""
+def image_digest(image: StoredInput) -> str:
+    """Returns a digest of the content of an image or series."""
     return hashlib.blake2b(image.contiguous().numpy().tobytes(), digest_size=16).hexdigest()
 
 
@@ -163,7 +168,7 @@ class ImagesAhead:
 
 def _batch(images: Sequence[ReadImage]) -> Batch:
     return Batch(
-        torch.stack([each.image for each in images]).float() / 255,
+        from_stored(torch.stack([each.image for each in images])),
         torch.tensor([each.label for each in images], dtype=torch.long),
         [each.stamp.name for each in images],
     )

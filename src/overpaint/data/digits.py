@@ -8,7 +8,6 @@ exactly, which makes the domain a test bed for saliency maps.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import overload
 
 import sklearn
 import torch
@@ -20,8 +19,8 @@ from torch import Tensor
 from overpaint.core.bounds import Count, ImageSize, Seed
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
-from overpaint.core.types import GroundTruthObjects, Stamp, Targets
-from overpaint.data.annotations.objects import MaskObjects
+from overpaint.core.types import Stamp, Targets
+from overpaint.data.annotations.objects import MaskPerInput
 from overpaint.data.module import ImageData
 from overpaint.data.split import ImageSplit, UnreadSplit
 
@@ -154,33 +153,6 @@ def compose(
         yield images, labels[drawn[block]], covered > 0.5
 
 
-@dataclass(frozen=True)
-class Strokes(Sequence[GroundTruthObjects]):
-    """The stroke of each digit as an object of its class, in one tensor.
-
-    Attributes:
-        masks: True on the stroke.
-        labels: The digits.
-    """
-
-    masks: Bool[Tensor, "count height width"]
-    labels: Targets
-
-    def __len__(self) -> int:
-        return len(self.masks)
-
-    @overload
-    def __getitem__(self, index: int) -> MaskObjects: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> "Strokes": ...
-
-    def __getitem__(self, index: int | slice) -> "MaskObjects | Strokes":
-        if isinstance(index, slice):
-            return Strokes(self.masks[index], self.labels[index])
-        return MaskObjects(self.masks[index], int(self.labels[index]))
-
-
 @cache
 def _handwriting() -> tuple[Float[Tensor, "glyph 8 8"], Int[Tensor, " glyph"]]:
     """Returns all glyphs and their digits."""
@@ -255,7 +227,7 @@ class DigitsData(ImageData):
         ]
         images, own_labels, objects = (torch.cat(column) for column in zip(*blocks, strict=True))
         names = [_image_name(name, row) for row in rows]
-        return ImageSplit(images, own_labels, names, Strokes(objects, own_labels))
+        return ImageSplit(images, own_labels, names, MaskPerInput(objects, own_labels))
 
     def _as_bytes(self, images: Float[Tensor, "block 3 size size"]) -> UInt8[Tensor, "block channel size size"]:
         """Returns images from 0 to 255, in grey where there is one channel."""

@@ -15,9 +15,10 @@ from overpaint.core.bounds import Count, ImageSize, Positive, Seed
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
+from overpaint.data.domain import STAGES
 from overpaint.data.files.kinds import find_images
 from overpaint.data.files.values import PILLOW_MEGAPIXELS, GivenRange, PictureOptions, remarks
-from overpaint.data.module import STAGES, ImageData
+from overpaint.data.module import ImageData
 from overpaint.data.reading import SHOWN, read_images
 from overpaint.data.split import UNLABELLED, ImageSplit, Skipped, UnreadSplit, file_stamp
 from overpaint.data.stratified import stratified_parts

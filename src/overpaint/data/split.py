@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import UInt8
-from torch import Tensor
+import torch
 from torch.utils.data import Dataset
 
-from overpaint.core.types import Batch, GroundTruthObjects, Stamp, Targets
+from overpaint.core.types import Batch, GroundTruthObjects, Stamp, StoredInputs, Targets
+from overpaint.core.value_range import from_stored
 from overpaint.data.files.values import Extent
 
 UNLABELLED = -1
@@ -23,10 +23,10 @@ MOMENT = 10**8
 
 @dataclass(frozen=True)
 class ImageSplit(Dataset[Batch]):
-    """A split of a data set, in memory as bytes.
+    """A split of a data set in memory.
 
     Attributes:
-        images: Of one number of channels, 0 to 255.
+        images: Images of one number of channels as bytes, 0 to 255; or series as floats, scaled.
         labels: Class indices, or -1.
         names: A name for each image, unique in the split.
         ground_truth: The annotated objects of each image, in data sets that know them.
@@ -34,7 +34,7 @@ class ImageSplit(Dataset[Batch]):
         extents: The values of each image's file, where each has its own.
     """
 
-    images: UInt8[Tensor, "count channel height width"]
+    images: StoredInputs
     labels: Targets
     names: Sequence[str]
     ground_truth: Sequence[GroundTruthObjects] | None = None
@@ -46,7 +46,7 @@ class ImageSplit(Dataset[Batch]):
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Returns a whole batch at once, its images in ``[0, 1]``; DataLoader calls this when it is there."""
-        return Batch(self.images[indices].float() / 255, self.labels[indices], [self.names[i] for i in indices])
+        return Batch(from_stored(self.images[indices]), self.labels[indices], [self.names[i] for i in indices])
 
     def subset(self, indices: Sequence[int]) -> "ImageSplit":
         """Returns some of the images as a split of their own."""
@@ -118,7 +118,7 @@ def file_stamp(name: str, path: Path) -> Stamp:
     return Stamp(name, f"{found.st_size} {found.st_mtime_ns}", place)
 
 
-def channel_statistics(images: UInt8[Tensor, "count channel height width"]) -> tuple[list[float], list[float]]:
-    """Returns mean and standard deviation of each channel of images in ``[0, 1]``, from the first 4096."""
-    values = images[:4096].transpose(0, 1).flatten(1).double() / 255
+def channel_statistics(images: StoredInputs) -> tuple[list[float], list[float]]:
+    """Returns mean and standard deviation of each channel of images in ``[0, 1]`` or series, from the first 4096."""
+    values = from_stored(images[:4096].transpose(0, 1).flatten(1)[:, None], torch.float64)[:, 0]
     return values.mean(1).tolist(), values.std(1).clamp(min=1 / 255).tolist()

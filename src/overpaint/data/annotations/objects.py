@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from overpaint.core.types import GroundTruthObjects, Targets
 from overpaint.data.reading import Box, Size
 
 
@@ -64,6 +66,33 @@ class MaskObjects:
     def of_class(self, target: int) -> Bool[Tensor, "*space"]:
         """Returns the mask if the object counts for the class, else nowhere True."""
         return self.mask if self.label in (None, target) else torch.zeros_like(self.mask)
+
+
+@dataclass(frozen=True)
+class MaskPerInput(Sequence[GroundTruthObjects]):
+    """One object for each image or series, of its class; all masks are in one tensor.
+
+    Attributes:
+        masks: True on the object.
+        labels: The classes.
+    """
+
+    masks: Bool[Tensor, "count *space"]
+    labels: Targets
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @overload
+    def __getitem__(self, index: int) -> MaskObjects: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "MaskPerInput": ...
+
+    def __getitem__(self, index: int | slice) -> "MaskObjects | MaskPerInput":
+        if isinstance(index, slice):
+            return MaskPerInput(self.masks[index], self.labels[index])
+        return MaskObjects(self.masks[index], int(self.labels[index]))
 
 
 def _span(low: float, high: float, length: int) -> slice:

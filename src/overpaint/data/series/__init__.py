@@ -1,0 +1,1 @@
+"""Data sets of time series: bundled ones, and files of series."""
