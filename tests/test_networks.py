@@ -19,7 +19,8 @@ from overpaint.classifiers.network import NetworkClassifier, classifier_from_set
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
 from overpaint.networks.checkpoint import FORMAT_KEY, load_generator, read_checkpoint
-from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal, start_and_doublings
+from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.pyramid import fitted, start_and_doublings, widths
 from overpaint.networks.residual import RepeatGrey, ResidualBlock, ResidualNetwork, build_classifier_network
 
 
@@ -490,3 +491,48 @@ def test_an_answer_of_another_shape_is_refused(names: list[str]) -> None:
 def test_an_impossible_transform_is_refused(mean: list[float], std: list[float]) -> None:
     with pytest.raises(OverpaintError, match=r"must have one entry a channel, std above 0"):
         NetworkClassifier(_Means(), ["a"], 8, mean, std)
+
+
+@pytest.mark.parametrize(
+    ("length", "start", "drawn"), [(128, 8, 128), (140, 9, 144), (24, 6, 24), (25, 7, 28), (1460, 12, 1536), (5, 2, 8)]
+)
+@pytest.mark.parametrize("channels", [1, 6])
+@torch.no_grad()
+def test_networks_of_series_have_any_length(length: int, start: int, drawn: int, channels: int) -> None:
+    generator, discriminator = Generator([length], channels, 5, 2), Discriminator([length], channels, 2)
+    first, last = generator.layers[0], discriminator.layers[-1]
+    assert isinstance(first, nn.ConvTranspose1d)
+    assert isinstance(last, nn.Conv1d)
+    assert first.kernel_size == last.kernel_size == (start,)
+    latents = torch.randn(3, 5)
+    series = generator(latents)
+    assert generator.output_size == discriminator.input_size == (length,)
+    assert series.shape == (3, channels, length)
+    whole = (generator.layers(latents[:, :, None]) + 1) / 2
+    assert whole.shape == (3, channels, drawn)
+    before = (drawn - length) // 2
+    assert torch.equal(series, whole[..., before : before + length])
+    assert discriminator(series).shape == (3,)
+    assert max(m.out_channels for m in generator.modules() if isinstance(m, nn.ConvTranspose1d)) <= 16
+
+
+def test_fitting_pads_with_zeros_and_cuts_the_same_off_both_ends() -> None:
+    values = torch.arange(1.0, 7)[None, None]
+    assert fitted(values, (3,))[0, 0].tolist() == [2, 3, 4]
+    assert fitted(values, (4,))[0, 0].tolist() == [2, 3, 4, 5]
+    assert fitted(values, (9,))[0, 0].tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 0]
+    assert torch.equal(fitted(fitted(values, (9,)), (6,)), values)
+    assert fitted(values, (6,)) is values
+    assert fitted(torch.ones(1, 1, 2, 2), (4, 3))[0, 0].tolist() == [[0, 0, 0], [1, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_the_layers_of_series_and_images_grow_alike() -> None:
+    assert widths((64, 64), 2) == [2, 4, 8, 16]
+    assert widths((128,), 2) == [2, 4, 8, 16]
+    assert widths((1460,), 2) == [2, 4, 8, 16, 16, 16, 16]
+
+
+@pytest.mark.parametrize("network", [Generator, Discriminator])
+def test_volumes_are_refused(network: Any) -> None:
+    with pytest.raises(OverpaintError, match="image_size=32x32x32 has 3 dimensions; there are networks for series"):
+        network([32, 32, 32])

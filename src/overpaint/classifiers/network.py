@@ -1,7 +1,7 @@
 """A classifier that is a network of torch, with the input transform that belongs to it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types
 from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.modules import floats_like
-from overpaint.core.scale import SeriesScale
+from overpaint.core.scale import SeriesScale, scale_from_settings
 from overpaint.core.sizes import as_size
 from overpaint.core.types import Images, Scores
 from overpaint.networks.checkpoint import load_part, read_checkpoint, settings_of_checkpoint
@@ -140,6 +140,7 @@ SETTINGS: dict[str, Any] = {
     "image_size": ImageSize,
     "mean": Annotated[Sequence[float], FILLED],
     "std": Annotated[Sequence[Positive], FILLED],
+    "scale": Mapping[str, Sequence[float]] | None,
 }
 """What a checkpoint says of its classifier."""
 
@@ -148,11 +149,16 @@ def classifier_from_settings(settings: dict[str, Any]) -> NetworkClassifier:
     """Builds an untrained classifier from the plain values that a checkpoint keeps.
 
     Args:
-        settings: ``architecture``, ``class_names``, ``image_size`` (a square's side or a list), ``mean``, ``std``.
+        settings: ``architecture``, ``class_names``, ``image_size`` (a square's side or a list), ``mean``, ``std``;
+            of series their ``scale``.
     """
-    network = build_classifier_network(settings["architecture"], len(settings["mean"]), len(settings["class_names"]))
+    size = as_size(settings["image_size"], None)
+    network = build_classifier_network(
+        settings["architecture"], len(settings["mean"]), len(settings["class_names"]), dimensions=len(size)
+    )
     transform = {name: settings[name] for name in ("class_names", "mean", "std")}
-    classifier = NetworkClassifier(network, input_size=settings["image_size"], **transform)
+    scale = scale_from_settings(settings.get("scale"))
+    classifier = NetworkClassifier(network, input_size=size, scale=scale, **transform)
     return classifier.to(memory_format=torch.channels_last)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from overpaint.cli.data_sets import data_class
 from overpaint.configuration.run_settings import picture_options
 from overpaint.configuration.sections import importable
 from overpaint.configuration.settings import Settings
@@ -12,8 +13,9 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier
 from overpaint.core.types import GroundTruthObjects, StoredInputs
+from overpaint.core.value_range import is_series
 from overpaint.data.annotations.reading import AnnotationOptions, open_annotations
-from overpaint.data.module import ImageData
+from overpaint.data.domain import DomainData
 from overpaint.data.pattern import open_files
 from overpaint.data.reading import as_image_size
 from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
@@ -55,11 +57,13 @@ def open_data(settings: Settings, classifier: Classifier) -> ExplainData:
     annotations = AnnotationOptions(**checked_arguments(AnnotationOptions, settings["annotations"], "annotations"))
     if settings["images"] is not None:
         return _open_image_files(settings, classifier, annotations)
-    size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
-    limit, data_name = settings["limit"], settings["data"]["name"]
-    data: ImageData = instantiate(
-        settings["data"], "data", importable(settings), image_size=size, channels=channels, seed=settings["seed"]
-    )
+    limit, data_name, section = settings["limit"], settings["data"]["name"], settings["data"]
+    kind = data_class(settings)
+    try:
+        arguments = kind.arguments_for(classifier.input_size, classifier.channels, classifier.scale)
+    except OverpaintError as error:
+        raise OverpaintError(f"data={data_name} does not fit the classifier: {error}") from error
+    data: DomainData = instantiate(section, "data", importable(settings), **arguments, seed=settings["seed"])
     data.prepare_data()
     unread = data.open_split("test")
     notes = list(data.notes)
@@ -95,6 +99,11 @@ def _first(split: UnreadSplit, count: int) -> StoredInputs:
 
 
 def _open_image_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
+    if is_series(classifier.input_size):
+        raise OverpaintError(
+            f"images={settings['images']} are pictures, but the classifier takes series; data=series_file "
+            "data.root=FILE explains those of a file"
+        )
     size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
     mode = settings["resize_mode"]
     pattern = str(settings["images"])

@@ -28,7 +28,7 @@ from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv, restore
-from overpaint.data.module import ImageData
+from overpaint.data.domain import DomainData
 from overpaint.data.split import skipped_note
 from overpaint.report.csv_logger import OF_CLASS, CsvLogger
 from overpaint.report.generator_gallery import INTERPOLATION, NEIGHBOURS, GeneratorGallery
@@ -87,7 +87,7 @@ def _missing(models: Sequence[str], settings: Settings) -> list[str]:
     return missing
 
 
-def _train(models: Sequence[str], settings: Settings, data: ImageData) -> None:
+def _train(models: Sequence[str], settings: Settings, data: DomainData) -> None:
     """Trains models in the run's folder."""
     output = Path(settings["output"])
     run, said = _begin(settings, data, models) if FIRST_PROCESS else None, len(data.notes)
@@ -107,7 +107,7 @@ def _train(models: Sequence[str], settings: Settings, data: ImageData) -> None:
         console.print(note, markup=False)
 
 
-def _begin(settings: Settings, data: ImageData, models: Sequence[str]) -> Any | None:
+def _begin(settings: Settings, data: DomainData, models: Sequence[str]) -> Any | None:
     """Prepares the run's folder, in its first process alone, and starts the W&B run."""
     output = Path(settings["output"])
     write_record(settings, output, training_record(settings))
@@ -125,7 +125,7 @@ def _begin(settings: Settings, data: ImageData, models: Sequence[str]) -> Any | 
     return start_run(**settings["logger"], folder=output, job_type="train", settings=settings, console=console)
 
 
-def _fit(model: str, settings: Settings, data: ImageData, wandb: WandbLogger | None) -> None:
+def _fit(model: str, settings: Settings, data: DomainData, wandb: WandbLogger | None) -> None:
     """Trains a model and measures what came out."""
     output, own = Path(settings["output"]), settings["model"][model]
     data.batch_size = own["batch_size"]
@@ -160,7 +160,7 @@ def _fit(model: str, settings: Settings, data: ImageData, wandb: WandbLogger | N
 def _callbacks(
     model: str,
     output: Path,
-    data: ImageData,
+    data: DomainData,
     evaluator: NetworkClassifier | None,
     wandb: WandbLogger | None,
     table: CsvLogger,

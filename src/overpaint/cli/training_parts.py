@@ -9,6 +9,7 @@ import lightning as L
 
 from overpaint.classifiers.network import NetworkClassifier, load_classifier
 from overpaint.cli.console import console
+from overpaint.cli.data_sets import data_class
 from overpaint.cli.trainer import number_of_processes, trainer_options
 from overpaint.configuration.sections import SCHEDULE, importable
 from overpaint.configuration.settings import Settings
@@ -16,24 +17,36 @@ from overpaint.core.choices import MODELS
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types, instantiate
 from overpaint.core.sizes import as_size, plain_size
-from overpaint.data.module import ImageData
+from overpaint.data.domain import DomainData
 from overpaint.data.split import UNLABELLED, channel_statistics
 
 
-def make_data(settings: Settings) -> ImageData:
-    """Makes and reads the data set, at the size that the models ask for if the data's own is not given."""
+def make_data(settings: Settings) -> DomainData:
+    """Makes and reads the data set, at the size that the models ask for if the data's own is not given.
+
+    Raises:
+        OverpaintError: If a setting is wrong, or the data are not there.
+    """
     L.seed_everything(settings["seed"], verbose=False)
-    asked = {f"model.{name}.image_size": section.get("image_size") for name, section in settings["model"].items()}
-    checked_types(asked, dict.fromkeys(asked, int | Sequence[int] | None))
-    sizes = [as_size(size, name=where) for where, size in asked.items() if size]
-    own = settings["data"]["image_size"] or (plain_size(max(sizes, key=math.prod)) if sizes else None)
-    data: ImageData = instantiate(settings["data"], "data", importable(settings), image_size=own, seed=settings["seed"])
+    section, kind = settings["data"], data_class(settings)
+    asked = [_asked_size(name, settings, kind.dimensions) for name in settings["model"]]
+    sizes = [size for size in asked if size is not None]
+    argument = kind.size_argument(max(sizes, key=math.prod)) if sizes else {}
+    missing = {name: value for name, value in argument.items() if section.get(name) is None}
+    data: DomainData = instantiate(section, "data", importable(settings), **missing, seed=settings["seed"])
     data.prepare_data()
     data.setup("fit")
     return data
 
 
-def trainable_models(settings: Settings, data: ImageData) -> list[str]:
+def _asked_size(model: str, settings: Settings, dimensions: int) -> tuple[int, ...] | None:
+    """Returns the size that a model's settings ask for; None: the data's."""
+    where, size = f"model.{model}.image_size", settings["model"][model].get("image_size")
+    checked_types({where: size}, {where: int | Sequence[int] | None})
+    return as_size(size, dimensions, where) if size else None
+
+
+def trainable_models(settings: Settings, data: DomainData) -> list[str]:
     """Returns the models to train, in their order; without the classifier where there are no labels to learn.
 
     Raises:
@@ -53,7 +66,7 @@ def trainable_models(settings: Settings, data: ImageData) -> list[str]:
 
 
 def make_module(
-    model: str, settings: Settings, data: ImageData, evaluator: NetworkClassifier | None = None
+    model: str, settings: Settings, data: DomainData, evaluator: NetworkClassifier | None = None
 ) -> L.LightningModule:
     """Makes the Lightning module of a model.
 
@@ -61,36 +74,42 @@ def make_module(
         OverpaintError: If a setting is wrong or does not fit the data.
     """
     section = {key: value for key, value in settings["model"][model].items() if key not in SCHEDULE}
-    size = section["image_size"] or plain_size(data.input_size)
+    size = plain_size(_asked_size(model, settings, data.dimensions) or data.input_size)
+    scale = None if data.scale is None else data.scale.settings
     if model == "classifier":
         mean, std = channel_statistics(data.train.images)
-        more: dict[str, Any] = {"class_names": data.class_names, "mean": mean, "std": std}
+        more: dict[str, Any] = {"class_names": data.class_names, "mean": mean, "std": std, "scale": scale}
     else:
         channels = section["channels"] or data.channels
         if channels != data.channels:
             raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
-        more = {"channels": channels, "evaluator": evaluator, "class_names": data.class_names}
+        more = {"channels": channels, "evaluator": evaluator, "class_names": data.class_names, "scale": scale}
     module: L.LightningModule = instantiate(
         section, f"model.{model}", importable(settings), image_size=size, seed=settings["seed"], **more
     )
     return module
 
 
-def find_evaluator(path: Path, data: ImageData) -> NetworkClassifier | None:
+def find_evaluator(path: Path, data: DomainData) -> NetworkClassifier | None:
     """Loads the classifier that evaluates the generator's samples; None where there is none of this domain."""
     if not path.is_file():
         console.print("There is no classifier of this domain, so the generator's samples are not evaluated")
         return None
     evaluator = load_classifier(path)
-    if evaluator.class_names != data.class_names or evaluator.channels != data.channels:
-        console.print(
-            f"{path} knows other classes than the data, so the generator's samples are not evaluated", markup=False
-        )
-        return None
+    differing = {
+        "other classes": evaluator.class_names != data.class_names,
+        "other channels": evaluator.channels != data.channels,
+        "another scale of the series": evaluator.scale != data.scale,
+    }
+    for what, differs in differing.items():
+        if differs:
+            said = f"{path} knows {what} than the data, so the generator's samples are not evaluated"
+            console.print(said, markup=False)
+            return None
     return evaluator
 
 
-def check_batches(model: str, settings: Settings, data: ImageData) -> None:
+def check_batches(model: str, settings: Settings, data: DomainData) -> None:
     """Checks that an epoch has a batch: without one, trained checkpoints would be replaced by untrained ones.
 
     Raises:

@@ -1,6 +1,6 @@
 """The scale of time series: which values of each channel are 0 and 1."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,3 +45,17 @@ class SeriesScale:
     def _low_and_extent(self, values: Tensor) -> tuple[Float[Tensor, "channel 1"], Float[Tensor, "channel 1"]]:
         low = torch.tensor(self.low, dtype=values.dtype, device=values.device)[:, None]
         return low, torch.tensor(self.high, dtype=values.dtype, device=values.device)[:, None] - low
+
+    @property
+    def settings(self) -> dict[str, list[float]]:
+        """The plain values that it is made of, as checkpoints keep them."""
+        return {"low": list(self.low), "high": list(self.high)}
+
+
+def scale_from_settings(settings: Mapping[str, Sequence[float]] | None) -> SeriesScale | None:
+    """Returns the scale of `SeriesScale.settings`; None of None, as checkpoints of images have it, or nothing at all.
+
+    Raises:
+        OverpaintError: If a channel has no extent.
+    """
+    return None if settings is None else SeriesScale(settings["low"], settings["high"])

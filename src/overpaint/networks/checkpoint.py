@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from overpaint.core.commands import command
 from overpaint.core.errors import OverpaintError
+from overpaint.core.scale import scale_from_settings
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.encoder import Encoder
 from overpaint.networks.gan import Gan
@@ -175,4 +176,5 @@ def load_generator(path: str | Path) -> Gan:
         network.to(memory_format=torch.channels_last)  # the search is faster so
     with settings_of_checkpoint(path, "dcgan"):
         names = [str(name) for name in settings.get("class_names", [])]
-    return Gan(generator, discriminator, encoder, names)
+        scale = scale_from_settings(settings.get("scale"))
+    return Gan(generator, discriminator, encoder, names, scale)

@@ -1,13 +1,12 @@
 """The generator and discriminator of a deep convolutional GAN (Radford, Metz & Chintala, 2015).
 
-Deviations from the paper: the generator may start from more than 4x4, such as 7x7 for 224 pixels or 6x10 for 96x160;
+They are for images, and for series, whose layers have one dimension. Deviations from the paper: the generator may start
+from more than 4x4, such as 7x7 for 224 pixels or 6x10 for 96x160;
 the discriminator's batch normalisation can be left out or replaced by spectral normalisation (Miyato et al., 2018).
 Both keep tanh's range to themselves: images outside are in ``[0, 1]``.
 """
 
-import math
-from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -22,51 +21,11 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.sizes import as_size, plain_size
 from overpaint.core.types import Images, Latents
+from overpaint.networks.dimensions import CONVOLUTIONS, layers_for
 from overpaint.networks.gan import sample_latents
+from overpaint.networks.pyramid import drawn_size, fitted, start_and_doublings, widths
 
 Normalisation = Literal["none", "batch", "spectral"]
-
-LEAST_START, GREATEST_START, LEAST_DOUBLINGS = 4, 16, 2
-"""Between which the sides of the smallest feature map lie, and how often it is doubled at least."""
-
-
-def start_and_doublings(size: Sequence[int]) -> tuple[tuple[int, int], int]:
-    """Returns the height and width of the smallest feature map, and how often it is doubled to give the image.
-
-    It is doubled as often as possible: 32, 64 and 128 pixels start from 4, 224 from 7, 96x160 from 6x10.
-
-    Args:
-        size: Height and width of the image.
-
-    Raises:
-        OverpaintError: If there is no network of that size: each side must be 4 to 16 times the same power of two.
-    """
-    doublings = 0
-    while all(side % 2 ** (doublings + 1) == 0 and side >= LEAST_START * 2 ** (doublings + 1) for side in size):
-        doublings += 1
-    height, width = (side // 2**doublings for side in size)
-    if doublings < LEAST_DOUBLINGS or max(height, width) > GREATEST_START:
-        raise OverpaintError(
-            f"image_size={plain_size(size)} is not a size of this DCGAN, whose sides are {LEAST_START} to "
-            f"{GREATEST_START} times the same power of two, at least {2**LEAST_DOUBLINGS}; near are "
-            f"{' and '.join(str(plain_size(near)) for near in _sizes_near(size))}"
-        )
-    return (height, width), doublings
-
-
-def _sizes_near(size: Sequence[int]) -> list[tuple[int, ...]]:
-    """Returns the two possible sizes to which ``size`` is stretched least and most evenly, the smaller one first."""
-    possible: set[tuple[int, ...]] = set()
-    for step in (2**power for power in range(LEAST_DOUBLINGS, max(3, max(size).bit_length()))):
-        low, high = LEAST_START * step, GREATEST_START * step
-        sides = [{min(max(side // step * step + more, low), high) for more in (0, step)} for side in size]
-        possible |= set(product(*sides))
-
-    def stretch(near: tuple[int, ...]) -> float:
-        ratios = [math.log(new / old) for new, old in zip(near, size, strict=True)]
-        return sum(map(abs, ratios)) + max(ratios) - min(ratios)
-
-    return sorted(sorted(possible, key=lambda near: (stretch(near), near))[:2])
 
 
 @checked_settings
@@ -74,8 +33,9 @@ class Generator(nn.Module):
     """Paints an image from a latent: strided transposed convolutions, batch normalisation, ReLU, tanh.
 
     Args:
-        image_size: Height and width, or the side of a square: 32, 64, 128, 224, [96, 160], see `start_and_doublings`.
-        channels: 1 (grey) or 3 (RGB).
+        image_size: Height and width, or the side of a square: 32, 64, 128, 224, [96, 160], see `start_and_doublings`;
+            of series their length in a list, such as [140].
+        channels: 1 (grey) or 3 (RGB), or those of the series.
         latent_dim: Length of a latent.
         base_channels: Channels of the last hidden layer; each earlier one has twice as many.
         latent_distribution: ``normal``: N(0, 1); ``uniform``: U(-1, 1), as in the paper.
@@ -93,8 +53,8 @@ class Generator(nn.Module):
         latent_distribution: LatentDistribution = "normal",
     ) -> None:
         super().__init__()
-        self.output_size = as_size(image_size)
-        start, doublings = start_and_doublings(self.output_size)
+        self.output_size = as_size(image_size, None)
+        start, _ = start_and_doublings(self.output_size)
         if latent_distribution not in get_args(LatentDistribution):
             raise OverpaintError(f"latent_distribution={latent_distribution!r} is neither 'normal' nor 'uniform'")
         self.settings = {
@@ -107,26 +67,26 @@ class Generator(nn.Module):
         self.channels = channels
         self.latent_dim = latent_dim
         self.latent_distribution = latent_distribution
-        width = base_channels * 2 ** (doublings - 1)
-        layers = [
-            nn.ConvTranspose2d(latent_dim, width, start, 1, 0, bias=False),
-            nn.BatchNorm2d(width),
+        of_size = layers_for(self.output_size)
+        hidden = widths(self.output_size, base_channels)[::-1]
+        layers: list[nn.Module] = [
+            of_size.transposed(latent_dim, hidden[0], start, 1, 0, bias=False),
+            of_size.normalisation(hidden[0]),
             nn.ReLU(inplace=True),
         ]
-        for _ in range(doublings - 1):
+        for inputs, outputs in pairwise(hidden):
             layers += [
-                nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width // 2),
+                of_size.transposed(inputs, outputs, 4, 2, 1, bias=False),
+                of_size.normalisation(outputs),
                 nn.ReLU(inplace=True),
             ]
-            width //= 2
-        layers += [nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh()]
+        layers += [of_size.transposed(hidden[-1], channels, 4, 2, 1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, latents: Latents) -> Images:
         """Returns the painted images, in ``[0, 1]``."""
-        images: Tensor = self.layers(latents[:, :, None, None])
-        return (images + 1) / 2
+        images: Tensor = self.layers(latents.reshape(*latents.shape, *[1] * len(self.output_size)))
+        return (fitted(images, self.output_size) + 1) / 2
 
     def sample_latents(self, count: int, rng: torch.Generator) -> Latents:
         """Draws ``count`` latents from the distribution that the generator is trained on, on ``rng``'s device."""
@@ -154,7 +114,8 @@ class Discriminator(nn.Module):
     """Scores whether an image is real, by strided convolutions and leaky ReLU.
 
     Args:
-        image_size: Height and width, or the side of a square: 32, 64, 128, 224, [96, 160], see `start_and_doublings`.
+        image_size: Height and width, or the side of a square: 32, 64, 128, 224, [96, 160], see `start_and_doublings`;
+            of series their length in a list, such as [140].
         channels: 1 (grey) or 3 (RGB).
         base_channels: Channels of the first layer; each later one has twice as many.
         normalisation: ``batch`` as in the paper (none behind the first layer), ``spectral`` or ``none``.
@@ -171,8 +132,8 @@ class Discriminator(nn.Module):
         normalisation: Normalisation = "none",
     ) -> None:
         super().__init__()
-        self.input_size = as_size(image_size)
-        last, doublings = start_and_doublings(self.input_size)
+        self.input_size = as_size(image_size, None)
+        last, _ = start_and_doublings(self.input_size)
         if normalisation not in get_args(Normalisation):
             raise OverpaintError(f"normalisation={normalisation!r} is not one of {get_args(Normalisation)}")
         self.settings = {
@@ -183,31 +144,32 @@ class Discriminator(nn.Module):
         }
         self.channels = channels
 
+        of_size = layers_for(self.input_size)
+
         def convolution(
-            inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int, padding: int
+            inputs: int, outputs: int, kernel: int | tuple[int, ...], stride: int, padding: int
         ) -> nn.Module:
-            layer = nn.Conv2d(inputs, outputs, kernel, stride, padding)
+            layer = of_size.convolution(inputs, outputs, kernel, stride, padding)  # type: ignore[arg-type]
             return spectral_norm(layer) if normalisation == "spectral" else layer
 
-        width = base_channels
-        layers: list[nn.Module] = [convolution(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for _ in range(doublings - 1):
-            layers.append(convolution(width, 2 * width, 4, 2, 1))
+        hidden = widths(self.input_size, base_channels)
+        layers: list[nn.Module] = [convolution(channels, hidden[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        for inputs, outputs in pairwise(hidden):
+            layers.append(convolution(inputs, outputs, 4, 2, 1))
             if normalisation == "batch":
-                layers.append(nn.BatchNorm2d(2 * width))
+                layers.append(of_size.normalisation(outputs))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
-            width *= 2
-        layers.append(convolution(width, 1, last, 1, 0))
+        layers.append(convolution(hidden[-1], 1, last, 1, 0))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, images: Images) -> Float[Tensor, " batch"]:
         """Returns one logit an image in ``[0, 1]``: larger is more real."""
-        logits: Tensor = self.layers(2 * images - 1)
+        logits: Tensor = self.layers(fitted(2 * images - 1, drawn_size(self.input_size)))
         return logits.flatten()
 
 
 def initialise_normal(network: nn.Module, deviation: float = 0.02) -> None:
     """Draws the weights of all convolutions from N(0, ``deviation``²), as Radford et al. (section 4) do."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, CONVOLUTIONS):
             nn.init.normal_(module.weight, 0.0, deviation)

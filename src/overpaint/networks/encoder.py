@@ -8,7 +8,8 @@ from overpaint.core.bounds import Count, ImageSize
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.sizes import as_size, plain_size
 from overpaint.core.types import Images, Latents, Regions
-from overpaint.networks.dcgan import start_and_doublings
+from overpaint.networks.dimensions import layers_for
+from overpaint.networks.pyramid import drawn_size, fitted, start_and_doublings, widths
 
 LOG_VARIANCES = (-6.0, 1.0)
 """Between which the encoder's log variances are cut; a latent's own is 0 or, where it is uniform, -1.1."""
@@ -23,8 +24,8 @@ class Encoder(nn.Module):
     ``B``.
 
     Args:
-        image_size: Height and width, or the side of a square: those of the generator.
-        channels: 1 (grey) or 3 (RGB).
+        image_size: Height and width, or the side of a square, or a series' length in a list: those of the generator.
+        channels: Those of the generator.
         latent_dim: Length of a latent.
         base_channels: Channels of the first layer; each later one has twice as many.
 
@@ -40,23 +41,24 @@ class Encoder(nn.Module):
         base_channels: Count = 32,
     ) -> None:
         super().__init__()
-        self.input_size = as_size(image_size)
-        last, doublings = start_and_doublings(self.input_size)
+        self.input_size = as_size(image_size, None)
+        last, _ = start_and_doublings(self.input_size)
         self.settings = {
             "image_size": plain_size(self.input_size),
             "channels": channels,
             "latent_dim": latent_dim,
             "base_channels": base_channels,
         }
+        of_size, inputs = layers_for(self.input_size), channels + 1
         layers: list[nn.Module] = []
-        inputs, width = channels + 1, base_channels
-        for depth in range(doublings):
-            layers.append(nn.Conv2d(inputs, width, 4, 2, 1, bias=depth == 0))
+        for depth, width in enumerate(widths(self.input_size, base_channels)):
+            layers.append(of_size.convolution(inputs, width, 4, 2, 1, bias=depth == 0))
             if depth:
-                layers.append(nn.BatchNorm2d(width))
+                layers.append(of_size.normalisation(width))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
-            inputs, width = width, 2 * width
-        layers += [nn.Conv2d(inputs, 4 * latent_dim, last, 1, 0), nn.LeakyReLU(0.2, inplace=True), nn.Flatten()]
+            inputs = width
+        layers.append(of_size.convolution(inputs, 4 * latent_dim, last, 1, 0))  # type: ignore[arg-type]
+        layers += [nn.LeakyReLU(0.2, inplace=True), nn.Flatten()]
         self.layers = nn.Sequential(*layers, nn.Linear(4 * latent_dim, 2 * latent_dim))
 
     def forward(self, images: Images, regions: Regions) -> tuple[Latents, Latents]:
@@ -68,7 +70,8 @@ class Encoder(nn.Module):
         """
         hole = regions[:, None]
         known = (2 * images - 1).masked_fill(hole, 0.0)
-        mean, log_variance = self.layers(torch.cat([known, hole.to(known)], dim=1)).chunk(2, dim=1)
+        seen = fitted(torch.cat([known, hole.to(known)], dim=1), drawn_size(self.input_size))
+        mean, log_variance = self.layers(seen).chunk(2, dim=1)
         return mean, log_variance.clamp(*LOG_VARIANCES)
 
     @torch.no_grad()

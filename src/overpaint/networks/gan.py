@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from overpaint.core.choices import LatentDistribution, Range
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Discriminator, Encoder, Generator
+from overpaint.core.scale import SeriesScale
 from overpaint.core.types import Images, Latents
 
 SLACK = 1e-3
@@ -26,12 +27,14 @@ class Gan:
         discriminator: Tells real images from painted ones; None: no prior loss and no realism.
         encoder: Guesses where a latent search starts; None where none was trained.
         class_names: Of the images that they were trained on; empty where these had none or it is not known.
+        scale: The units of the series that they were trained on; None: images, or the units are not known.
     """
 
     generator: Generator
     discriminator: Discriminator | None = None
     encoder: Encoder | None = None
     class_names: Sequence[str] = ()
+    scale: SeriesScale | None = None
 
     def networks(self) -> list[nn.Module]:
         """Returns those of the networks that are modules of torch."""

@@ -7,6 +7,7 @@ import torchvision
 from torch import Tensor, nn
 
 from overpaint.core.errors import OverpaintError
+from overpaint.networks.residual_series import SeriesResidualNetwork
 
 
 class ResidualBlock(nn.Module):
@@ -84,22 +85,27 @@ def size_option(architecture: str, image_size: int | None) -> dict[str, Any]:
 
 
 def build_classifier_network(
-    architecture: str, channels: int, num_classes: int, image_size: int | None = None
+    architecture: str, channels: int, num_classes: int, image_size: int | None = None, dimensions: int = 2
 ) -> nn.Module:
     """Makes an untrained classifier network.
 
     Args:
-        architecture: ``residual`` for the small network of this module, or the name of a torchvision
-            classification model such as ``resnet18``.
-        channels: Of the images; torchvision's networks, made for 3, see grey three times, and others by a first
-            convolution of that many channels.
+        architecture: ``residual`` for the small network of this module, or for series of `SeriesResidualNetwork`; or
+            the name of a torchvision classification model such as ``resnet18``.
+        channels: Of the images or series; torchvision's networks, made for 3, see grey three times, and others by a
+            first convolution of that many channels.
         num_classes: Number of classes.
         image_size: The side of the images, for architectures that are made for one size, as vision transformers are;
             None: torchvision's own. Others take any size.
+        dimensions: Spatial dimensions of what it classifies: 1 for series, which ``residual`` alone takes.
 
     Raises:
         OverpaintError: If there is no such architecture, or it can't be made for that size.
     """
+    if dimensions == 1:
+        if architecture != "residual":
+            raise OverpaintError(f"architecture={architecture!r} is not 'residual', which alone is made for series")
+        return SeriesResidualNetwork(channels, num_classes)
     if architecture == "residual":
         return ResidualNetwork(channels, num_classes)
     known = torchvision.models.list_models(module=torchvision.models)

@@ -1,11 +1,12 @@
 """Trains a classifier on the target domain."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -18,6 +19,7 @@ from overpaint.core.instantiate import checked_settings
 from overpaint.core.names import distinct_names
 from overpaint.core.sizes import as_size, format_size, plain_size
 from overpaint.core.types import Batch, Images
+from overpaint.core.value_range import is_series
 from overpaint.networks.checkpoint import FORMAT_KEY
 from overpaint.training.optimisers import make_optimizer, make_scheduler
 
@@ -30,17 +32,20 @@ class ClassifierModule(L.LightningModule):
     """Trains a network by cross-entropy.
 
     Args:
-        architecture: ``residual``, or a classification model of torchvision by its name.
+        architecture: ``residual``, or for images a classification model of torchvision by its name.
         class_names: The classes.
-        image_size: Height and width of the images that the network sees, or the side of a square.
+        image_size: Height and width of the images that the network sees, or the side of a square; the length of series
+            in a list.
         mean: Mean of each channel of the training images.
         std: Their standard deviation.
         optimizer: ``target``, a class of ``torch.optim``, and its arguments.
         scheduler: ``target``, a class of ``torch.optim.lr_scheduler``, and its arguments; it moves after each step, see
             `overpaint.training.optimisers.make_scheduler`.
         distortion: Standard deviation of the entries added to the identity of each image's random affine map (a
-            little rotation, scale and shear); 0 leaves the images alone.
+            little rotation, scale and shear; of a series, which is stretched in time, of its one entry); 0 leaves the
+            images alone.
         seed: Seed of the weights and distortions.
+        scale: The units of series, see `SeriesScale.settings`; the checkpoint keeps them.
 
     Raises:
         OverpaintError: If a setting is wrong, or the network can't take images of this size.
@@ -57,16 +62,19 @@ class ClassifierModule(L.LightningModule):
         scheduler: Mapping[str, Any],
         distortion: NotNegative = 0.1,
         seed: Seed = 0,
+        scale: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "architecture": architecture,
             "class_names": class_names,
-            "image_size": plain_size(as_size(image_size, name="model.classifier.image_size")),
+            "image_size": plain_size(as_size(image_size, None, "model.classifier.image_size")),
             "mean": mean,
             "std": std,
         }
+        if scale is not None:
+            self.settings["scale"] = scale
         self.optimizer_settings, self.scheduler_settings = optimizer, scheduler
         self.distortion, self.seed = distortion, seed
         with torch.random.fork_rng(devices=[]):
@@ -87,8 +95,8 @@ class ClassifierModule(L.LightningModule):
             self.classifier.eval().scores(torch.zeros(1, self.classifier.channels, *size))
         except (RuntimeError, AssertionError) as error:
             raise OverpaintError(
-                f"model.classifier.architecture={self.settings['architecture']} can't take images of "
-                f"{format_size(size)} pixels ({str(error).splitlines()[0]}); choose another model.classifier.image_size"
+                f"model.classifier.architecture={self.settings['architecture']} can't take inputs of size "
+                f"{format_size(size)} ({str(error).splitlines()[0]}); choose another model.classifier.image_size"
             ) from error
         self.classifier.train()
 
@@ -100,12 +108,13 @@ class ClassifierModule(L.LightningModule):
         self.rng.manual_seed(1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank)
 
     def _distort(self, images: Images) -> Images:
+        if is_series(images.shape[2:]):
+            noise = torch.zeros(len(images), 2, 2)
+            noise[:, 0, 0] = self.distortion * torch.randn(len(images), generator=self.rng)
+            return _mapped(images[:, :, None], noise)[:, :, 0]
         height, width = images.shape[2:]
         pixels = torch.tensor([[1, height / width], [width / height, 1]])  # the grid's unit is half a side
-        noise = self.distortion * torch.randn(len(images), 2, 2, generator=self.rng) * pixels
-        affine = torch.cat([torch.eye(2) + noise, torch.zeros(len(images), 2, 1)], dim=2).to(images)
-        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+        return _mapped(images, self.distortion * torch.randn(len(images), 2, 2, generator=self.rng) * pixels)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the cross-entropy of distorted images.
@@ -115,7 +124,7 @@ class ClassifierModule(L.LightningModule):
         """
         images, labels = batch.images, batch.labels
         if len(images) == 1:  # one image has no spread, by which batch normalisation divides; distorted twice it has
-            images, labels = images.repeat(2, 1, 1, 1), labels.repeat(2)
+            images, labels = images.repeat(2, *[1] * (images.ndim - 1)), labels.repeat(2)
         images = self._distort(images) if self.distortion else images
         loss = F.cross_entropy(self.classifier.logits(images), labels)
         if not bool(loss.isfinite()):
@@ -171,3 +180,10 @@ class ClassifierModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what is needed to build the classifier again."""
         checkpoint[FORMAT_KEY] = {"kind": "classifier", "settings": self.settings}
+
+
+def _mapped(images: Images, noise: Float[Tensor, "batch 2 2"]) -> Images:
+    """Returns images behind the affine maps that differ from the identity by ``noise``, mirrored at their edges."""
+    affine = torch.cat([torch.eye(2) + noise, torch.zeros(len(images), 2, 1)], dim=2).to(images)
+    grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

@@ -17,17 +17,21 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.resize import resize
+from overpaint.core.scale import scale_from_settings
 from overpaint.core.sizes import as_size
 from overpaint.core.types import Batch, Images, Latents
+from overpaint.core.value_range import within_range
 from overpaint.networks.checkpoint import FORMAT_KEY
-from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal, start_and_doublings
+from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.dimensions import channels_last
 from overpaint.networks.encoder import Encoder
+from overpaint.networks.pyramid import start_and_doublings, widths
 from overpaint.training.ema import ExponentialMovingAverage
 from overpaint.training.encoder_loss import ENCODER_OPTIMIZER, encoder_loss
 from overpaint.training.gan_losses import gradient_penalties
 from overpaint.training.generation_metrics import generation_metrics, warn_of_unmeasured
 from overpaint.training.optimisers import make_optimizer
-from overpaint.training.recipes import RECIPES
+from overpaint.training.recipes import recipe_for
 
 EVALUATED_SAMPLES = 2000
 
@@ -41,9 +45,9 @@ def _check_memory(size: Sequence[int], latent_dim: int, base_channels: int) -> N
     Raises:
         OverpaintError: If not.
     """
-    start, doublings = start_and_doublings(size)
-    widest = base_channels * 2 ** (doublings - 1)
-    weights = latent_dim * widest * math.prod(start) + 2 * 4 * 4 * widest * (widest // 2)
+    start, _ = start_and_doublings(size)
+    *_, narrower, widest = widths(size, base_channels)
+    weights = latent_dim * widest * math.prod(start) + 2 * 4 ** len(size) * widest * narrower
     check_memory(f"model.dcgan with latent_dim={latent_dim} and base_channels={base_channels}", 4 * FLOAT * weights)
 
 
@@ -57,8 +61,8 @@ class DCGANModule(L.LightningModule):
     Args:
         recipe: ``stable`` or ``radford``.
         image_size: Height and width of the images, or the side of a square: 32, 64, 128, 224, [96, 160], see
-            `start_and_doublings`.
-        channels: Of the images: 1, 3, or how many bands they have.
+            `start_and_doublings`; of series their length in a list, which can be any.
+        channels: Of the images: 1, 3, or how many bands they have; those of the series.
         latent_dim: Length of a latent.
         base_channels: Channels of the generator's last and the discriminator's first hidden layer.
         generator_optimizer: Replaces settings of the recipe's, see `GanRecipe.optimizer`.
@@ -67,6 +71,7 @@ class DCGANModule(L.LightningModule):
         encoder: Whether an encoder is trained beside them, from whose guesses the latent search can start. The
             generator and the discriminator come out the same.
         class_names: Of the training images; the checkpoint keeps them.
+        scale: The units of series, see `SeriesScale.settings`; the checkpoint keeps them.
         evaluator: The domain's classifier, for measures of the samples; None leaves them out.
         seed: Seed of the weights and latents.
 
@@ -86,15 +91,17 @@ class DCGANModule(L.LightningModule):
         ema_decay: ShareBelowAll = 0.999,
         encoder: bool = False,
         class_names: Sequence[str] = (),
+        scale: Mapping[str, Sequence[float]] | None = None,
         evaluator: NetworkClassifier | None = None,
         seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["evaluator"], logger=False)
         self.automatic_optimization = False
-        self.recipe = RECIPES[recipe].at(as_size(image_size, name="model.dcgan.image_size"))
-        self.class_names, self.seed = list(class_names), seed
-        _check_memory(as_size(image_size, name="model.dcgan.image_size"), latent_dim, base_channels)
+        size = as_size(image_size, None, "model.dcgan.image_size")
+        self.recipe = recipe_for(recipe, size)
+        self.class_names, self.scale, self.seed = list(class_names), scale_from_settings(scale), seed
+        _check_memory(size, latent_dim, base_channels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
@@ -151,8 +158,8 @@ class DCGANModule(L.LightningModule):
         """Returns images at the size that the generator paints."""
         size = self.generator.output_size
         if tuple(images.shape[2:]) != size:
-            images = resize(images, size).clamp(0, 1)
-        return images.contiguous(memory_format=torch.channels_last)
+            images = within_range(resize(images, size), len(size))
+        return channels_last(images)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Makes one step of the discriminator and one of the generator, on the same fakes, then one of the encoder."""
@@ -236,7 +243,10 @@ class DCGANModule(L.LightningModule):
         """Compares samples with the real images of all devices, evaluated by the domain's classifier."""
         gathered = self.all_gather(torch.cat(self._real))
         assert isinstance(gathered, Tensor)
-        real, self._real = gathered.reshape(-1, *gathered.shape[-3:])[:EVALUATED_SAMPLES], []
+        real, self._real = (
+            gathered.reshape(-1, self.generator.channels, *self.generator.output_size)[:EVALUATED_SAMPLES],
+            [],
+        )
         if self._evaluator and self.global_rank == 0 and not self._has_warned:
             self._has_warned = warn_of_unmeasured(len(real))
         for evaluator in self._evaluator:
@@ -261,4 +271,7 @@ class DCGANModule(L.LightningModule):
         """Adds what is needed to build the networks again."""
         networks = {"generator": self.generator, "discriminator": self.discriminator, "encoder": self.encoder}
         settings: dict[str, Any] = {name: net.settings for name, net in networks.items() if net is not None}
-        checkpoint[FORMAT_KEY] = {"kind": "dcgan", "settings": settings | {"class_names": self.class_names}}
+        settings["class_names"] = self.class_names
+        if self.scale is not None:
+            settings["scale"] = self.scale.settings
+        checkpoint[FORMAT_KEY] = {"kind": "dcgan", "settings": settings}

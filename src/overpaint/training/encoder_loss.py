@@ -29,16 +29,17 @@ def random_regions(count: int, size: Sequence[int], rng: torch.Generator) -> Reg
 
     Args:
         count: How many.
-        size: Height and width of the images.
+        size: Height and width of the images, or the length of series: their grid has a single row.
         rng: The random numbers.
     """
-    coarse = torch.randn(count, 1, CELLS, CELLS, generator=rng, device=rng.device)
-    heights = F.interpolate(coarse, tuple(size), mode="bicubic", align_corners=True)[:, 0]
+    rows, columns = (1, *size)[-2:]
+    coarse = torch.randn(count, 1, min(rows, CELLS), CELLS, generator=rng, device=rng.device)
+    heights = F.interpolate(coarse, (rows, columns), mode="bicubic", align_corners=True)[:, 0].reshape(count, *size)
     low, high = SHARES
     shares = low + (high - low) * torch.rand(count, 1, generator=rng, device=rng.device)
     places = (shares * math.prod(size)).long().clamp(min=1) - 1
     thresholds = heights.flatten(1).sort(dim=1, descending=True).values.gather(1, places)
-    return heights >= thresholds[:, :, None]
+    return heights >= thresholds.reshape(count, *[1] * len(size))
 
 
 def encoder_loss(encoder: Encoder, generator: Generator, count: int, rng: torch.Generator) -> Float[Tensor, ""]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from overpaint.core.choices import LatentDistribution
-from overpaint.networks.dcgan import Normalisation, start_and_doublings
+from overpaint.core.value_range import is_series
+from overpaint.networks.dcgan import Normalisation
+from overpaint.networks.pyramid import widths
 from overpaint.training.gan_losses import (
     Logits,
     Loss,
@@ -32,7 +34,8 @@ class GanRecipe:
         penalty_every: Steps between two penalties; each is weighed by this number (Karras et al., 2020, "lazy").
         decay: Share of the run at whose end the learning rates fall linearly, see `rate_factor`.
         latents: Distribution of the latents.
-        chosen_at: Side of the images that rates and penalty were chosen on, see `at`; None: they are for all sizes.
+        chosen_at: Side of the images, or length of the series, that rates and penalty were chosen on, see `at`; None:
+            they are for all sizes.
     """
 
     generator_rate: float
@@ -83,7 +86,7 @@ class GanRecipe:
         return max(0.02, min(1.0, left / self.decay)) if self.decay else 1.0
 
     def at(self, size: Sequence[int]) -> "GanRecipe":
-        """Returns the recipe for images of that size.
+        """Returns the recipe for images or series of that size.
 
         The penalty grows with their area, as in StyleGAN2-ADA's code: the same judgement of a picture of twice the
         side has a quarter of the gradient at each of four times the pixels, so its squared norm is a quarter. The
@@ -91,15 +94,15 @@ class GanRecipe:
         discriminator's loss reached 4), and KID after an epoch was 1.4 instead of 0.12.
 
         Args:
-            size: Height and width.
+            size: Height and width, or the length.
 
         Raises:
             OverpaintError: If there are no networks of that size.
         """
         if self.chosen_at is None:
             return self
-        own = (self.chosen_at,) * 2
-        wider = 2 ** (start_and_doublings(size)[1] - start_and_doublings(own)[1])
+        own = (self.chosen_at,) * len(size)
+        wider = widths(size, 1)[-1] / widths(own, 1)[-1]
         return replace(
             self,
             generator_rate=self.generator_rate / wider,
@@ -112,3 +115,22 @@ RECIPES = {
     "radford": GanRecipe(2e-4, 2e-4, (0.5, 0.999), False, "batch", 0.0, 1, 0.0, "uniform", None),
     "stable": GanRecipe(2e-3, 1.5e-3, (0.0, 0.99), True, "none", 0.0125, 8, 0.4, "normal", 32),
 }
+
+SERIES = {
+    "stable": replace(RECIPES["stable"], generator_rate=1e-3, discriminator_rate=7.5e-4, penalty=0.0016, chosen_at=128),
+}
+"""The recipes that are others for series: what was chosen by measurement on the bundled ones."""
+
+
+def recipe_for(name: str, size: Sequence[int]) -> GanRecipe:
+    """Returns a recipe for images or series of a size.
+
+    Args:
+        name: ``stable`` or ``radford``.
+        size: The size along each spatial dimension.
+
+    Raises:
+        OverpaintError: If there are no networks of that size.
+    """
+    own = SERIES.get(name, RECIPES[name]) if is_series(size) else RECIPES[name]
+    return own.at(size)
