@@ -104,11 +104,13 @@ def check_images(settings: Settings) -> None:
 
 
 def check_data(section: Settings) -> None:
-    """Checks that the folder of a data set exists that is neither bundled nor downloaded.
+    """Checks that the folder or file of a data set exists that is neither bundled nor downloaded.
 
     Raises:
         OverpaintError: If not.
     """
+    if section["name"] == "series_file" and not Path(section["root"]).expanduser().exists():
+        raise OverpaintError(f"data.root={section['root']} is neither a file nor a folder")
     if section["name"] == "folder" and not Path(section["root"]).expanduser().is_dir():
         raise OverpaintError(f"data.root={section['root']} is not a folder")
 

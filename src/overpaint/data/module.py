@@ -12,7 +12,7 @@ from overpaint.core.scale import SeriesScale
 from overpaint.core.sizes import format_size, plain_size
 from overpaint.core.types import Batch
 from overpaint.data.domain import DomainData
-from overpaint.data.reading import as_image_size
+from overpaint.data.reading import Size, as_image_size
 
 
 class ImageData(DomainData):
@@ -44,6 +44,7 @@ class ImageData(DomainData):
             batch_size * FLOAT * channels * math.prod(size),
         )
         super().__init__(size, channels, batch_size, seed)
+        self.input_size: Size = size
 
     @classmethod
     def size_argument(cls, size: Sequence[int]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Generator(nn.Module):
         of_size = layers_for(self.output_size)
         hidden = widths(self.output_size, base_channels)[::-1]
         layers: list[nn.Module] = [
-            of_size.transposed(latent_dim, hidden[0], start, 1, 0, bias=False),
+            of_size.transposed(latent_dim, hidden[0], start, 1, 0, bias=False),  # type: ignore[arg-type]
             of_size.normalisation(hidden[0]),
             nn.ReLU(inplace=True),
         ]

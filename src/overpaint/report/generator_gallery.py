@@ -6,17 +6,18 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.core.files import write_bytes
 from overpaint.core.resize import resize
-from overpaint.core.types import Images
-from overpaint.data.module import ImageData
-from overpaint.report.plots.images import enlarge, picture_grid, png
-from overpaint.report.plots.neighbours import PAIRS, neighbour_pairs
+from overpaint.core.types import Images, StoredInputs
+from overpaint.core.value_range import from_stored
+from overpaint.data.domain import DomainData
+from overpaint.report.plots.neighbours import PAIRS
+from overpaint.report.sample_pictures import SamplePictures, sample_pictures
 from overpaint.training.dcgan import DCGANModule
 from overpaint.training.generation_metrics import ClassifierFeatures
 from overpaint.training.precision_recall import memorization_ratio, nearest
@@ -39,8 +40,8 @@ class GeneratorGallery(L.Callback):
 
     ``interpolation.png``: in each row the way from one random latent to another; images that change all the way, and
     are as good in the middle as at the ends, are no memories. ``neighbours.png``: samples beside their nearest training
-    images, in the features of the domain's classifier, or by the pixels where there is none; with it
-    ``dcgan/memorization_ratio`` is logged, see `overpaint.training.precision_recall.memorization_ratio`.
+    images (series in front of them), in the features of the domain's classifier, or by the pixels where there is none;
+    with it ``dcgan/memorization_ratio`` is logged, see `overpaint.training.precision_recall.memorization_ratio`.
 
     Args:
         folder: The run's folder.
@@ -50,7 +51,7 @@ class GeneratorGallery(L.Callback):
     """
 
     def __init__(
-        self, folder: Path, data: ImageData, evaluator: NetworkClassifier | None, wandb: WandbLogger | None = None
+        self, folder: Path, data: DomainData, evaluator: NetworkClassifier | None, wandb: WandbLogger | None = None
     ) -> None:
         self.folder, self.data, self.evaluator, self.wandb = folder, data, evaluator, wandb
 
@@ -60,14 +61,14 @@ class GeneratorGallery(L.Callback):
         last = trainer.current_epoch + 1 == trainer.max_epochs
         if not last or not trainer.is_global_zero or not isinstance(pl_module, DCGANModule):
             return
-        strip = enlarge(picture_grid(self._interpolations(pl_module).float().cpu().numpy(), columns=STEPS), 512)
-        write_bytes(self.folder / INTERPOLATION, png(strip))
-        pairs, ratio = self._neighbours(pl_module)
+        draw = sample_pictures(pl_module.generator.output_size, pl_module.scale)
+        write_bytes(self.folder / INTERPOLATION, draw.grid(self._interpolations(pl_module), STEPS, 512))
+        pairs, ratio = self._neighbours(pl_module, draw)
         write_bytes(self.folder / NEIGHBOURS, pairs)
         if not math.isnan(ratio):
             pl_module.log("dcgan/memorization_ratio", ratio, rank_zero_only=True)
         if self.wandb is not None:
-            self.wandb.log_image("dcgan/interpolation", [strip])
+            self.wandb.log_image("dcgan/interpolation", [str(self.folder / INTERPOLATION)])
             self.wandb.log_image("dcgan/neighbours", [str(self.folder / NEIGHBOURS)])
 
     def _interpolations(self, module: DCGANModule) -> Images:
@@ -76,7 +77,7 @@ class GeneratorGallery(L.Callback):
         latents = generator.interpolate_latents(ends[:WAYS], ends[WAYS:], STEPS)
         return module.paint(latents.transpose(0, 1).flatten(0, 1))
 
-    def _neighbours(self, module: DCGANModule) -> tuple[bytes, float]:
+    def _neighbours(self, module: DCGANModule, draw: SamplePictures) -> tuple[bytes, float]:
         """Returns the figure's file and the ratio."""
         describe = self._described(module)
         samples = module.sample(COMPARED, stream=1)
@@ -88,12 +89,11 @@ class GeneratorGallery(L.Callback):
         order = distances[:COMPARED].argsort()
         chosen = torch.cat([order[: 2 * PAIRS], order[torch.linspace(2 * PAIRS, COMPARED - 1, 2 * PAIRS).long()]])
         beside = torch.cat(list(self._images(train[indices[chosen].cpu()], module)))
-        left, right, far = (tensor.float().cpu().numpy() for tensor in (samples[chosen], beside, distances[chosen]))
         where = "pixels" if self.evaluator is None else "the classifier's features"
         median = float(distances[:COMPARED].median())
         title = f"samples (left) and their nearest training images, distance in {where}: median {median:.3g}"
         title += f", that of real held-out images {float(distances[COMPARED:].median()):.3g}"
-        return neighbour_pairs(left, right, far, title), ratio
+        return draw.neighbours(samples[chosen], beside, distances[chosen], title), ratio
 
     def _described(self, module: DCGANModule) -> Callable[[Images], Float[Tensor, "batch feature"]]:
         if self.evaluator is not None:
@@ -101,8 +101,6 @@ class GeneratorGallery(L.Callback):
         size = [min(PIXELS, side) for side in module.generator.output_size]
         return lambda images: resize(images, size).flatten(1)
 
-    def _images(
-        self, images: UInt8[Tensor, "count channel height width"], module: DCGANModule
-    ) -> Iterator[Float[Tensor, "part channel height width"]]:
-        for part in images.split(256):
-            yield module.at_own_size(part.to(module.device).float() / 255)
+    def _images(self, images: StoredInputs, module: DCGANModule) -> Iterator[Images]:
+        for part in torch.split(images, 256):
+            yield module.at_own_size(from_stored(part.to(module.device)))

@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.loggers import WandbLogger
 
 from overpaint.core.files import write_bytes
-from overpaint.report.plots.images import enlarge, picture_grid, png
+from overpaint.report.sample_pictures import as_image, sample_pictures
 from overpaint.training.dcgan import DCGANModule
 
 SAMPLES = "samples.png"
@@ -35,10 +35,10 @@ class SampleGrid(L.Callback):
         """Draws the samples of this epoch."""
         if not trainer.is_global_zero or not isinstance(pl_module, DCGANModule):
             return
-        picture = picture_grid(pl_module.sample(self.count).float().cpu().numpy())
-        content = png(picture)
+        draw, samples = sample_pictures(pl_module.generator.output_size, pl_module.scale), pl_module.sample(self.count)
+        content = draw.grid(samples)
         write_bytes(self.path, content)
         write_bytes(self.path.with_suffix("") / f"{trainer.current_epoch:05d}.png", content)
         if self.wandb is not None:
             caption = [f"epoch {trainer.current_epoch}"]
-            self.wandb.log_image("dcgan/samples", [enlarge(picture, 512)], caption=caption)
+            self.wandb.log_image("dcgan/samples", [as_image(draw.grid(samples, least=512))], caption=caption)

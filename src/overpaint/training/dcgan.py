@@ -106,8 +106,9 @@ class DCGANModule(L.LightningModule):
             torch.manual_seed(seed)
             self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
             self.discriminator = Discriminator(image_size, channels, base_channels, self.recipe.normalisation)
-            initialise_normal(self.generator)
-            initialise_normal(self.discriminator)
+            for network in (self.generator, self.discriminator):
+                if self.recipe.weights is not None:
+                    initialise_normal(network, self.recipe.weights)
             self.encoder = Encoder(image_size, channels, latent_dim, base_channels) if encoder else None
         self.to(memory_format=torch.channels_last)
         self.ema = ExponentialMovingAverage(self.generator, ema_decay).eval().requires_grad_(False)
