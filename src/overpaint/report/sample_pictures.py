@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from PIL import Image
@@ -16,6 +16,7 @@ from overpaint.report.plots.images import enlarge, picture_grid, png
 from overpaint.report.plots.neighbours import PAIRS, neighbour_pairs
 
 
+@runtime_checkable
 class SamplePictures(Protocol):
     """Draws samples; each method returns a PNG file's content."""
 
