@@ -199,6 +199,11 @@ def test_a_single_file_is_split_by_class_and_seed(tmp_path: Path) -> None:
     assert first.test.names != other.test.names
     scaled = first.train.images
     assert torch.equal(first.scale.scaled(first.training_values()), scaled)
+    shown = SeriesFileData(path, epoch=200, batch_size=30)
+    shown.setup("fit")
+    batches = list(shown.train_dataloader())
+    assert [len(batch.images) for batch in batches] == [30] * 8  # three times 80, in whole batches
+    assert torch.equal(shown.shown_in_epoch().labels, shown.train.labels.repeat(3))
     stamp = first.open_split("test").stamp
     assert stamp is not None
     assert stamp(0).name == first.test.names[0]

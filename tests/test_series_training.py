@@ -64,7 +64,7 @@ def test_several_channels_of_any_length_train_from_a_file(tmp_path: Path, monkey
     cases = [(rng.normal(size=(3, 25)), label) for label in ["Up", "1.0"] * 50]
     lines = [":".join([*(",".join(map(str, row)) for row in case), label]) for case, label in cases]
     (tmp_path / "own.ts").write_text("\n".join(["@classLabel true 1.0 Up", "@data", *lines]))
-    words = ["data=series_file", f"data.root={tmp_path}/own.ts"]
+    words = ["data=series_file", f"data.root={tmp_path}/own.ts", "data.epoch=80"]
     train(CONFIGS, [*QUIET, *SMALL, *words, f"output={tmp_path}/out"])
     classifier, gan = load_classifier(tmp_path / "out/classifier.ckpt"), load_generator(tmp_path / "out/dcgan.ckpt")
     assert (
@@ -80,7 +80,10 @@ def test_several_channels_of_any_length_train_from_a_file(tmp_path: Path, monkey
 def test_series_without_classes_train_the_generator_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator_gallery, "COMPARED", 24)
     np.save(tmp_path / "own.npy", np.random.default_rng(0).normal(size=(40, 16)))
-    train(CONFIGS, [*QUIET, *SMALL, "data=series_file", f"data.root={tmp_path}/own.npy", f"output={tmp_path}/out"])
+    train(
+        CONFIGS,
+        [*QUIET, *SMALL, "data=series_file", f"data.root={tmp_path}/own.npy", "data.epoch=1", f"output={tmp_path}/out"],
+    )
     assert not (tmp_path / "out/classifier.ckpt").exists()
     assert load_generator(tmp_path / "out/dcgan.ckpt").generator.output_size == (16,)
 

@@ -116,7 +116,7 @@ def check_batches(model: str, settings: Settings, data: DomainData) -> None:
         OverpaintError: If ``trainer.limit_train_batches`` is too small a share.
     """
     share, size = settings["trainer"]["limit_train_batches"], settings["model"][model]["batch_size"]
-    batches = max(1, len(data.train) // size)
+    batches = max(1, len(data.shown_in_epoch()) // size)
     if isinstance(share, float) and int(share * batches) < 1:
         raise OverpaintError(
             f"trainer.limit_train_batches={share} of the {batches} batches of model.{model} is none; nothing would be "

@@ -139,10 +139,14 @@ class DomainData(L.LightningDataModule, ABC):
             pin_memory=torch.cuda.is_available(),
         )
 
+    def shown_in_epoch(self) -> ImageSplit:
+        """Returns what training is shown in an epoch: the training split."""
+        return self.train
+
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Returns the training split in a new random order each epoch; an incomplete last batch is left out."""
-        world = self.trainer.world_size if self.trainer else 1
-        return self._loader(self.train, shuffle=True, drop_last=len(self.train) >= self.batch_size * world)
+        """Returns what is shown in an epoch in a new random order; an incomplete last batch is left out."""
+        world, shown = self.trainer.world_size if self.trainer else 1, self.shown_in_epoch()
+        return self._loader(shown, shuffle=True, drop_last=len(shown) >= self.batch_size * world)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Returns the validation split."""

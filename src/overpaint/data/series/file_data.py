@@ -75,6 +75,8 @@ class SeriesFileData(SeriesData):
         length: Steps that all series get, see `CleaningRule`; None: as many as the longest has.
         unequal: How series of another length get it: ``resample`` or ``pad``.
         missing: What becomes of missing values: ``interpolate`` or ``refuse``.
+        epoch: Series that training is shown in an epoch at least: fewer are shown several times, so that small data
+            sets, which most of the archive's are, are trained for as many steps as large ones.
         batch_size: Series in a batch.
         seed: Seed of the split and the order.
         scale: See `SeriesData`.
@@ -89,11 +91,12 @@ class SeriesFileData(SeriesData):
         length: Count | None = None,
         unequal: Unequal = "resample",
         missing: Missing = "interpolate",
+        epoch: Count = 6000,
         batch_size: Count = 64,
         seed: Seed = 0,
         scale: SeriesScale | None = None,
     ) -> None:
-        self.root, self.files = root, find_files(root)
+        self.root, self.files, self.epoch = root, find_files(root), epoch
         content = read_files(self.files)
         self.rule = CleaningRule(missing, unequal, length)
         cases = [case for part in content.values() for case in part.cases]
@@ -174,6 +177,11 @@ class SeriesFileData(SeriesData):
     def training_values(self) -> Series:
         """See `SeriesData.training_values`."""
         return self._parts["train"].values
+
+    def shown_in_epoch(self) -> ImageSplit:
+        """Returns the training series, each as often as the others, until there are as many as ``epoch`` says."""
+        rows = list(range(len(self.train)))
+        return self.train.subset(rows * -(-self.epoch // len(rows)))
 
 
 def _class_names(labels: Sequence[str] | None) -> list[str]:
