@@ -528,8 +528,9 @@ def test_fitting_pads_with_zeros_and_cuts_the_same_off_both_ends() -> None:
 
 def test_the_layers_of_series_and_images_grow_alike() -> None:
     assert widths((64, 64), 2) == [2, 4, 8, 16]
-    assert widths((128,), 2) == [2, 4, 8, 16]
-    assert widths((1460,), 2) == [2, 4, 8, 16, 16, 16, 16]
+    assert widths((128,), 4) == [2, 4, 8, 16]  # half of an image's
+    assert widths((1460,), 4) == [2, 4, 8, 16, 16, 16, 16]
+    assert widths((128,), 1) == [1, 2, 4, 8]
 
 
 @pytest.mark.parametrize("network", [Generator, Discriminator])
