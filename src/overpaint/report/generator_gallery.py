@@ -90,9 +90,8 @@ class GeneratorGallery(L.Callback):
         chosen = torch.cat([order[: 2 * PAIRS], order[torch.linspace(2 * PAIRS, COMPARED - 1, 2 * PAIRS).long()]])
         beside = torch.cat(list(self._images(train[indices[chosen].cpu()], module)))
         where = "pixels" if self.evaluator is None else "the classifier's features"
-        median = float(distances[:COMPARED].median())
-        title = f"samples (left) and their nearest training images, distance in {where}: median {median:.3g}"
-        title += f", that of real held-out images {float(distances[COMPARED:].median()):.3g}"
+        own, real = (float(part.median()) for part in (distances[:COMPARED], distances[COMPARED:]))
+        title = f"distance in {where}: median {own:.3g}, that of real held-out data {real:.3g}"
         return draw.neighbours(samples[chosen], beside, distances[chosen], title), ratio
 
     def _described(self, module: DCGANModule) -> Callable[[Images], Float[Tensor, "batch feature"]]:

@@ -39,7 +39,7 @@ class ImagePictures:
     def neighbours(self, samples: Images, beside: Images, distances: Float[Tensor, " sample"], title: str) -> bytes:
         """See `SamplePictures.neighbours`: each sample stands beside its training image."""
         left, right, far = (tensor.float().cpu().numpy() for tensor in (samples, beside, distances))
-        return neighbour_pairs(left, right, far, title)
+        return neighbour_pairs(left, right, far, f"samples (left) and their nearest training images, {title}")
 
 
 class SeriesPictures:
@@ -59,7 +59,8 @@ class SeriesPictures:
     def neighbours(self, samples: Images, beside: Images, distances: Float[Tensor, " sample"], title: str) -> bytes:
         """See `SamplePictures.neighbours`: each training series is drawn in grey behind its sample."""
         own, others = (in_own_units(series.float().cpu(), self.scale).numpy() for series in (samples, beside))
-        return curve_sheet(own, PAIRS, others, [f"{distance:.3g}" for distance in distances.tolist()], title)
+        heading = f"samples and, in grey, their nearest training series, {title}"
+        return curve_sheet(own, PAIRS, others, [f"{distance:.3g}" for distance in distances.tolist()], heading)
 
 
 def as_image(content: bytes) -> Image.Image:
