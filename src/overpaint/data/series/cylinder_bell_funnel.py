@@ -102,7 +102,7 @@ class CylinderBellFunnelData(SeriesData):
 
     def __init__(
         self,
-        train_count: Count = 7000,
+        train_count: Count = 9000,
         val_count: Count = 600,
         test_count: Count = 1500,
         length: Count | None = None,
