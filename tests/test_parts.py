@@ -4,9 +4,10 @@ import pytest
 from conftest import FunctionClassifier, frozen_classifier
 from torch import nn
 
-from overpaint.configuration.parts import differences, make_method
+from overpaint.configuration.parts import check_channels, differences, make_method
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
+from overpaint.core.scale import SeriesScale
 from overpaint.networks.dcgan import Discriminator, Generator
 from overpaint.networks.gan import Gan
 
@@ -37,3 +38,14 @@ def test_a_baseline_of_series_is_no_image_file() -> None:
     classifier = FunctionClassifier(lambda series: series[:, 0].mean(1), dimensions=1)
     with pytest.raises(OverpaintError, match=r"saliency\.rise\.baseline=grey\.png names a file, .* takes series"):
         make_method("rise", section, {}, classifier, None)
+
+
+def test_generator_and_classifier_of_series_share_a_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = FunctionClassifier(lambda series: series[:, 0].mean(1), dimensions=1)
+    gan = Gan(Generator((32,), 1, 4, 1), scale=SeriesScale((0.0,), (1.0,)))
+    check_channels(gan, classifier, "the generator")  # the classifier's is not known
+    monkeypatch.setattr(classifier, "scale", SeriesScale([0.0], [1.0]))
+    check_channels(gan, classifier, "the generator")
+    monkeypatch.setattr(classifier, "scale", SeriesScale([0.0], [2.0]))
+    with pytest.raises(OverpaintError, match="the generator was trained on series scaled otherwise"):
+        check_channels(gan, classifier, "the generator")

@@ -98,7 +98,7 @@ def _open_gan(settings: Settings, classifier: Classifier) -> tuple[Gan | None, l
 
 
 def check_channels(gan: Gan, classifier: Classifier, name: str) -> None:
-    """Checks that a generator paints as many channels as the classifier takes.
+    """Checks that a generator paints as many channels as the classifier takes, and series in the same scale.
 
     Raises:
         OverpaintError: If not.
@@ -106,6 +106,11 @@ def check_channels(gan: Gan, classifier: Classifier, name: str) -> None:
     if gan.generator.channels != classifier.channels:
         raise OverpaintError(
             f"{name} paints {gan.generator.channels} channels, but the classifier takes {classifier.channels}"
+        )
+    painted, taken = gan.scale, classifier.scale
+    if painted is not None and taken is not None and painted.settings != taken.settings:
+        raise OverpaintError(
+            f"{name} was trained on series scaled otherwise than the classifier's; train both on the same data"
         )
 
 
