@@ -20,7 +20,9 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 EXPLAIN = load_settings(CONFIGS, "explain", ["methods=all", "metrics=all", "probes=all", "output=none"])
 TRAIN = load_settings(CONFIGS, "train", ["output=none"])
 DATA = [
-    load_settings(CONFIGS, "train", [f"data={path.stem}", "data.root=photos"] if path.stem != "digits" else [])
+    load_settings(
+        CONFIGS, "train", [f"data={path.stem}", *(["data.root=photos"] if "root:" in path.read_text() else [])]
+    )
     for path in sorted((CONFIGS / "data").glob("*.yaml"))
 ]
 

@@ -19,7 +19,7 @@ def test_the_bar_moves_with_queries_and_then_with_the_time_of_the_last_batch(mon
     progress.searched(1, 2, 0.5)
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
     module: Any = L.LightningModule()
-    module.trainer = SimpleNamespace(datamodule=SimpleNamespace(split=range(6)), barebones=False)
+    module.trainer = SimpleNamespace(datamodule=SimpleNamespace(count=6), barebones=False)
     progress.on_predict_start(trainer, module)
     task = progress._bar.tasks[0]
     batch = SimpleNamespace(images=torch.zeros(2, 1, 4, 4))

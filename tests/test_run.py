@@ -541,7 +541,7 @@ def test_training_with_bad_words_loses_nothing(run_folder: Path) -> None:
 
 def test_a_network_that_can_not_take_the_size_is_refused_before_training(tmp_path: Path) -> None:
     words = [*SMALL, *QUIET, "model=classifier", "model.classifier.architecture=inception_v3", f"output={tmp_path}"]
-    with pytest.raises(OverpaintError, match="architecture=inception_v3 can't take images of 32x32 pixels"):
+    with pytest.raises(OverpaintError, match="architecture=inception_v3 can't take inputs of size 32x32"):
         train(CONFIGS, words)
 
 

@@ -21,6 +21,7 @@ from overpaint.data.split import ImageSplit, UnreadSplit
 from overpaint.networks.checkpoint import load_generator
 from overpaint.report import generator_gallery
 from overpaint.report.generator_gallery import GeneratorGallery
+from overpaint.report.sample_pictures import sample_pictures
 from overpaint.training.classifier import ClassifierModule
 from overpaint.training.dcgan import DCGANModule
 from overpaint.training.precision_recall import nearest
@@ -234,17 +235,17 @@ def test_a_generator_that_copies_is_found_out(tmp_path: Path) -> None:
     splits = images.split([250, 50])
     data = _Given(*(ImageSplit(p, torch.zeros(len(p)).long(), [str(i) for i in range(len(p))]) for p in splits))
     data.setup("fit")
-    drawn = GeneratorGallery(tmp_path, data, None)
-    figure, ratio = drawn._neighbours(_Copying(splits[0]))
+    drawn, draw = GeneratorGallery(tmp_path, data, None), sample_pictures((32, 32), None)
+    figure, ratio = drawn._neighbours(_Copying(splits[0]), draw)
     assert ratio == 0
     assert figure.startswith(b"\x89PNG")
-    _, ratio = drawn._neighbours(_Copying(splits[1]))
+    _, ratio = drawn._neighbours(_Copying(splits[1]), draw)
     assert ratio == 1
     # By hand, in pixels.
     module = DCGANModule(base_channels=2)
     flat = [split.flatten(1).float() / 255 for split in splits]
     far = [nearest(queries, [flat[0]])[0].median() for queries in (module.sample(500, stream=1).flatten(1), flat[1])]
-    assert drawn._neighbours(module)[1] == pytest.approx(float(far[0] / far[1]), rel=1e-5)
+    assert drawn._neighbours(module, draw)[1] == pytest.approx(float(far[0] / far[1]), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -124,5 +124,12 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     texts = [str(path) for path in paths]  # a hundred thousand paths take seconds as Path objects
     common = os.path.commonpath({os.path.dirname(text) for text in texts})
     within = [text[len(common) :].lstrip(os.sep).replace(os.sep, "/") for text in texts]
-    short = [os.path.splitext(text)[0] for text in within]
+    short = [_without_suffix(text) for text in within]
     return short if len(set(short)) == len(short) else within
+
+
+def _without_suffix(path: str) -> str:
+    """Does what pathlib's ``with_suffix("")`` does, which keeps ``.png`` and makes ``..`` of ``...png``."""
+    start = path.rfind("/") + 1
+    dot = path.rfind(".", start)
+    return path[:dot] if start < dot < len(path) - 1 else path
