@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import noise_images
+from conftest import FunctionClassifier, noise_images
 from PIL import Image
 
 pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
@@ -17,8 +17,10 @@ import overpaint as op
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.cli.main import main
 from overpaint.core.bounds import MOST, Bounds, Inside, ShareBelowAll, bounds_of
+from overpaint.core.errors import OverpaintError
 from overpaint.core.files import write_csv
 from overpaint.inpainting.region import RegionRule
+from overpaint.web import models
 from overpaint.web.commands import Recipe
 from overpaint.web.forms import attribute_helps, make_method, method_names, method_section, settings_of
 from overpaint.web.jobs import MEMORY_SAID, Job, said_of
@@ -237,3 +239,10 @@ def test_thumbnails_are_small_and_made_once(tmp_path: Path, monkeypatch: pytest.
     assert len(content) < 20000
     assert row_thumbnail(row) == content
     assert len(list((tmp_path / "temporary").rglob("*"))) == 2
+
+
+def test_a_classifier_of_series_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = FunctionClassifier(lambda series: series[:, 0].mean(1), dimensions=1)
+    monkeypatch.setattr(models.op, "as_classifier", lambda *_, **__: classifier)
+    with pytest.raises(OverpaintError, match=r"classifier=series\.ckpt takes time series, which this page can't show"):
+        models.classifier_model("series.ckpt", None, allow_code=False)

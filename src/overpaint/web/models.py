@@ -9,6 +9,7 @@ import overpaint as op
 from overpaint.classifiers.options import Kind, kind_of
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
+from overpaint.core.value_range import is_series
 from overpaint.networks.gan import Gan
 from overpaint.web.turns import Turns
 
@@ -102,6 +103,10 @@ def _classifier(source: str, weights: str | None, allow_code: bool, *_: tuple[in
     opened = op.as_classifier(source, weights=weights, allow_code=allow_code)
     if not isinstance(opened, Classifier):
         raise OverpaintError(f"classifier={source} says no size of its images; the page needs one that does")
+    if is_series(opened.input_size):
+        raise OverpaintError(
+            f"classifier={source} takes time series, which this page can't show; explain.py and overpaint.explain do"
+        )
     return ClassifierModel(source, weights, opened)
 
 
