@@ -507,6 +507,7 @@ def test_the_layers_that_can_be_named_are_listed(run_folder: Path, capsys: pytes
         assert re.search(row, said), said
 
 
+@pytest.mark.slow
 def test_gradient_methods_explain_and_their_measures_are_written(run_folder: Path, tmp_path: Path) -> None:
     methods = "methods=[guided_grad_cam,integrated_gradients,input_x_gradient]"
     words = [*QUIET, f"classifier={run_folder}/classifier.ckpt", "generator=null", f"output={tmp_path}", methods]
