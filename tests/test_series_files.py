@@ -1,6 +1,7 @@
 """Files of series: each format, its missing values and lengths, pairs and splits, and what is refused."""
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from overpaint.data.series.content import SeriesContent, as_label
 from overpaint.data.series.file_data import SeriesFileData
 from overpaint.data.series.table_files import read_arff, read_table
 from overpaint.data.series.ts_files import read_ts
-
-ECG = Path("/work/shared/data/ecg5000")
 
 NAN = math.nan
 
@@ -228,9 +227,10 @@ def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
         SeriesFileData(str(tmp_path / "d.ts"))
 
 
-@pytest.mark.skipif(not ECG.is_dir(), reason="the heartbeats are not here")
+@pytest.mark.skipif("OVERPAINT_DATA" not in os.environ, reason="OVERPAINT_DATA names no folder of heartbeats")
 def test_heartbeats_read_alike_from_both_formats() -> None:
-    both = [SeriesFileData(str(ECG / f"ECG5000_TRAIN{suffix}")) for suffix in (".ts", ".txt")]
+    ecg = Path(os.environ["OVERPAINT_DATA"]) / "ecg5000"
+    both = [SeriesFileData(str(ecg / f"ECG5000_TRAIN{suffix}")) for suffix in (".ts", ".txt")]
     for data in both:
         data.setup()
         assert data.class_names == ["1", "2", "3", "4", "5"]

@@ -16,7 +16,7 @@ from overpaint.core.types import GroundTruthObjects, StoredInputs
 from overpaint.core.value_range import is_series
 from overpaint.data.annotations.reading import AnnotationOptions, open_annotations
 from overpaint.data.domain import DomainData
-from overpaint.data.pattern import open_files
+from overpaint.data.pattern import none_readable, open_files
 from overpaint.data.reading import as_image_size
 from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
 from overpaint.report.kid import COMPARED
@@ -90,7 +90,7 @@ def check_readable(data: ExplainData) -> None:
         if len(found):
             return
         reason = reason or skipped[0].reason
-    raise OverpaintError(f"{data.setting}: none of {len(data.split)} files can be read ({reason})")
+    raise none_readable(data.setting, len(data.split), reason)
 
 
 def _first(split: UnreadSplit, count: int) -> StoredInputs:

@@ -1,4 +1,4 @@
-"""What a run finds out: which images are explained, by whom, and which files were left out."""
+"""The callback that notes which images are explained, and which files were left out, for `overpaint.pipeline.index`."""
 
 import time
 from collections.abc import Mapping, MutableMapping, Sequence

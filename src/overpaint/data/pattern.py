@@ -43,15 +43,21 @@ def read_files(
     """
     split, skipped = open_files(pattern, size, channels, resize_mode, limit, options)[0].read_all()
     if not len(split):
-        raise none_readable(pattern, skipped)
+        raise none_readable(f"images={pattern}", len(skipped), skipped[0].reason)
     for said in remarks(list(zip(split.paths or (), split.extents or (), strict=True)), options.prefix):
         warnings.warn(said, OverpaintWarning, stacklevel=2)
     return split, skipped
 
 
-def none_readable(pattern: str, skipped: Sequence[Skipped]) -> OverpaintError:
-    """Returns the error that none of the files of a pattern can be read."""
-    return OverpaintError(f"images={pattern}: none of {len(skipped)} files can be read ({skipped[0].reason})")
+def none_readable(setting: str, count: int, reason: str) -> OverpaintError:
+    """Returns the error that none of the files which a setting names can be read.
+
+    Args:
+        setting: The setting and its value.
+        count: How many files it names.
+        reason: Why the first can't be read.
+    """
+    return OverpaintError(f"{setting}: none of {count} files can be read ({reason})")
 
 
 def open_files(
