@@ -391,5 +391,7 @@ def test_a_narrow_dark_screen_a_broken_file_and_a_second_tab(browser: Any, addre
     _explain(other)
     assert page.get_by_alt_text("map of grad_cam").count()
     other.get_by_text("camera", exact=True).first.click()
+    # The button is there before the camera's first picture, and a click then takes nothing.
+    other.wait_for_function("document.querySelector('video')?.readyState >= 2")
     other.get_by_role("button", name="Take Photo").click()
     other.get_by_alt_text("the image photograph").first.wait_for()
