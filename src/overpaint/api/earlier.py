@@ -59,6 +59,7 @@ def _maps_of(earlier: Explanation, runner: Runner, images: Images, targets: Targ
     repeated = images.repeat_interleave(targets.shape[1], dim=0)
     if (
         earlier.runner.classifier is not runner.classifier
+        or earlier.runner.channels != runner.channels
         or not torch.equal(before.images, repeated)
         or not torch.equal(before.targets, targets.flatten())
     ):

@@ -20,7 +20,7 @@ from overpaint.classifiers.targets import choose_targets
 from overpaint.configuration.named import named_parts
 from overpaint.configuration.parts import check_channels, check_oracle, with_discriminator
 from overpaint.core.bounds import Count, Seed
-from overpaint.core.choices import ResizeMode
+from overpaint.core.choices import ChannelMode, ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.modules import evaluation_mode
@@ -74,6 +74,8 @@ class Explainer:
         region: How a map becomes the salient region.
         search: The latent search.
         blend: How the repainted region meets its surroundings.
+        channels: How series of several channels are explained: ``joint`` by a map of the steps; ``separate`` by a map
+            of each channel too, while the others stay as they are, for so many times the queries.
         seeds: Runs of each method that draws at random, for the metrics of agreement.
         oracle: A second classifier of the same classes, for probes that ask it.
         batch_size: Images of a forward pass of masked queries; ``auto`` is found while the first ones are answered.
@@ -93,6 +95,7 @@ class Explainer:
         region: RegionRule | None = None,
         search: LatentSearch | None = None,
         blend: Blend = "paste",
+        channels: ChannelMode = "joint",
         seeds: Count = 1,
         oracle: Model | None = None,
         batch_size: Count | Literal["auto"] = "auto",
@@ -109,7 +112,7 @@ class Explainer:
             search or LatentSearch(seed=seed),
             blend,
         )
-        self.seeds, self.batch_size = seeds, batch_size
+        self.channels, self.seeds, self.batch_size = channels, seeds, batch_size
         if not self.methods:
             raise OverpaintError("methods names no saliency method; name one, such as methods=['surrogate']")
         if self.probes and self.gan is None:
@@ -190,11 +193,12 @@ class Explainer:
         size: Any = self.batch_size
         return Runner(
             classifier=classifier,
-            methods=usable_methods(methods, classifier),
+            methods=usable_methods(methods, classifier, self.channels),
             engine=Engine(classifier, size),
             region_rule=self.region,
             inpainter=inpainter,
             metrics=usable_parts(self.metrics, classifier),
+            channels=self.channels,
             seeds=self.seeds,
             probes=usable_parts(self.probes, classifier),
             oracle=oracle,

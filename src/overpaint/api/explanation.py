@@ -81,6 +81,17 @@ class Explanation:
         return {name: own.standard_errors for name, own in saliency.items() if own.standard_errors is not None}
 
     @property
+    def maps_by_channel(self) -> dict[str, Float[Tensor, "row channel length"]]:
+        """The maps of each channel, whose sum ``maps`` are, where ``channels="separate"`` asked for them."""
+        return {n: own.by_channel for n, own in self.rows.explanation.saliency.items() if own.by_channel is not None}
+
+    @property
+    def standard_errors_by_channel(self) -> dict[str, Float[Tensor, "row channel length"]]:
+        """The standard error of each value of these, for the methods that have it."""
+        saliency = self.rows.explanation.saliency
+        return {n: own.errors_by_channel for n, own in saliency.items() if own.errors_by_channel is not None}
+
+    @property
     def queries(self) -> dict[str, Int[Tensor, " row"]]:
         """Forward passes of the classifier behind each map."""
         return {name: own.queries for name, own in self.rows.explanation.saliency.items()}

@@ -15,7 +15,7 @@ class Watcher:
         on_queries: Called after each pass of masked queries with their number, and of all that there may be.
         on_maps: Called after each round of a method that samples in rounds (one whose ``stop_at`` is set; 1e-6 never
             stops it) with the method's name, the number of the image, and the maps of its targets so far. True says
-            that they are good enough.
+            that they are good enough. Maps of channels that are explained apart are not shown.
         on_step: Called after each step of the latent search with its number, the number of steps at most, and the
             mean contextual loss so far.
         on_variants: Called after each step of the latent search, with what makes the variants so far.

@@ -49,8 +49,8 @@ def artifact_keys(settings: Settings, runner: Runner) -> dict[str, str]:
     keys[SETTINGS] = _digest(keys[BASE], explanation_record(settings, {}).shared())
     for name, seed in runner.seeded_methods:
         own = _section_content(settings["saliency"][name])
-        uses = isinstance(runner.methods[name], UsesDiscriminator)
-        keys[map_artifact(name, seed)] = _digest(keys[BASE], *own, seed, generator if uses else "")
+        own += [seed, generator if isinstance(runner.methods[name], UsesDiscriminator) else "", settings["channels"]]
+        keys[map_artifact(name, seed)] = _digest(keys[BASE], *own)
     for name in runner.methods:
         for metric_name, metric in runner.metrics.items():
             own = [keys[map_artifact(name)], *_section_content(settings["metrics"][metric_name])]

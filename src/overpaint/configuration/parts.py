@@ -70,11 +70,12 @@ def make_runner(settings: Settings, classifier: Classifier, listeners: Listeners
     engine = settings["engine"] | {"classifier": classifier, "on_batch": listeners.on_batch}
     runner = Runner(
         classifier=classifier,
-        methods=usable_methods(methods, classifier),
+        methods=usable_methods(methods, classifier, settings["channels"]),
         engine=Engine(**checked_arguments(Engine, engine, "engine")),
         region_rule=rule,
         inpainter=None if gan is None else _inpainter(settings, gan, rule, listeners),
         metrics=usable_parts(metrics, classifier),
+        channels=settings["channels"],
         seeds=settings["seeds"],
         probes=usable_parts(probes, classifier),
         oracle=_oracle(settings, classifier),

@@ -115,7 +115,7 @@ def explanation_record(settings: Settings, contents: Mapping[str, str]) -> RunRe
     """
     networks = {name: _without_paths(settings[name]) for name in ("classifier", *SOURCED)}
     members = {name: _with_baselines(settings[name]) for name in ("saliency", "metrics")}
-    names = ("seed", "region", "search", "variants", "probes")
+    names = ("seed", "channels", "region", "search", "variants", "probes")
     engine = {name: settings["engine"][name] for name in ("precision", "compile")}  # the batch size changes nothing
     reading = {name: settings[name] for name in ("resize_mode", "range", "max_megapixels")}
     images = {"data": settings["data"]} if settings["images"] is None else {"images": reading}

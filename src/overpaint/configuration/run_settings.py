@@ -18,7 +18,7 @@ from overpaint.configuration.run_record import check_earlier, explanation_record
 from overpaint.configuration.sections import check_sections
 from overpaint.configuration.settings import Settings, load_settings
 from overpaint.core.bounds import Count, CountOrNone, Positive, Seed
-from overpaint.core.choices import ResizeMode
+from overpaint.core.choices import ChannelMode, ResizeMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, checked_types
 from overpaint.data.files.values import GivenRange, PictureOptions
@@ -40,6 +40,7 @@ EXPLAIN_TYPES: dict[str, Any] = {
     "range": GivenRange | None,
     "max_megapixels": Positive | None,
     "limit": CountOrNone,
+    "channels": ChannelMode,
     "seeds": Count,
     "batch_size": Count,
     "data_workers": CountOrNone | None,

@@ -23,6 +23,9 @@ FillKind = Literal["patch", "sample", "mean"]
 """What takes a region's place: the same place of another image, of an image that the generator paints from a random
 latent, or the mean colour."""
 
+ChannelMode = Literal["joint", "separate"]
+"""Whether methods explain the channels of a series together, by a map of its steps, or one after the other."""
+
 WandbMode = Literal["offline", "online", "none"]
 """Where a W&B run goes: to disk, to the server, nowhere."""
 

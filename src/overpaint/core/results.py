@@ -24,12 +24,17 @@ class SaliencyMaps:
             or runs a single chain.
         queries: Forward passes of the classifier behind each row; the targets of an image may share them.
         measures: Other numbers of each row that the method reports, by name.
+        by_channel: The importance of each place of each channel, whose sum over the channels ``maps`` is; None where
+            the channels were explained together.
+        errors_by_channel: Standard error of each value of ``by_channel``.
     """
 
     maps: Float[Tensor, "row *space"]
     standard_errors: Float[Tensor, "row *space"] | None
     queries: Int[Tensor, " row"]
     measures: Mapping[str, Float[Tensor, " row"]] = field(default_factory=dict)
+    by_channel: Float[Tensor, "row channel *space"] | None = None
+    errors_by_channel: Float[Tensor, "row channel *space"] | None = None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class Convergence(MethodMetric):
     methods over the same budgets: a budget that a method's settings do not allow is left out.
 
     The places are the queries really spent; of the last point, where the evidence does not tell, the most that the
-    method may spend. NaN for methods without a budget (a field ``queries``).
+    method may spend. NaN for methods without a budget (a field ``queries``), and
+    where the channels of series are explained apart.
 
     Args:
         budgets: Queries for each image.

@@ -48,16 +48,18 @@ class LineAcross:
     series: Float[Tensor, "channel length"]
     empty: Float[Tensor, "channel length"]
 
-    def under(self, masks: Float[Tensor, "query length"]) -> Float[Tensor, "query channel length"]:
-        """Returns what is seen where each mask is 0."""
-        kept, places = masks >= 0.5, torch.arange(masks.shape[1], device=masks.device).expand(masks.shape)
-        before = torch.where(kept, places, -1).cummax(1).values
-        behind = torch.where(kept, places, masks.shape[1]).flip(1).cummin(1).values.flip(1)
-        left = torch.where(before < 0, behind, before).clamp(max=masks.shape[1] - 1)
-        right = torch.where(behind == masks.shape[1], left, behind)
+    def under(self, masks: Float[Tensor, "query some length"]) -> Float[Tensor, "query channel length"]:
+        """Returns what is seen where each mask, of each channel or of all together, is 0."""
+        length = masks.shape[-1]
+        kept, places = masks >= 0.5, torch.arange(length, device=masks.device).expand(masks.shape)
+        before = torch.where(kept, places, -1).cummax(-1).values
+        behind = torch.where(kept, places, length).flip(-1).cummin(-1).values.flip(-1)
+        left = torch.where(before < 0, behind, before).clamp(max=length - 1)
+        right = torch.where(behind == length, left, behind)
         share = ((places - left) / (right - left).clamp(min=1)).to(self.series)
-        line = torch.lerp(self.series[:, left], self.series[:, right], share).movedim(1, 0)
-        return torch.where(kept.any(1)[:, None, None], line, self.empty)
+        series = self.series.expand(len(masks), *self.series.shape)
+        ends = [series.gather(-1, place.expand(series.shape)) for place in (left, right)]
+        return torch.where(kept.any(-1, keepdim=True), torch.lerp(ends[0], ends[1], share), self.empty)
 
 
 Fill = Image | LineAcross
@@ -80,11 +82,15 @@ def fill_of(baseline: Baseline | str, classifier: Classifier, image: Image, seed
 
 
 def masked(
-    image: Image, fill: Fill, masks: Float[Tensor, "query *space"], out: Images | None = None
+    image: Image, fill: Fill, masks: Float[Tensor, "query *masked"], out: Images | None = None
 ) -> Float[Tensor, "query channel *space"]:
-    """Returns ``b + M ⊙ (x - b)`` for each mask ``M``, with the fill ``b``; written into ``out`` if it is given."""
-    shown = fill.under(masks) if isinstance(fill, LineAcross) else fill
-    return torch.lerp(shown, image, masks[:, None], out=out)
+    """Returns ``b + M ⊙ (x - b)`` for each mask ``M``, with the fill ``b``; written into ``out`` if it is given.
+
+    A mask has the image's axes; without that of the channels, it is the same for all of them.
+    """
+    each = masks if masks.ndim > image.ndim else masks[:, None]
+    shown = fill.under(each) if isinstance(fill, LineAcross) else fill
+    return torch.lerp(shown, image, each, out=out)
 
 
 def baseline_image(baseline: Baseline | str, classifier: Classifier, image: Image, seed: int) -> Image:

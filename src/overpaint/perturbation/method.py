@@ -31,7 +31,10 @@ class MaskBatch(Protocol):
         ...
 
     def masks(self, rows: slice) -> Masks:
-        """Makes some of them; 1 keeps a pixel, 0 shows the baseline."""
+        """Makes some of them; 1 keeps a pixel, 0 shows the baseline.
+
+        Behind the queries come the image's axes; without that of the channels, one mask is that of all.
+        """
         ...
 
 
@@ -107,11 +110,15 @@ class ImageMaps:
         maps: A map for each target.
         standard_errors: Their standard errors, where the method has them.
         queries: Forward passes behind each map; one number where all targets share them.
+        by_channel: The maps of each channel, where these were explained apart.
+        errors_by_channel: Their standard errors.
     """
 
     maps: Float[Tensor, "target *space"]
     standard_errors: Float[Tensor, "target *space"] | None
     queries: int | Sequence[int]
+    by_channel: Float[Tensor, "target channel *space"] | None = None
+    errors_by_channel: Float[Tensor, "target channel *space"] | None = None
 
 
 @dataclass(frozen=True)

@@ -84,4 +84,15 @@ def concatenate_image_maps(results: Sequence[ImageMaps]) -> SaliencyMaps:
     maps = torch.cat([r.maps for r in results])
     queries = [[r.queries] * len(r.maps) if isinstance(r.queries, int) else r.queries for r in results]
     spent = torch.tensor(list(chain.from_iterable(queries)), device=maps.device)
-    return SaliencyMaps(maps, torch.cat(errors) if errors else None, spent)
+    return SaliencyMaps(
+        maps,
+        torch.cat(errors) if errors else None,
+        spent,
+        by_channel=_joined([r.by_channel for r in results]),
+        errors_by_channel=_joined([r.errors_by_channel for r in results]),
+    )
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    known = [part for part in parts if part is not None]
+    return torch.cat(known) if known else None

@@ -30,6 +30,16 @@ def error_array(method: str) -> str:
     return f"error_{method}"
 
 
+def channels_array(method: str) -> str:
+    """Returns the name of the array of a method's map of each channel, where these were explained apart."""
+    return f"channels_{method}"
+
+
+def channels_error_array(method: str) -> str:
+    """Returns the name of the array of the standard errors of these."""
+    return f"error_channels_{method}"
+
+
 def region_array(method: str) -> str:
     """Returns the name of the array of a map's salient region."""
     return f"region_{method}"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from overpaint.core.files import read_arrays
 from overpaint.core.names import row_folder, rows_prefix
@@ -26,6 +27,8 @@ from overpaint.pipeline.artifacts import (
     REGION,
     SETTINGS,
     VARIANTS,
+    channels_array,
+    channels_error_array,
     error_array,
     map_artifact,
     metric_artifact,
@@ -152,12 +155,17 @@ class Cache:
 
 def _map(method: str, seed: int, arrays: Mapping[str, NDArray[Any]], result: Mapping[str, Any]) -> SaliencyMaps:
     numbers = result["methods"][method] if seed == 0 else {}
-    error = arrays.get(error_array(method)) if seed == 0 else None
+
+    def stored(name: str) -> Tensor | None:
+        return torch.from_numpy(arrays[name])[None] if seed == 0 and name in arrays else None
+
     return SaliencyMaps(
         torch.from_numpy(arrays[map_artifact(method, seed)])[None],
-        None if error is None else torch.from_numpy(error)[None],
+        stored(error_array(method)),
         torch.tensor([int(numbers.get("queries", 0))]),
         {name: torch.tensor([_number(value)]) for name, value in numbers.get("measures", {}).items()},
+        stored(channels_array(method)),
+        stored(channels_error_array(method)),
     )
 
 

@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from overpaint.attribution.separate_channels import SeparateAttributions
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps, SeededName
 from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import ImageMaps, PerturbationMethod
+from overpaint.perturbation.separate_channels import SeparateChannels
 from overpaint.perturbation.tasks import concatenate_image_maps, method_task
 
 OnMaps = Callable[[SeededName, int, ImageMaps], bool]
@@ -26,6 +29,13 @@ def with_seeds(methods: Mapping[str, SaliencyMethod], seeds: int) -> dict[Seeded
             changed: Any = method
             seeded[name, k] = method if k == 0 else replace(changed, seed=changed.seed + k)
     return seeded
+
+
+def separated(method: SaliencyMethod, channels: int) -> SaliencyMethod:
+    """Returns a method that explains each channel by itself."""
+    if isinstance(method, PerturbationMethod):
+        return SeparateChannels(method, channels)
+    return SeparateAttributions(method)
 
 
 def maps_of_images(
@@ -80,23 +90,33 @@ def with_absent(parts: Sequence[SaliencyMaps | None], each: int, images: Images)
     has_errors = known is not None and known.standard_errors is not None
     measures = {} if known is None else {name: nan.new_full((each,), torch.nan) for name in known.measures}
     queries = torch.zeros(each, dtype=torch.long, device=images.device)
-    absent = SaliencyMaps(nan, nan if has_errors else None, queries, measures)
+    by_channel = None if known is None or known.by_channel is None else torch.full_like(known.by_channel, torch.nan)
+    absent = SaliencyMaps(
+        nan, nan if has_errors else None, queries, measures, by_channel, by_channel if has_errors else None
+    )
     return [absent if part is None else part for part in parts]
 
 
 def rows_of_maps(maps: SaliencyMaps, chosen: slice) -> SaliencyMaps:
     """Returns some rows of maps."""
-    errors = None if maps.standard_errors is None else maps.standard_errors[chosen]
     measures = {name: values[chosen] for name, values in maps.measures.items()}
-    return SaliencyMaps(maps.maps[chosen], errors, maps.queries[chosen], measures)
+    optional = (maps.standard_errors, maps.by_channel, maps.errors_by_channel)
+    errors, by_channel, errors_by_channel = (None if values is None else values[chosen] for values in optional)
+    return SaliencyMaps(maps.maps[chosen], errors, maps.queries[chosen], measures, by_channel, errors_by_channel)
 
 
 def concatenate_maps(parts: Sequence[SaliencyMaps], device: torch.device) -> SaliencyMaps:
     """Joins the rows of one method's maps."""
-    errors = [part.standard_errors.to(device) for part in parts if part.standard_errors is not None]
+
+    def joined(values: Sequence[Tensor | None]) -> Tensor | None:
+        known = [each.to(device) for each in values if each is not None]
+        return torch.cat(known) if len(known) == len(parts) else None
+
     return SaliencyMaps(
         torch.cat([part.maps.to(device) for part in parts]),
-        torch.cat(errors) if errors else None,
+        joined([part.standard_errors for part in parts]),
         torch.cat([part.queries.to(device) for part in parts]),
         {name: torch.cat([part.measures[name].to(device) for part in parts]) for name in parts[0].measures},
+        joined([part.by_channel for part in parts]),
+        joined([part.errors_by_channel for part in parts]),
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from overpaint.core.checks import check_dimensions, check_images
+from overpaint.core.choices import ChannelMode
+from overpaint.core.errors import OverpaintError
 from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import (
@@ -20,6 +22,7 @@ from overpaint.core.results import (
 )
 from overpaint.core.rows import concatenate_rows, select_rows
 from overpaint.core.types import Images, Regions, StoredInputs, Targets, TargetSets
+from overpaint.core.value_range import is_series
 from overpaint.inpainting.decisive import find_regions, unsearched
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
@@ -29,7 +32,7 @@ from overpaint.metrics.suite import evaluate_metrics
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.cached_row import CachedRow, complete
 from overpaint.pipeline.isolation import Isolation, called, note_results
-from overpaint.pipeline.maps import OnMaps, concatenate_maps, maps_of_images, with_absent, with_seeds
+from overpaint.pipeline.maps import OnMaps, concatenate_maps, maps_of_images, separated, with_absent, with_seeds
 from overpaint.probes.base import Probe, ProbeInputs
 
 
@@ -47,6 +50,8 @@ class Runner:
         region_rule: How a map becomes a region.
         inpainter: Makes the variants; None leaves them out.
         metrics: Metrics of the maps, by name.
+        channels: Whether the channels of series are explained together or apart. Regions, metrics and variants are of
+            steps in all channels either way, by the sum of the channels' maps.
         seeds: How many seeds methods that draw at random are run with.
         probes: Probes of the variants, by name.
         oracle: A second classifier, for probes that ask it.
@@ -60,6 +65,7 @@ class Runner:
     region_rule: RegionRule = field(default_factory=RegionRule)
     inpainter: Inpainter | None = None
     metrics: Mapping[str, SaliencyMetric] = field(default_factory=dict)
+    channels: ChannelMode = "joint"
     seeds: int = 1
     probes: Mapping[str, Probe] = field(default_factory=dict)
     oracle: Classifier | None = None
@@ -68,6 +74,12 @@ class Runner:
 
     def __post_init__(self) -> None:
         channels, size = self.classifier.channels, self.classifier.input_size
+        if self.channels == "separate" and not (is_series(size) and channels > 1):
+            kind = "series of one channel" if is_series(size) else "images"
+            raise OverpaintError(
+                f"channels=separate explains each channel of series that have several, and this classifier takes {kind}"
+                "; take channels=joint"
+            )
         for name, method in self.methods.items():
             check_memory(
                 f"the method {name}, with its queries or samples,", FLOAT * method.numbers_kept(channels, size)
@@ -75,8 +87,13 @@ class Runner:
 
     @property
     def seeded_methods(self) -> dict[SeededName, SaliencyMethod]:
-        """Each method with each of its seeds."""
-        return with_seeds(self.methods, self.seeds)
+        """Each method with each of its seeds, as it is asked."""
+        seeded = with_seeds(self.methods, self.seeds)
+        return {name: self._asked(method) for name, method in seeded.items()}
+
+    def _asked(self, method: SaliencyMethod) -> SaliencyMethod:
+        """Returns a method, which explains each channel by itself if it is to."""
+        return separated(method, self.classifier.channels) if self.channels == "separate" else method
 
     @property
     def uses_other_images(self) -> bool:
@@ -194,7 +211,7 @@ class Runner:
     ) -> dict[str, dict[str, list[MetricResult]]]:
         """Returns the metrics of each row, by method and metric."""
         contexts = {
-            name: MetricContext(method, self.classifier, self.engine, self.inpainter)
+            name: MetricContext(self._asked(method), self.classifier, self.engine, self.inpainter)
             for name, method in self.methods.items()
         }
         rows = range(len(cached))

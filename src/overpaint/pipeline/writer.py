@@ -19,6 +19,8 @@ from overpaint.pipeline.artifacts import (
     SCALE,
     SETTINGS,
     VARIANTS,
+    channels_array,
+    channels_error_array,
     error_array,
     map_artifact,
     metric_artifact,
@@ -152,6 +154,10 @@ def saliency_arrays(explanation: Explanation, row: int) -> Arrays:
         arrays[region_array(name)] = explanation.regions[name][row]
         if saliency.standard_errors is not None:
             arrays[error_array(name)] = saliency.standard_errors[row]
+        if saliency.by_channel is not None:
+            arrays[channels_array(name)] = saliency.by_channel[row]
+        if saliency.errors_by_channel is not None:
+            arrays[channels_error_array(name)] = saliency.errors_by_channel[row]
     for (name, seed), saliency in explanation.repeats.items():
         arrays[map_artifact(name, seed)] = saliency.maps[row]
     if explanation.ground_truth is not None:

@@ -8,25 +8,33 @@ import torch
 
 from overpaint.classifiers.archives import Archive
 from overpaint.classifiers.blackbox import CallableClassifier
+from overpaint.core.choices import ChannelMode
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
 from overpaint.core.value_range import is_series
 
 
-def usable_methods(methods: Mapping[str, SaliencyMethod], classifier: Classifier) -> dict[str, SaliencyMethod]:
+def usable_methods(
+    methods: Mapping[str, SaliencyMethod], classifier: Classifier, channels: ChannelMode = "joint"
+) -> dict[str, SaliencyMethod]:
     """Returns the methods that can explain a classifier; a warning names each of the others, with the reason.
+
+    Args:
+        methods: The methods by name.
+        classifier: The classifier.
+        channels: Whether channels are explained apart, which methods that look at layers can't do.
 
     Raises:
         OverpaintError: If none can.
     """
-    reasons = {name: unmet(method, classifier) for name, method in methods.items()}
+    reasons = {name: unmet(method, classifier, channels) for name, method in methods.items()}
     if methods and None not in reasons.values():
         said = ", ".join(f"{name}: {why}" for name, why in reasons.items())
         raise OverpaintError(
             f"no method can explain this classifier ({said}); use methods that need its scores alone, such as "
             "methods=[surrogate]"
         )
-    return usable_parts(methods, classifier)
+    return usable_parts(methods, classifier, channels)
 
 
 @runtime_checkable
@@ -47,22 +55,24 @@ class HasRequirement(Protocol):
 Part = TypeVar("Part", bound=HasRequirement)
 
 
-def usable_parts(parts: Mapping[str, Part], classifier: Classifier) -> dict[str, Part]:
+def usable_parts(parts: Mapping[str, Part], classifier: Classifier, channels: ChannelMode = "joint") -> dict[str, Part]:
     """Returns the parts that a classifier permits; a warning names each of the others, with the reason."""
     usable = {}
     for name, part in parts.items():
-        if (why := unmet(part, classifier)) is None:
+        if (why := unmet(part, classifier, channels)) is None:
             usable[name] = part
         else:
             warnings.warn(f"{name} is left out: this classifier has {why}", OverpaintWarning, stacklevel=2)
     return usable
 
 
-def unmet(part: HasRequirement, classifier: Classifier) -> str | None:
+def unmet(part: HasRequirement, classifier: Classifier, channels: ChannelMode = "joint") -> str | None:
     """Returns what a part needs and a classifier lacks, such as ``no gradients (quantised)``; None: nothing."""
     requires = part.requires
     if part.pictures_only and is_series(classifier.input_size):
         return "no pictures to explain (it takes series)"
+    if requires == "layers" and channels == "separate":
+        return "layers that see all channels together, and channels=separate asks for each of them"
     if requires == "scores":
         return None
     network = classifier.network

@@ -87,29 +87,34 @@ def draw_curve(axes: Axes, heights: Float[np.ndarray, "channel length"], start: 
 
 
 def draw_coloured_curve(
-    axes: Axes, heights: Float[np.ndarray, "channel length"], saliency_map: Float[np.ndarray, " length"]
+    axes: Axes, heights: Float[np.ndarray, "channel length"], maps: Float[np.ndarray, "some length"]
 ) -> None:
     """Draws the channels of a series coloured by a map, red for the class and blue against it, under a thin grey line.
 
     The line between two steps has the colour of the mean of the map there.
+
+    Args:
+        axes: Where to.
+        heights: By `CurveHeights`.
+        maps: The map of all channels, or one for each of them; the colours are by the greatest value of all.
     """
-    largest, places = largest_of(saliency_map), np.arange(len(saliency_map))
-    for channel in heights:
+    largest, places = largest_of(maps), np.arange(maps.shape[1])
+    for channel, own in zip(heights, np.broadcast_to(maps, heights.shape), strict=True):
         points = np.stack([places, channel], axis=1)
         lines = LineCollection(
             list(np.stack([points[:-1], points[1:]], axis=1)), cmap="RdBu_r", linewidths=3.0, capstyle="round"
         )
-        lines.set_array((saliency_map[:-1] + saliency_map[1:]) / 2)
+        lines.set_array((own[:-1] + own[1:]) / 2)
         lines.set_clim(-largest, largest)
         axes.add_collection(lines)
     draw_curve(axes, heights, linewidth=0.6)
 
 
-def draw_strip(axes: Axes, saliency_map: Float[np.ndarray, " length"]) -> AxesImage:
-    """Draws a map as a strip of colours, one cell a step."""
-    largest, length = largest_of(saliency_map), len(saliency_map)
+def draw_strip(axes: Axes, maps: Float[np.ndarray, "some length"]) -> AxesImage:
+    """Draws a map as a strip of colours, one cell a step; those of several channels below each other."""
+    largest, length = largest_of(maps), maps.shape[1]
     shown = axes.imshow(
-        saliency_map[None],
+        maps,
         cmap="RdBu_r",
         vmin=-largest,
         vmax=largest,

@@ -10,7 +10,7 @@ from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from overpaint.pipeline.artifacts import SCALE, error_array, map_artifact, region_array
+from overpaint.pipeline.artifacts import SCALE, channels_array, error_array, map_artifact, region_array
 from overpaint.report.plots.letters import fit_letters
 from overpaint.report.plots.series import (
     CurveHeights,
@@ -29,6 +29,9 @@ WIDTH = 11.0
 
 CURVE, STRIP, BAND = 1.5, 0.16, 0.6
 """Heights of a method's panels in inches: the coloured curve, the strip of its map, the map with its error."""
+
+MORE, TALLEST = 0.35, 5.0
+"""What each further channel adds to the curves' height, and the most that this can be."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -49,7 +52,8 @@ def series_overview(
     """Draws an explained series.
 
     For each method: the curve in its units coloured by the map, with the region of that map shaded; the map as a strip;
-    the map as a line with its standard error. Below, the different variants drawn over each other inside the region
+    the map as a line with its standard error. Where channels were explained apart, each has the colours and the strip
+    of its own map, and the line is their sum. Below, the different variants drawn over each other inside the region
     that was repainted: the accepted ones with their envelope, and the flipped ones coloured by the class that they are
     taken for.
 
@@ -67,8 +71,8 @@ def series_overview(
     """
     columns = min(2, len(methods))
     lines = -(-len(methods) // columns)
-    each = CURVE + STRIP + BAND + 0.55
-    rows = [each] * lines + ([2.4] if variants is not None else [])
+    each = sum(max(_panels(arrays, method)[i] for method in methods) for i in range(3)) + 0.55
+    rows = [each] * lines + ([0.9 + _curve_height(arrays)] if variants is not None else [])
     figure = Figure(figsize=(WIDTH, sum(rows) + 0.5), dpi=110, layout="constrained")
     figure.suptitle(wrapped(title, 120), fontsize=10)
     grid = GridSpec(len(rows), 2, figure=figure, height_ratios=rows)
@@ -84,19 +88,30 @@ def series_overview(
     return figure
 
 
+def _curve_height(arrays: Arrays) -> float:
+    return float(min(TALLEST, CURVE + MORE * (arrays["image"].shape[-2] - 1)))
+
+
+def _panels(arrays: Arrays, method: str) -> tuple[float, float, float]:
+    """Returns the heights of a method's panels."""
+    strips = len(arrays.get(channels_array(method), [0]))
+    return _curve_height(arrays), STRIP * strips, BAND
+
+
 def _draw_method(figure: Figure, place: SubplotSpec, arrays: Arrays, method: str) -> None:
     heights, saliency_map = heights_of(arrays), arrays[map_artifact(method)]
-    cells = place.subgridspec(3, 1, height_ratios=[CURVE, STRIP, BAND], hspace=0.02)
+    maps = arrays.get(channels_array(method), saliency_map[None])
+    cells = place.subgridspec(3, 1, height_ratios=_panels(arrays, method), hspace=0.02)
     upper = figure.add_subplot(cells[0])
     strip, lower = (figure.add_subplot(cells[i], sharex=upper) for i in (1, 2))
     region = arrays.get(region_array(method), arrays["region"])
-    draw_coloured_curve(upper, heights.of(arrays["image"]), saliency_map)
+    draw_coloured_curve(upper, heights.of(arrays["image"]), maps)
     shade_region(upper, region)
     heights.label(upper)
     upper.set_title(f"{short(method)} · salient region {region.mean():.0%}", fontsize=9)
-    draw_strip(strip, saliency_map)
+    draw_strip(strip, maps)
     draw_error_band(lower, saliency_map, arrays.get(error_array(method)))
-    lower.set_ylabel("map", fontsize=8)
+    lower.set_ylabel("map" if len(maps) == 1 else "their sum", fontsize=8)
     lower.set_xlim(-0.5, len(saliency_map) - 0.5)
     for axes in (upper, lower):
         despine_axes(axes)
