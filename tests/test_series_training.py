@@ -10,8 +10,9 @@ from conftest import pixels_of
 from torch import nn
 
 from overpaint.classifiers.network import load_classifier
-from overpaint.cli.entry import train
+from overpaint.cli.entry import explain, train
 from overpaint.core.errors import OverpaintError
+from overpaint.core.files import read_arrays
 from overpaint.core.scale import SeriesScale
 from overpaint.networks.checkpoint import load_generator
 from overpaint.networks.residual import build_classifier_network
@@ -58,7 +59,7 @@ def test_the_bundled_series_train_end_to_end(recipe: str, tmp_path: Path, monkey
         pixels_of((tmp_path / name).read_bytes())
 
 
-def test_several_channels_of_any_length_train_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_channels_train_and_are_explained_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator_gallery, "COMPARED", 24)
     rng = np.random.default_rng(0)
     cases = [(rng.normal(size=(3, 25)), label) for label in ["Up", "1.0"] * 50]
@@ -75,6 +76,16 @@ def test_several_channels_of_any_length_train_from_a_file(tmp_path: Path, monkey
     assert classifier.class_names == ["1", "Up"]
     assert classifier.scale is not None
     assert len(classifier.scale.low) == 3
+    quiet = ["logger.mode=none", "trainer.enable_progress_bar=false", "generator=null", "limit=1", "metrics=[]"]
+    asked = [*quiet, "data=series_file", f"data.root={tmp_path}/own.ts", f"output={tmp_path}/out", "channels=separate"]
+    explain(CONFIGS, [*asked, "methods=[occlusion,gradient]"])
+    (file,) = (tmp_path / "out/explain").glob("*/saliency.npz")
+    before = read_arrays(file)
+    assert before["channels_occlusion"].shape == before["channels_gradient"].shape == (3, 25)
+    explain(CONFIGS, [*asked, "methods=[occlusion,center]"])  # the map that is there is read again
+    after = read_arrays(file)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert "channels_center" in after
 
 
 def test_series_without_classes_train_the_generator_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
