@@ -53,6 +53,20 @@ def read_npz(path: str) -> dict[str, SeriesContent]:
     return found
 
 
+def read_npy_values(path: str) -> NDArray[np.float64]:
+    """Reads the numbers of a ``.npy`` file, of any shape.
+
+    Raises:
+        OverpaintError: If it can't be read, holds other things than finite numbers and NaN, or none.
+    """
+    values = _loaded(path)
+    if not isinstance(values, np.ndarray) or not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
+        raise OverpaintError(f"{path} holds no array of numbers")
+    if not values.size or np.isinf(values).any():
+        raise OverpaintError(f"{path} holds {'an infinite value' if values.size else 'no value'}")
+    return values.astype(np.float64)
+
+
 def _named(arrays: Mapping[str, Array]) -> list[tuple[str, str, str | None]]:
     """Returns the parts that a file has, with the names of their series and of their classes."""
     found: list[tuple[str, str, str | None]] = []

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,14 @@ class SeriesContent:
     Attributes:
         cases: The series, which can have different lengths.
         labels: The class of each; None where the file says none.
+        names: The name of each; none: they are called by the file, and by their place in it.
+        files: The file of each, where each has its own.
     """
 
     cases: Sequence[Case]
     labels: Sequence[str] | None
+    names: Sequence[str] = ()
+    files: Sequence[Path] = ()
 
 
 def as_label(text: str) -> str:

@@ -1,5 +1,6 @@
 """Series from files: any data set of the UCR and UEA archives, or one's own."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Rows:
     """Which series of a file a split has.
 
     Attributes:
-        path: The file.
+        path: The file, or the folder of class folders.
         content: What it holds.
         indices: Which of its series.
     """
@@ -48,13 +49,13 @@ class Part:
     """The series of a split.
 
     Attributes:
-        path: The file that they are from.
+        paths: The files that they are from.
         values: In their own units.
         labels: Class indices, or -1.
         names: A name for each: the file's, and where in it the series is.
     """
 
-    path: Path
+    paths: Sequence[Path]
     values: Series
     labels: Targets
     names: Sequence[str]
@@ -71,7 +72,8 @@ class SeriesFileData(SeriesData):
     where all are numbers, else of the alphabet.
 
     Args:
-        root: The file, either one of a pair, or a folder that holds one data set.
+        root: The file, either one of a pair; or a folder that holds one data set, or a folder for each class with a
+            file for each series.
         length: Steps that all series get, see `CleaningRule`; None: as many as the longest has.
         unequal: How series of another length get it: ``resample`` or ``pad``.
         missing: What becomes of missing values: ``interpolate`` or ``refuse``.
@@ -133,23 +135,28 @@ class SeriesFileData(SeriesData):
         rows = stratified_parts(labels, missing, "train", self.seed)
         path = self.files.get("train", next(iter(self.files.values())))
         split = {name: Rows(path, own, indices) for name, indices in rows.items()}
-        if "test" in content:
-            known, test = set(own.labels or ()), content["test"]
-            indices = [i for i in range(len(test.cases)) if test.labels is None or test.labels[i] in known]
-            if not indices:
-                raise OverpaintError(f"data.root={self.root}: no test series has a class of the training series")
-            if left := len(test.cases) - len(indices):
-                self.notes.append(f"{left} test series were left out: no training series has their class")
-            split["test"] = Rows(self.files.get("test", path), test, indices)
-        return split
+        known = set(own.labels or ())
+        return split | {
+            name: self._of_known_classes(name, content[name], known) for name in ("val", "test") if name in content
+        }
+
+    def _of_known_classes(self, name: str, content: SeriesContent, known: set[str]) -> Rows:
+        """Returns those series of a part whose class the training series know."""
+        indices = [i for i in range(len(content.cases)) if content.labels is None or content.labels[i] in known]
+        if not indices:
+            raise OverpaintError(f"data.root={self.root}: no {name} series has a class of the training series")
+        if left := len(content.cases) - len(indices):
+            self.notes.append(f"{left} {name} series were left out: no training series has their class")
+        return Rows(self.files.get(name, next(iter(self.files.values()))), content, indices)
 
     def _part(self, rows: Rows) -> Part:
         cases: list[Case] = [rows.content.cases[i] for i in rows.indices]
         index = {name: i for i, name in enumerate(self.class_names)}
         labels = [UNLABELLED] * len(cases) if rows.labels is None else [index[name] for name in rows.labels]
-        names = [f"{rows.path.stem}-{i + 1:05d}" for i in rows.indices]
+        given = rows.content.names
+        names = [given[i] if given else f"{rows.path.stem}-{i + 1:05d}" for i in rows.indices]
         values = self.rule.cleaned(cases, self.input_size[0], names)
-        return Part(rows.path, values, torch.tensor(labels, dtype=torch.long), names)
+        return Part([*rows.content.files] or [rows.path], values, torch.tensor(labels, dtype=torch.long), names)
 
     def _note_few(self) -> None:
         labels = self._parts["train"].labels
@@ -161,8 +168,10 @@ class SeriesFileData(SeriesData):
     def open_split(self, name: str) -> UnreadSplit:
         """See `DomainData.open_split`; the files have been read already."""
         part = self._parts[name]
-        state = file_stamp("", part.path).state
-        made_of = f"{state} {part.path.absolute()} {self.rule} {self.input_size} {self.scale}" if state else ""
+        states = [file_stamp("", path).state for path in part.paths]
+        files = repr([(str(path.absolute()), state) for path, state in zip(part.paths, states, strict=True)])
+        digest = hashlib.blake2b(files.encode(), digest_size=8).hexdigest()
+        made_of = f"{digest} {self.rule} {self.input_size} {self.scale}" if all(states) else ""
 
         def stamp(index: int) -> Stamp:
             return Stamp(part.names[index], made_of)

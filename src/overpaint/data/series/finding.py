@@ -1,4 +1,4 @@
-"""Finds the files of a data set of series: one, or a pair to train and to test with."""
+"""Finds the files of a data set of series: one, a pair to train and to test with, or one for each series."""
 
 import re
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from overpaint.core.errors import OverpaintError
 from overpaint.data.series.array_files import read_npy, read_npz
+from overpaint.data.series.class_folders import find_class_folders, read_class_folders
 from overpaint.data.series.content import SeriesContent
 from overpaint.data.series.table_files import read_arff, read_table
 from overpaint.data.series.ts_files import read_ts
@@ -33,15 +34,16 @@ def find_files(root: str) -> dict[str, Path]:
     """Returns the files of a data set by their parts: ``train`` and ``test``, or ``""`` where there is one file.
 
     Args:
-        root: A file, which may be either of a pair such as ``X_TRAIN.ts`` and ``X_TEST.ts``; or a folder that holds the
-            files of one data set, also in several formats.
+        root: A file, which may be either of a pair such as ``X_TRAIN.ts`` and ``X_TEST.ts``; a folder that holds the
+            files of one data set, also in several formats; or one that holds a folder for each class, in ``train``,
+            ``val`` and ``test`` where these are there.
 
     Raises:
         OverpaintError: If there is nothing, no file of a known kind, or more than one data set.
     """
     given = Path(root).expanduser()
     if given.is_dir():
-        return _pair(_only_one(given, root))
+        return (not _series_files(given) and find_class_folders(given)) or _pair(_only_one(given, root))
     if not given.is_file():
         raise OverpaintError(f"data.root={root} is neither a file nor a folder")
     if given.suffix.lower() not in SUFFIXES:
@@ -52,6 +54,9 @@ def find_files(root: str) -> dict[str, Path]:
 def read_files(files: dict[str, Path]) -> dict[str, SeriesContent]:
     """Reads what `find_files` found; the result has the same parts, or those of a ``.npz`` file.
 
+    Args:
+        files: A file or a folder of class folders for each part.
+
     Raises:
         OverpaintError: If a file can't be read.
     """
@@ -61,6 +66,8 @@ def read_files(files: dict[str, Path]) -> dict[str, SeriesContent]:
 
 
 def _read(path: Path) -> SeriesContent:
+    if path.is_dir():
+        return read_class_folders(path)
     if path.suffix.lower() != NPZ:
         return READERS[path.suffix.lower()](str(path))
     found = read_npz(str(path))
@@ -71,18 +78,22 @@ def _read(path: Path) -> SeriesContent:
 
 def _only_one(folder: Path, root: str) -> Path:
     """Returns a file of the only data set in a folder."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() in SUFFIXES]
-    files = [path for path in files if not _is_of_labels(path)]
+    files = [path for path in _series_files(folder) if not _is_of_labels(path)]
     if not files:
-        raise OverpaintError(f"data.root={root} holds no file of series ({', '.join(SUFFIXES)})")
+        raise OverpaintError(f"data.root={root} holds no file of series ({', '.join(SUFFIXES)}), nor class folders")
     files.sort(key=lambda path: SUFFIXES.index(path.suffix.lower()))
     names = {PART.sub("", path.stem) for path in files}
     if len(names) > 1:
         raise OverpaintError(
             f"data.root={root} holds several data sets ({', '.join(sorted(names)[:3])}"
-            f"{', ...' if len(names) > 3 else ''}); name the file of one, such as {folder / files[0].name}"
+            f"{', ...' if len(names) > 3 else ''}); name the file of one, such as {folder / files[0].name}; "
+            "files of one series each belong into a folder for each class"
         )
     return files[0]
+
+
+def _series_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() in SUFFIXES]
 
 
 def _is_of_labels(path: Path) -> bool:

@@ -28,11 +28,7 @@ def read_table(path: str) -> SeriesContent:
     Raises:
         OverpaintError: If a value is no number, or a line has none.
     """
-    lines = [(number, line) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
-    if not lines:
-        raise OverpaintError(f"{path} holds no series: it is empty")
-    delimiter = next((each for each in DELIMITERS if each in lines[0][1]), None)
-    rows = [(number, line.strip("\r\n" if delimiter else None).split(delimiter)) for number, line in lines]
+    rows = split_lines(path)
     if len(rows) > 1 and _is_heading(rows[0][1]):
         rows = rows[1:]
     cases: list[Case] = []
@@ -42,6 +38,19 @@ def read_table(path: str) -> SeriesContent:
             raise OverpaintError(f"{path}, line {number} has no value behind its class '{words[0].strip()}'")
         cases.append(case)
     return SeriesContent(cases, [as_label(words[0]) for _, words in rows])
+
+
+def split_lines(path: str) -> list[tuple[int, list[str]]]:
+    """Reads a table; returns the number and the words of each line that is not empty.
+
+    Raises:
+        OverpaintError: If there is none.
+    """
+    lines = [(number, line) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+    if not lines:
+        raise OverpaintError(f"{path} holds no series: it is empty")
+    delimiter = next((each for each in DELIMITERS if each in lines[0][1]), None)
+    return [(number, line.strip("\r\n" if delimiter else None).split(delimiter)) for number, line in lines]
 
 
 def _is_heading(words: list[str]) -> bool:
