@@ -29,6 +29,7 @@ from overpaint.configuration.settings import Settings, save_settings
 from overpaint.core.errors import OverpaintError, OverpaintWarning
 from overpaint.core.files import ignores_case, restore
 from overpaint.core.names import case_twins
+from overpaint.core.value_range import Noun, noun_of
 from overpaint.data.ahead import ImagesAhead, default_workers
 from overpaint.data.files.values import remarks
 from overpaint.data.module import PredictDataModule
@@ -167,11 +168,11 @@ def _end(
     Raises:
         OverpaintError: If no image could be explained.
     """
-    count, folder = len(data.split), found.cache.folder
+    count, folder, noun = len(data.split), found.cache.folder, noun_of(runner.classifier.input_size)
     found.gather(count)
-    _say_left_out(settings, found)
+    _say_left_out(settings, found, noun)
     if known := found.known + found.found:
-        _say([f"{known} of {count} images are explained already"])
+        _say([f"{known} of {count} {noun.several} are explained already"])
     key = report_key(settings, found.now)
     if found.before.report == f"{key} {report_state(folder)}":
         found.now.report = found.before.report
@@ -182,8 +183,8 @@ def _end(
     found.save()
 
 
-def _say_left_out(settings: Settings, found: IndexCallback) -> None:
-    """Says which images were left out, and what is odd about the others.
+def _say_left_out(settings: Settings, found: IndexCallback, noun: Noun) -> None:
+    """Says which images or series were left out, and what is odd about the others.
 
     Raises:
         OverpaintError: If there are no others.
@@ -193,10 +194,10 @@ def _say_left_out(settings: Settings, found: IndexCallback) -> None:
     for said in remarks(found.extents, "" if settings["images"] is not None else "data."):
         warnings.warn(said, OverpaintWarning, stacklevel=2)
     if found.refused:
-        _say([refusals_note(found.refused)])
+        _say([refusals_note(found.refused, noun)])
     if not found.now.entries:
         first = [*found.refused, *found.skipped][0]
-        raise OverpaintError(f"no image could be explained; of {first.path}: {first.reason}")
+        raise OverpaintError(f"no {noun.one} could be explained; of {first.path}: {first.reason}")
 
 
 def _report(
@@ -215,12 +216,11 @@ def _report(
     _say([f"the report is {folder / 'report.html'}"])
 
 
-def refusals_note(refused: Sequence[Skipped]) -> str:
-    """Says which images could not be explained, and why of the first ones."""
+def refusals_note(refused: Sequence[Skipped], noun: Noun) -> str:
+    """Says which images or series could not be explained, and why of the first ones."""
     named = "; ".join(f"{one.path}: {one.reason}" for one in refused[:NAMED])
     more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
-    count = "1 image" if len(refused) == 1 else f"{len(refused)} images"
-    return f"{count} could not be explained ({named}{more}); skipped.csv says why"
+    return f"{noun.counted(len(refused))} could not be explained ({named}{more}); skipped.csv says why"
 
 
 def _start_wandb(settings: Settings) -> Any | None:

@@ -61,7 +61,7 @@ def trainable_models(settings: Settings, data: DomainData) -> list[str]:
         raise OverpaintError(f"{int((~labelled).sum())} training images lie in no class folder, such as {some}")
     if models == ["classifier"]:
         raise OverpaintError("model=classifier needs at least two class folders, but the data has no such labels")
-    console.print("The images have no labels (class subfolders), so only the generator is trained")
+    console.print("The training examples have no labels, so only the generator is trained")
     return [name for name in models if name != "classifier"]
 
 

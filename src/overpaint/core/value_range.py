@@ -1,6 +1,7 @@
 """The values of inputs outside a network: images lie in ``[0, 1]``; series are scaled there, and may lie outside."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,31 @@ from overpaint.core.types import Images, StoredInputs
 def is_series(size: Sequence[int]) -> bool:
     """Returns whether inputs of this size along each spatial dimension are series: they have one dimension."""
     return len(size) == 1
+
+
+@dataclass(frozen=True)
+class Noun:
+    """What inputs are called.
+
+    Attributes:
+        one: One of them.
+        several: More than one, or none.
+    """
+
+    one: str
+    several: str
+
+    def counted(self, number: int) -> str:
+        """Returns a number of them in words."""
+        return f"{number} {self.one if number == 1 else self.several}"
+
+
+IMAGES, SERIES = Noun("image", "images"), Noun("series", "series")
+
+
+def noun_of(size: Sequence[int]) -> Noun:
+    """Returns what inputs of a size are called."""
+    return SERIES if is_series(size) else IMAGES
 
 
 def within_range(values: Float[Tensor, "*axes"], dimensions: int) -> Float[Tensor, "*axes"]:

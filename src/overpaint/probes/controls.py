@@ -26,7 +26,7 @@ IN_THE_REGION = {
     "mean": "the mean colour",
     "blur": "the smoothed surroundings",
     "noise": "noise",
-    "patch": "patches of images of other classes",
+    "patch": "patches of examples of other classes",
 }
 """Controls that take the place of what the region showed, and how they are called in a sentence."""
 

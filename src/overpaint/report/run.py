@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from overpaint.core.types import StoredInputs
-from overpaint.core.value_range import is_series
+from overpaint.core.value_range import is_series, noun_of
 from overpaint.data.split import Skipped
 from overpaint.pipeline.runner import Runner
 from overpaint.report.attention import attention
@@ -65,11 +65,11 @@ def write_report(
         self_contained: Whether the page holds its pictures itself.
         refused: Images that could not be explained.
     """
-    board = Scoreboard(folders, runner.methods, runner.metrics, runner.probes)
+    board = Scoreboard(folders, runner.methods, runner.metrics, runner.probes, noun_of(runner.classifier.input_size))
     plots = [*metric_plots(board, runner.classifier), *probe_plots(board.probes, board.probe_results)]
     if (found := board.mean_acceptance()) is not None:
         curve, band = found
-        picture = acceptance_chart(curve, "Where along the map the class is lost: mean over images", band=band)
+        picture = acceptance_chart(curve, "Where along the map the class is lost: mean of all", band=band)
         plots.append(RunPlot("region", "Where along the map the class is lost", picture, Topic.VARIANTS))
     plots += patch_plots(folders, [str(target) for target in board.numbers.images.texts("target")])
     more: dict[str, float | None] = {"refused_images": len(refused)} if refused else {}
@@ -98,10 +98,10 @@ def print_report(report: RunReport, console: Console) -> None:
     board = report.board
     images, count = board.numbers.images, len(board.numbers.images)
     if count <= terminal.MOST_IMAGES:
-        console.print(terminal.images_table(list(images.rows()), report.summary))
+        console.print(terminal.images_table(list(images.rows()), report.summary, board.noun))
     else:
         first = attention(board.numbers, board.controls).order[: terminal.MOST_IMAGES]
-        console.print(terminal.images_table([images.row(row) for row in first], report.summary, count))
+        console.print(terminal.images_table([images.row(row) for row in first], report.summary, board.noun, count))
     if troubled := report.summary.get("troubled_images"):
         console.print(f"{troubled} of the rows met numerical trouble; results.csv and the report say what was lost")
     if board.scores:

@@ -12,20 +12,20 @@ PICTURES = {
     SAMPLES: "Painted from random latents: what the variants are made of.",
     INTERPOLATION: "From one random latent to another, a row for each pair: a generator that has learnt its domain "
     "changes its picture all the way.",
-    NEIGHBOURS: "Samples, each beside the training image nearest to it: first those that are nearest to one, then "
-    "others from near to far. Were the distances far below those of real held-out images, the samples would be copies.",
+    NEIGHBOURS: "Samples, each beside the training example nearest to it: first those that are nearest to one, then "
+    "others from near to far. Were the distances far below those of held-out examples, the samples would be copies.",
 }
 """What the run's pictures of its generator show."""
 
 MEASURES = {
     "samples/confident": "share of samples that the classifier gives 0.9 or more",
     "samples/least_fraction": "smallest share of a class among the samples",
-    "samples/precision": "precision: share of samples that lie among real images",
-    "samples/recall": "recall: share of real images that lie among the samples",
-    "samples/coverage": "coverage: share of real images near which a sample lies",
+    "samples/precision": "precision: share of samples that lie among real examples",
+    "samples/recall": "recall: share of real examples that lie among the samples",
+    "samples/coverage": "coverage: share of real examples near which a sample lies",
     "samples/kid": "KID in the classifier's features",
     "samples/fid_like": "Fréchet distance in the classifier's features (FID-like)",
-    "dcgan/memorization_ratio": "distance of samples to training images, relative to that of real held-out images",
+    "dcgan/memorization_ratio": "distance of samples to training examples, relative to that of real held-out ones",
 }
 """What the run's measures of its generator are."""
 

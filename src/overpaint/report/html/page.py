@@ -35,7 +35,7 @@ MOST_EMBEDDED = 200
 it."""
 
 FILES = {
-    "results.csv": "a row for each image and method, with all numbers",
+    "results.csv": "a row for each image, or series, and method, with all numbers",
     "leaderboard.csv": "the methods' means, intervals and ranks",
     "pairs.csv": "the differences of each pair of methods",
     "summary.json": "all means",
@@ -102,7 +102,14 @@ def write_page(
         "Metrics": {name: f"{metric.label}. {description(metric)}" for name, metric in board.metrics.items()},
         "Probes": {name: description(probe) for name, probe in board.probes.items()},
     }
-    shared = {"title": folder.parent.name, "count": rows, "summary": summary, "names": names, "mark": MARK}
+    shared = {
+        "title": folder.parent.name,
+        "count": rows,
+        "summary": summary,
+        "names": names,
+        "mark": MARK,
+        "noun": board.noun,
+    }
     about_the_run = {
         "command": command,
         "notes": [*notes, *([too_many] if too_many else [])],

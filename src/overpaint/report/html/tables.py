@@ -15,7 +15,7 @@ COLUMNS = {
     "prediction": "the class with the highest score",
     "target": "the explained class",
     "confidence": "the classifier's score of the explained class",
-    "region_fraction": "share of the image that was repainted",
+    "region_fraction": "share of the whole that was repainted",
     "necessity": "share of plausible fills of the region that take the class away",
     "acceptance_rate": "sufficiency of the surroundings: share of the different variants that keep the class",
     "mean_confidence": "mean score of the accepted variants",

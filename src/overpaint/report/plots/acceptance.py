@@ -11,7 +11,7 @@ from overpaint.report.plots.style import COLOURS, WIDTH, chart, despine_axes, en
 def acceptance_chart(
     curve: Curve, title: str, fraction: float | None = None, band: Band | None = None, width: float = WIDTH
 ) -> bytes:
-    """Draws the share of the fills that keep the class over the share of the image that is filled.
+    """Draws the share of the fills that keep the class over the share of the whole that is filled.
 
     Args:
         curve: The shares of the image, and the shares of the fills.

@@ -163,7 +163,7 @@ def pairs_chart(comparisons: Sequence[Comparison], label: str, higher_is_better:
     axes.spines[:].set_visible(False)
     better = direction(higher_is_better)
     axes.set_title(wrapped(f"{label}{better and f' ({better})'}: row minus column", 95), fontsize=10)
-    axes.set_xlabel("* the 95 % interval of the paired difference over images excludes 0", fontsize=8)
+    axes.set_xlabel("* the 95 % interval of the paired difference excludes 0", fontsize=8)
     figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.02).ax.tick_params(labelsize=7)
     return encode(figure, 256)
 

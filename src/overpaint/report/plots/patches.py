@@ -105,7 +105,7 @@ def patch_map(patches: Sequence[ImagePatches], title: str) -> bytes:
     order = np.concatenate(turns).argsort(kind="stable")
     accepted = np.concatenate([own.accepted for own in patches])[order]
     shown = _draw_patches(axes, np.concatenate([own.pictures for own in patches])[order], accepted)
-    rate = f"{accepted.mean():.0%} of {len(accepted)} variants of {len(patches)} images accepted"
+    rate = f"{accepted.mean():.0%} of {len(accepted)} variants of {len(patches)} examples accepted"
     axes.set_title(wrapped(f"{title}: {rate}; {shown} shown; blue: accepted, vermilion: flipped", 95), fontsize=9.5)
     return encode(figure, None)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from overpaint.core.protocols import SaliencyMethod
+from overpaint.core.value_range import IMAGES, Noun
 from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.statistics.bootstrap import Bootstrap
 from overpaint.metrics.statistics.ranking import Comparison, Scores, Standing, comparisons, standings
@@ -28,12 +29,14 @@ class Scoreboard:
         methods: The methods by name.
         metrics: The metrics by name.
         probes: The probes of the variants by name.
+        noun: What the inputs are called.
     """
 
     folders: Sequence[Path]
     methods: Mapping[str, SaliencyMethod]
     metrics: Mapping[str, SaliencyMetric]
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    noun: Noun = IMAGES
 
     @property
     def controls(self) -> list[str]:

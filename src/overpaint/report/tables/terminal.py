@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from overpaint.core.value_range import IMAGES, Noun
 from overpaint.metrics.statistics.ranking import Standing
 from overpaint.report.plots.comparison import by_metric
 from overpaint.report.tables.formatting import shown, value_with_error
@@ -22,16 +23,19 @@ ARROWS = {True: " ↑", False: " ↓", None: ""}
 """A metric's better side."""
 
 
-def images_table(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], all_rows: int | None = None) -> Table:
+def images_table(
+    rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], noun: Noun = IMAGES, all_rows: int | None = None
+) -> Table:
     """Makes the table of the images: a row for each and one of means.
 
     Args:
         rows: The images.
         summary: The means of all.
+        noun: What they are called.
         all_rows: How many there are where these are some of them; None: these are all.
     """
     headings = {
-        "name": "image",
+        "name": noun.one,
         "target": "class",
         "confidence": "score",
         "region_fraction": "region",
@@ -40,7 +44,7 @@ def images_table(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], 
         "diversity": "diversity",
     }
     headings = {name: heading for name, heading in headings.items() if any(row.get(name) is not None for row in rows)}
-    table = Table(title=f"{all_rows or len(rows)} explained images", show_footer=True)
+    table = Table(title=f"{all_rows or len(rows)} explained {noun.several}", show_footer=True)
     if all_rows is not None:
         table.caption = f"the {len(rows)} that deserve a look first; results.csv has all"
     for name, heading in headings.items():
@@ -70,7 +74,7 @@ def leaderboard_table(standings: Sequence[Standing], labels: Mapping[str, str], 
         _table({metric: groups[metric] for metric in metrics}, methods, cells, labels)
         for metrics in _spread(groups, cells, room)
     ]
-    notes = ["mean ± half of its 95 % interval (bootstrap over images)"]
+    notes = ["mean ± half of its 95 % interval (bootstrap over all that were explained)"]
     if any(standing.beats_controls is False for standing in standings):
         notes.append(FAILS)
     return Group(*tables, *notes)
