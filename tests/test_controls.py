@@ -59,8 +59,10 @@ def test_each_control_by_hand() -> None:
     assert 0.2 < numbers["acceptance_rate_noise"] < 0.75
     assert numbers["acceptance_rate_patch"] == 0  # 0.8 is of the class, so it is passed over
     assert numbers["score_patch"] == pytest.approx((0.2 + 0.4 + 0.2) / 3, abs=1e-6)
+    assert numbers["acceptance_rate_sample"] == 0  # 0.7 is of the class, so it is passed over
+    assert 0.1 < numbers["score_sample"] < 0.3
     assert numbers["decisive"] == 1
-    for name in ("searched", "unsearched", "mean", "blur", "noise", "patch"):
+    for name in ("searched", "unsearched", "mean", "blur", "noise", "patch", "sample"):
         outside = found.arrays[f"images_{name}"][:, :, ~REGION]
         assert torch.equal(outside, torch.full_like(outside, 0.2))
     assert not (found.arrays["elsewhere"] & REGION).any()
@@ -78,7 +80,16 @@ def test_a_classifier_that_looks_elsewhere_makes_the_region_not_decisive() -> No
     assert "not decisive" in verdict(found.numbers)
 
 
-RATES = {"searched": 0.8, "elsewhere": 1.0, "unsearched": 0.1, "mean": 0.0, "blur": 0.0, "noise": 0.2, "patch": 0.0}
+RATES = {
+    "searched": 0.8,
+    "elsewhere": 1.0,
+    "unsearched": 0.1,
+    "mean": 0.0,
+    "blur": 0.0,
+    "noise": 0.2,
+    "patch": 0.0,
+    "sample": 0.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +98,7 @@ RATES = {"searched": 0.8, "elsewhere": 1.0, "unsearched": 0.1, "mean": 0.0, "blu
         ({}, 1, "was decisive: 80% of the searched"),
         ({"noise": 0.79}, 1, "was decisive"),
         ({"noise": 0.8}, 0, "not decisive: the classifier accepted noise (80%) in it at least as often"),
-        ({"mean": 1.0, "patch": 0.9}, 0, "the mean colour (100%), patches of images of other classes (90%)"),
+        ({"mean": 1.0, "patch": 0.9}, 0, "the mean colour (100%), patches of examples of other classes (90%)"),
         ({"elsewhere": 0.0}, 1, "in a hole elsewhere 0% were"),
         ({"patch": math.nan}, 1, "was decisive"),
         ({"searched": 0.0, "unsearched": 0.0, "noise": 0.0}, 1, "not even the searched variants"),

@@ -16,7 +16,7 @@ from overpaint.core.names import DAMAGED
 RESULT = "result.json"
 """The file with a row's numbers, which lists the others."""
 
-FORMAT = 2
+FORMAT = 3
 """The version of what a row's folder holds; one of another version is not read."""
 
 

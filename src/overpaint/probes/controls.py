@@ -14,6 +14,7 @@ from overpaint.core.rng import image_rng
 from overpaint.core.types import Images
 from overpaint.inpainting.blending import blend_into
 from overpaint.inpainting.region import moved_elsewhere
+from overpaint.inpainting.region_fills import FillSource
 from overpaint.perturbation.baselines import baseline_image
 from overpaint.probes.base import Probe, ProbeInputs
 from overpaint.probes.fills import other_images, smoothed_surroundings
@@ -27,6 +28,7 @@ IN_THE_REGION = {
     "blur": "the smoothed surroundings",
     "noise": "noise",
     "patch": "patches of examples of other classes",
+    "sample": "unsearched samples of other classes",
 }
 """Controls that take the place of what the region showed, and how they are called in a sentence."""
 
@@ -47,6 +49,8 @@ class Controls(Probe):
     ``noise``      uniform noise, ``draws`` times
     ``patch``      the same place of ``draws`` of the other images, drawn at random. Those that the classifier calls
                    the explained class are passed over: they may show what the region showed
+    ``sample``     the same of ``draws`` of the generator's samples. Of ``unsearched``, which passes over none, a share
+                   keeps the class because it is of the class: one in three where there are three classes
     ============== ============================================================================================
 
     All are blended as the variants are. The numbers of control ``c``: ``acceptance_rate_c``, the share that the
@@ -54,12 +58,12 @@ class Controls(Probe):
     class over these. ``decisive`` is 0 where a control in the region (all but ``elsewhere``) is ever accepted, and
     at least as often as the searched variants: the classifier does not care what stands there, so the saliency map
     pointed to the wrong place. Else it is 1, also where neither variants nor controls are accepted. All are NaN
-    where the region is empty; ``patch`` is where there is no image of another class.
+    where the region is empty; ``patch`` and ``sample`` are where there is none of another class.
 
     Arrays: ``images_c``, the first pictures of each control, and the region ``elsewhere``.
 
     Attributes:
-        draws: Draws of ``noise`` and ``patch``.
+        draws: Draws of ``noise``, ``patch`` and ``sample``.
         seed: Seed of the draws.
 
     Raises:
@@ -101,13 +105,17 @@ class Controls(Probe):
         """Returns what is put into the region of a row, by the controls' names."""
         image, region, classifier = inputs.images[row], inputs.regions[row], inputs.classifier
         noise = torch.rand(self.draws, *image.shape, generator=image_rng(image, self.seed, "controls", "noise"))
-        patches = image.new_zeros(0, *image.shape)
+        patches, target = image.new_zeros(0, *image.shape), int(inputs.targets[row])
         if inputs.other_images is not None:
             rng = image_rng(image, self.seed, "controls", "patch")
-            patches = other_images(inputs.other_images, image, int(inputs.targets[row]), self.draws, classifier, rng)
+            patches = other_images(inputs.other_images, image, target, self.draws, classifier, rng)
+        source = FillSource(["sample"], classifier, inputs.inpainter.generator)
+        samples = source.fills(image, self.seed + 1)["sample"]  # others than those that chose the region
+        other = ~classifier.decision.keeps(classifier.scores(samples), target)
         mean = baseline_image("mean", classifier, image, self.seed)
         blur = torch.where(region.all(), mean, smoothed_surroundings(image, region))
-        return {"mean": mean[None], "blur": blur[None], "noise": noise.to(image), "patch": patches}
+        fills = {"mean": mean[None], "blur": blur[None], "noise": noise.to(image), "patch": patches}
+        return fills | {"sample": samples[other][: self.draws]}
 
 
 def _of_variants(variants: Variants, row: int) -> tuple[float, float, Images]:

@@ -14,7 +14,8 @@ CONTROLS = {
     "mean": "mean colour",
     "blur": "smoothed surroundings",
     "noise": "noise",
-    "patch": "other images' patches",
+    "patch": "patches of other classes",
+    "sample": "samples of other classes",
 }
 """What stands at the bars of the controls' chart, from top to bottom."""
 
