@@ -136,7 +136,8 @@ class Explainer:
             images: A tensor or array, uint8 or in ``[0, 1]``, one image or a batch; a PIL image; a path; a list of
                 these. Files and PIL images are resized to the classifier's size; tensors and arrays keep theirs. Where
                 the classifier takes series, a tensor or array of floats: ``(length,)``, ``(channel, length)``, or a
-                batch of the latter, scaled so that most values lie in ``[0, 1]`` (`overpaint.core.scale`).
+                batch of the latter, scaled so that most values lie in ``[0, 1]`` (`overpaint.core.scale`); or the path
+                of a file of series in their own units (``.ts``, ``.csv``, ``.npy``, …), all of which are explained.
             targets: The classes to explain: None for the predicted one; an index; a class name; ``top3``; a list of
                 these; or a tensor of indices for each image.
             ground_truth: True where an annotated object of the class is, for metrics of localisation; a row for each
@@ -155,7 +156,8 @@ class Explainer:
             OverpaintError: If the images or targets are not of these kinds, or a part can't explain this classifier.
         """
         dimensions, own_channels = _expected(self.classifier)
-        given = as_images(images, dimensions, resize_mode, PictureOptions.of(range, max_megapixels, ""), own_channels)
+        options, scale = PictureOptions.of(range, max_megapixels, ""), self.classifier.scale
+        given = as_images(images, dimensions, resize_mode, options, own_channels, scale)
         size, channels = _common_size(given, self.classifier), max(given.channels)
         classifier = _sized(self.classifier, size, channels)
         with ExitStack() as stack:

@@ -16,6 +16,7 @@ from torch import Tensor
 from overpaint.core.checks import check_images
 from overpaint.core.choices import ResizeMode
 from overpaint.core.errors import OverpaintError, OverpaintWarning
+from overpaint.core.scale import SeriesScale
 from overpaint.core.sizes import format_size
 from overpaint.core.types import Images
 from overpaint.core.value_range import from_stored, is_series
@@ -23,6 +24,7 @@ from overpaint.data.files.decoding import picture_shape, reading_files
 from overpaint.data.files.tiff import is_deep
 from overpaint.data.files.values import Extent, PictureOptions, remarks
 from overpaint.data.reading import DEFAULT, convert_picture, read_with_extent
+from overpaint.data.series.pattern import fitted_series, in_scale, read_cases
 
 Picture = Tensor | NDArray[Any] | Image.Image | str | Path
 """One image, or, where it is a tensor or an array, a batch of them."""
@@ -58,18 +60,21 @@ def as_images(
     resize_mode: ResizeMode = "crop",
     options: PictureOptions = DEFAULT,
     channels: int | None = None,
+    scale: SeriesScale | None = None,
 ) -> GivenImages:
     """Takes images of any of the kinds.
 
     Args:
         images: A tensor or array, uint8 or in ``[0, 1]``: one image ``(channel, height, width)`` or ``(height, width,
             channel)``, a grey one ``(height, width)``, or a batch of them; a PIL image; a path; a list of these. With
-            one dimension a tensor or array of floats: ``(length,)``, ``(channel, length)`` or a batch of the latter.
+            one dimension a tensor or array of floats: ``(length,)``, ``(channel, length)`` or a batch of the latter,
+            scaled; or the path of a file of series in their own units, all of which are taken.
         dimensions: Spatial dimensions of an image.
         resize_mode: What of a picture or file of another aspect ratio is shown to the classifier: ``crop`` its middle,
             ``stretch`` all of it. Tensors and arrays keep their size.
         options: Which values of pictures and files are black and white.
         channels: How many the classifier takes, where it says so: it decides which axis of an array has them.
+        scale: How the series of files are scaled; None: they are taken as they are.
 
     Raises:
         OverpaintError: If one of them is none of these, can't be read, or does not lie in ``[0, 1]``.
@@ -77,7 +82,10 @@ def as_images(
     given = list(images) if isinstance(images, list | tuple) else [images]
     if not given:
         raise OverpaintError("images is an empty list; there is nothing to explain")
-    parts = [_taken(each, dimensions, resize_mode, options, channels, len(given) > 1) for each in given]
+    if is_series((0,) * dimensions):
+        parts = [_taken_series(each, channels, scale, len(given) > 1) for each in given]
+    else:
+        parts = [_taken(each, dimensions, resize_mode, options, channels, len(given) > 1) for each in given]
     sizes = [size for part in parts for size in part.sizes]
     counts = [count for part in parts for count in part.channels]
 
@@ -88,14 +96,32 @@ def as_images(
     return GivenImages(sizes, counts, _unique([name for part in parts for name in part.names]), fixed, load)
 
 
+def _taken_series(series: Any, channels: int | None, scale: SeriesScale | None, listed: bool) -> GivenImages:
+    if isinstance(series, str | Path):
+        return _of_series_file(Path(series).expanduser(), scale)
+    if isinstance(series, np.ndarray):
+        series = torch.from_numpy(np.ascontiguousarray(series))
+    if isinstance(series, Tensor):
+        return _of_tensor(series, 1, channels, listed)
+    raise OverpaintError(
+        f"images holds a {type(series).__name__}, but the classifier takes series: give tensors or arrays (channel, "
+        "length), batches of them, or paths of files of series"
+    )
+
+
+def _of_series_file(path: Path, scale: SeriesScale | None) -> GivenImages:
+    cases = read_cases(path)
+
+    def load(size: tuple[int, ...], count: int) -> Images:
+        return in_scale(fitted_series(cases, size[0], count), scale)
+
+    sizes: list[tuple[int, ...]] = [(case.shape[1],) for case in cases.values()]
+    return GivenImages(sizes, [case.shape[0] for case in cases.values()], list(cases), [], load)
+
+
 def _taken(
     image: Any, dimensions: int, resize_mode: ResizeMode, options: PictureOptions, channels: int | None, listed: bool
 ) -> GivenImages:
-    if is_series((0,) * dimensions) and not isinstance(image, np.ndarray | Tensor):
-        raise OverpaintError(
-            f"images holds a {type(image).__name__}, but the classifier takes series: give tensors or arrays (channel, "
-            "length), or batches of them"
-        )
     if isinstance(image, str | Path):
         return _of_file(Path(image).expanduser(), resize_mode, options, channels or 3)
     if isinstance(image, Image.Image):

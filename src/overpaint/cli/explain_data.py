@@ -18,6 +18,7 @@ from overpaint.data.annotations.reading import AnnotationOptions, open_annotatio
 from overpaint.data.domain import DomainData
 from overpaint.data.pattern import none_readable, open_files
 from overpaint.data.reading import as_image_size
+from overpaint.data.series.pattern import open_series
 from overpaint.data.split import ImageSplit, Skipped, UnreadSplit
 from overpaint.report.kid import COMPARED
 
@@ -100,10 +101,7 @@ def _first(split: UnreadSplit, count: int) -> StoredInputs:
 
 def _open_image_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
     if is_series(classifier.input_size):
-        raise OverpaintError(
-            f"images={settings['images']} are pictures, but the classifier takes series; data=series_file "
-            "data.root=FILE explains those of a file"
-        )
+        return _open_series_files(settings, classifier, annotations)
     size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
     mode = settings["resize_mode"]
     pattern = str(settings["images"])
@@ -112,6 +110,17 @@ def _open_image_files(settings: Settings, classifier: Classifier, annotations: A
         objects_of = open_annotations(annotations, classifier.class_names, paths, size, mode)
         split = replace(split, read=partial(_read_annotated, split, objects_of))
     return ExplainData(split, partial(_first, split, COMPARED), partial(_first, split, OTHERS), f"images={pattern}")
+
+
+def _open_series_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
+    pattern = str(settings["images"])
+    if annotations.source is not None:
+        raise OverpaintError(f"annotations={annotations.source} are of pictures, but images={pattern} are series")
+    (length,), channels = classifier.input_size, classifier.channels
+    split, notes = open_series(pattern, length, channels, classifier.scale, settings["limit"])
+    return ExplainData(
+        split, partial(_first, split, COMPARED), partial(_first, split, OTHERS), f"images={pattern}", notes
+    )
 
 
 def _read_annotated(

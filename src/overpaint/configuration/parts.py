@@ -99,11 +99,17 @@ def _open_gan(settings: Settings, classifier: Classifier) -> tuple[Gan | None, l
 
 
 def check_channels(gan: Gan, classifier: Classifier, name: str) -> None:
-    """Checks that a generator paints as many channels as the classifier takes, and series in the same scale.
+    """Checks that a generator paints what the classifier takes: images or series, of its channels and scale.
 
     Raises:
         OverpaintError: If not.
     """
+    if is_series(gan.generator.output_size) != is_series(classifier.input_size):
+        kinds = {True: "series", False: "images"}
+        raise OverpaintError(
+            f"{name} paints {kinds[is_series(gan.generator.output_size)]}, but the classifier takes "
+            f"{kinds[is_series(classifier.input_size)]}"
+        )
     if gan.generator.channels != classifier.channels:
         raise OverpaintError(
             f"{name} paints {gan.generator.channels} channels, but the classifier takes {classifier.channels}"
