@@ -219,7 +219,7 @@ def test_the_table_of_images_in_wandb_has_a_bound_and_says_so(tmp_path: Path, mo
     flat = read_result(folders[2]) | {"flat_map": True}
     (folders[2] / "result.json").write_text(json.dumps(flat))
     run, board = Recorder(), Scoreboard(folders, {"rise": Rise()}, {}, {})
-    said = log_report(run, RunReport(board, [], {"images": 3}, folder), most)
+    said = log_report(run, RunReport(board, [], {"images": 3}, folder, ["a", "b"]), most)
     table = run.logged["explanations"]
     names = [row[table.columns.index("name")] for row in table.data]
     assert names == (["a-0", "a-2"] if logged == 2 else ["a-0", "a-1", "a-2"])  # the flat one deserves a look

@@ -33,12 +33,14 @@ class RunReport:
         plots: The plots of all rows.
         summary: The means.
         page: The page.
+        class_names: The classifier's.
     """
 
     board: Scoreboard
     plots: Sequence[RunPlot]
     summary: Mapping[str, Any]
     page: Path
+    class_names: Sequence[str]
 
 
 def write_report(
@@ -79,7 +81,7 @@ def write_report(
     write_tables(folder, board, summary, [*skipped, *refused])
     write_plots(folder, plots)
     page = write_page(folder, board, plots, summary, settings, command, _notes(runner), self_contained)
-    return RunReport(board, plots, summary, page)
+    return RunReport(board, plots, summary, page, runner.classifier.class_names)
 
 
 def _notes(runner: Runner) -> list[str]:

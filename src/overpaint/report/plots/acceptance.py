@@ -33,7 +33,7 @@ def acceptance_chart(
         axes.axvline(fraction, color=REGION_COLOUR, linewidth=1.5)
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("share of the image that is filled, most salient first", fontsize=9)
+    axes.set_xlabel("share that is filled, most salient first", fontsize=9)
     axes.set_ylabel("share of the fills that keep the class", fontsize=9)
     axes.set_title(wrapped(title, round(90 * width / WIDTH)), fontsize=10)
     despine_axes(axes)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from overpaint.probes.flip_taxonomy import KINDS
 from overpaint.report.plots.images import draw_colour_bar, to_picture
 from overpaint.report.plots.intervals import Numbers, RowsOfNumbers, columns_of, interval_of, reach_of
+from overpaint.report.plots.series_panels import draw_change
 from overpaint.report.plots.style import COLOURS, CONTROL_COLOUR, chart, despine_axes, encode, short, wrapped
 
 ROWS = (*KINDS, "pgd")
@@ -124,8 +125,7 @@ def flip_picture(arrays: Arrays, numbers: Numbers, title: str, class_names: Sequ
 def _draw_change(axes: Axes, change: NDArray[np.floating[Any]]) -> None:
     """Draws the change of an image as a map, and that of a series as a curve around 0."""
     if change.ndim == 1:
-        axes.axhline(0, color="#999999", linewidth=0.6)
-        axes.plot(change, color=COLOURS[0], linewidth=0.9)
+        draw_change(axes, change)
         return
     largest = float(np.abs(change).max()) or 1.0
     shown = axes.imshow(change, cmap="RdBu_r", vmin=-largest, vmax=largest)

@@ -34,6 +34,9 @@ STRIP = 16
 REGION_COLOUR = "#ffb000"
 """Amber from IBM's colour-blind safe palette."""
 
+SHADE = "#ffefc9"
+"""Amber over white, behind the curves of a region."""
+
 
 def shown_bands(channels: int) -> tuple[int, int, int]:
     """Returns which channels are drawn as red, green and blue: the first three; of fewer, the first as grey.
@@ -56,18 +59,35 @@ def to_picture(image: NDArray[np.floating[Any]]) -> Picture:
     return picture.transpose(1, 2, 0)
 
 
-def curve_picture(series: NDArray[np.floating[Any]]) -> Picture:
+def curve_picture(
+    series: NDArray[np.floating[Any]],
+    behind: NDArray[np.floating[Any]] | None = None,
+    region: NDArray[np.bool_] | None = None,
+    times: int = 1,
+    ends: tuple[float, float] = (0.0, 1.0),
+) -> Picture:
     """Draws the channels of a scaled series as curves on white, from a tenth below 0 to a tenth above 1.
 
     What lies beyond is drawn at the edge. Pictures of series of any length have the same size, `CURVE_SIZE`.
+
+    Args:
+        series: Channel x length.
+        behind: A series that is drawn behind it in grey.
+        region: Steps that are shaded.
+        times: So many times as large as `CURVE_SIZE`.
+        ends: The values that are drawn where 0 and 1 are by default.
     """
-    height, width = (FINE * side for side in CURVE_SIZE)
+    height, width = (times * FINE * side for side in CURVE_SIZE)
     canvas = Image.new("RGB", (width, height), "white")
     pen, length = ImageDraw.Draw(canvas), series.shape[1]
-    across = (np.arange(length) + 0.5) * width / length
-    for channel, colour in zip(series, itertools.cycle(COLOURS)):
-        down = np.clip((1.1 - channel) / 1.2, 0.01, 0.99) * height
-        pen.line(list(zip(across.tolist(), down.tolist(), strict=True)), fill=colour, width=FINE * 3 // 2)
+    if region is not None:
+        for step in np.flatnonzero(region).tolist():
+            pen.rectangle((step * width / length, 0, (step + 1) * width / length, height), fill=SHADE)
+    grey = [] if behind is None else [(channel, "#b0b0b0") for channel in behind]
+    for channel, colour in [*grey, *zip(series, itertools.cycle(COLOURS), strict=False)]:
+        across = (np.arange(length) + 0.5) * width / length
+        down = np.clip((1.1 - (channel - ends[0]) / (ends[1] - ends[0])) / 1.2, 0.01, 0.99) * height
+        pen.line(list(zip(across.tolist(), down.tolist(), strict=True)), fill=colour, width=FINE * 3 * (times + 1) // 4)
     return np.asarray(canvas.resize((width // FINE, height // FINE), Image.Resampling.BOX))
 
 

@@ -87,7 +87,10 @@ def draw_curve(axes: Axes, heights: Float[np.ndarray, "channel length"], start: 
 
 
 def draw_coloured_curve(
-    axes: Axes, heights: Float[np.ndarray, "channel length"], maps: Float[np.ndarray, "some length"]
+    axes: Axes,
+    heights: Float[np.ndarray, "channel length"],
+    maps: Float[np.ndarray, "some length"],
+    largest: float | None = None,
 ) -> None:
     """Draws the channels of a series coloured by a map, red for the class and blue against it, under a thin grey line.
 
@@ -97,8 +100,9 @@ def draw_coloured_curve(
         axes: Where to.
         heights: By `CurveHeights`.
         maps: The map of all channels, or one for each of them; the colours are by the greatest value of all.
+        largest: The value of full red, for maps on one scale; None: the greatest value.
     """
-    largest, places = largest_of(maps), np.arange(maps.shape[1])
+    largest, places = largest or largest_of(maps), np.arange(maps.shape[1])
     for channel, own in zip(heights, np.broadcast_to(maps, heights.shape), strict=True):
         points = np.stack([places, channel], axis=1)
         lines = LineCollection(
@@ -110,9 +114,15 @@ def draw_coloured_curve(
     draw_curve(axes, heights, linewidth=0.6)
 
 
-def draw_strip(axes: Axes, maps: Float[np.ndarray, "some length"]) -> AxesImage:
-    """Draws a map as a strip of colours, one cell a step; those of several channels below each other."""
-    largest, length = largest_of(maps), maps.shape[1]
+def draw_strip(axes: Axes, maps: Float[np.ndarray, "some length"], largest: float | None = None) -> AxesImage:
+    """Draws a map as a strip of colours, one cell a step; those of several channels below each other.
+
+    Args:
+        axes: Where to.
+        maps: As of `draw_coloured_curve`.
+        largest: As there.
+    """
+    largest, length = largest or largest_of(maps), maps.shape[1]
     shown = axes.imshow(
         maps,
         cmap="RdBu_r",
