@@ -1,14 +1,7 @@
 """The web page as its visitors use it: its logic without a browser, and a real Chromium that clicks through it."""
 
-import functools
 import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,19 +14,17 @@ from PIL import Image
 pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
 
 from streamlit.testing.v1 import AppTest
+from web_visits import CONFIGS, PATIENCE, QUIET, finished, opened, real_browser, served, visit
 
 from overpaint.cli.entry import explain, train
 from overpaint.web.look import NAME as LOOK
 from overpaint.web.look import NEVER
 from overpaint.web.repaint_page import NAME as REPAINT
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-PATIENCE = 60.0
-
 SMALL = [
     *("data.train_count=96", "data.val_count=40", "data.test_count=16"),
     *("model.dcgan.base_channels=2", "model.classifier.max_epochs=1", "model.dcgan.max_epochs=2"),
-    *("logger.mode=none", "trainer.enable_progress_bar=false"),
+    *QUIET,
 ]
 FAST = ["methods=[center,grad_cam]", "metrics=[deletion]", "limit=3", "search.num_variants=4", "search.steps=2"]
 
@@ -45,44 +36,16 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(os.environ["OVERPAINT_WEB_OUTPUTS"]).resolve()
     folder = tmp_path_factory.mktemp("web") / "outputs"
     train(CONFIGS, [*SMALL, f"output={folder / 'digits'}"])
-    quiet = ["logger.mode=none", "trainer.enable_progress_bar=false"]
-    explain(CONFIGS, [*FAST, *quiet, f"output={folder / 'digits'}"])
+    explain(CONFIGS, [*FAST, *QUIET, f"output={folder / 'digits'}"])
     return folder
 
 
-def _script(outputs: str, allow_code: bool) -> None:
-    from pathlib import Path
-
-    from overpaint.web.app import page
-    from overpaint.web.options import PageOptions
-
-    page(PageOptions(Path(outputs), allow_code))
-
-
-def _opened(outputs: Path, tab: str = "Look", allow_code: bool = False) -> AppTest:
-    app = AppTest.from_function(_script, args=(str(outputs), allow_code), default_timeout=PATIENCE)
-    app.session_state["tab"] = tab
-    app.run()
-    assert not app.exception
-    return app
-
-
-def _finished(app: AppTest) -> Any:
-    """Waits for the visitor's work, and draws the page again."""
-    job = app.session_state["visitor"].job
-    assert job.wait(PATIENCE)
-    assert job.error is None
-    app.run()
-    assert not app.exception
-    return job
-
-
 def test_what_is_chosen_is_explained_refined_and_shown_with_its_command(outputs: Path) -> None:
-    app = _opened(outputs)
+    app = opened(outputs)
     app.multiselect(key="methods").set_value(["rise", "grad_cam"]).run()
     app.number_input(key="form.rise.queries").set_value(256).run()
     app.button(key="explain").click().run()
-    _finished(app)
+    finished(app)
     _, look = app.session_state["visitor"].results[LOOK]
     assert list(look.maps) == ["rise", "grad_cam"]
     assert look.maps["rise"].queries == 256
@@ -95,7 +58,7 @@ def test_what_is_chosen_is_explained_refined_and_shown_with_its_command(outputs:
 
 
 def test_a_wrong_setting_is_a_sentence_and_nothing_starts(outputs: Path) -> None:
-    app = _opened(outputs)
+    app = opened(outputs)
     app.multiselect(key="methods").set_value(["rise"]).run()
     app.number_input(key="form.rise.keep").set_value(1.0).run()
     assert [error.value for error in app.error] == ["keep=1 must lie in (0, 1)"]
@@ -108,7 +71,7 @@ def test_a_wrong_setting_is_a_sentence_and_nothing_starts(outputs: Path) -> None
 
 
 def test_uploads_are_read_or_refused_in_a_sentence(outputs: Path, tmp_path: Path) -> None:
-    app = _opened(outputs)
+    app = opened(outputs)
     app.segmented_control(key="image.from").set_value("upload").run()
     app.file_uploader(key="image.file").set_value(("junk.png", b"no picture", "image/png")).run()
     assert "junk.png" in app.error[0].value
@@ -122,7 +85,7 @@ def test_uploads_are_read_or_refused_in_a_sentence(outputs: Path, tmp_path: Path
 def test_a_broken_checkpoint_and_one_that_runs_code_are_sentences(outputs: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "classifier.ckpt").write_bytes(b"nothing of use")
-    app = _opened(tmp_path)
+    app = opened(tmp_path)
     assert "can't be loaded" in app.error[0].value
     app.selectbox(key="classifier").set_value("another: a path or word").run()
     app.text_input(key="classifier.word").set_value("os:system").run()
@@ -138,12 +101,12 @@ def _upload(app: AppTest, key: str, name: str, content: bytes) -> AppTest:
 
 def test_uploaded_checkpoints_are_opened_and_others_are_sentences(outputs: Path) -> None:
     classifier, generator = ((outputs / "digits" / name).read_bytes() for name in ("classifier.ckpt", "dcgan.ckpt"))
-    app = _upload(_opened(outputs), "classifier", "mine.ckpt", classifier)
+    app = _upload(opened(outputs), "classifier", "mine.ckpt", classifier)
     assert not app.error
     assert "Upload" not in app.info[0].value
-    app = _upload(_opened(outputs), "generator", "mine.ckpt", generator)
+    app = _upload(opened(outputs), "generator", "mine.ckpt", generator)
     assert not app.error
-    app = _upload(_opened(outputs), "generator", "mine.ckpt", classifier)
+    app = _upload(opened(outputs), "generator", "mine.ckpt", classifier)
     assert "mine.ckpt" in app.error[0].value
 
 
@@ -160,41 +123,41 @@ class Harmful:
 def test_no_code_of_an_upload_runs_unless_it_is_allowed(outputs: Path, tmp_path: Path) -> None:
     torch.save({"state_dict": Harmful(tmp_path / "mark")}, tmp_path / "bad.ckpt")
     for key in ("classifier", "generator"):
-        app = _upload(_opened(outputs), key, "bad.ckpt", (tmp_path / "bad.ckpt").read_bytes())
+        app = _upload(opened(outputs), key, "bad.ckpt", (tmp_path / "bad.ckpt").read_bytes())
         assert "bad.ckpt" in app.error[0].value
     assert not (tmp_path / "mark").exists()
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
     torch.jit.save(torch.jit.trace(network, torch.rand(1, 3, 32, 32)), tmp_path / "net.pt")
     content = (tmp_path / "net.pt").read_bytes()
-    app = _upload(_opened(outputs), "classifier", "net.pt", content)
+    app = _upload(opened(outputs), "classifier", "net.pt", content)
     assert "classifier=net.pt (torchscript) runs the code that it holds" in app.error[0].value
-    app = _upload(_opened(outputs, allow_code=True), "classifier", "net.pt", content)
+    app = _upload(opened(outputs, allow_code=True), "classifier", "net.pt", content)
     assert "does not say how large its images are" in app.error[0].value
 
 
 def test_two_visitors_have_work_of_their_own(outputs: Path) -> None:
-    first, second = _opened(outputs), _opened(outputs)
+    first, second = opened(outputs), opened(outputs)
     for app, methods in ((first, ["center"]), (second, ["edges"])):
         app.multiselect(key="methods").set_value(methods).run()
         app.button(key="explain").click().run()
     for app, methods in ((first, ["center"]), (second, ["edges"])):
-        _finished(app)
+        finished(app)
         assert list(app.session_state["visitor"].results[LOOK][1].maps) == methods
 
 
 def test_a_region_is_repainted_and_a_map_is_judged(outputs: Path) -> None:
-    app = _opened(outputs)
+    app = opened(outputs)
     app.multiselect(key="methods").set_value(["center"]).run()
     app.button(key="explain").click().run()
-    _finished(app)
+    finished(app)
     app.session_state["tab"] = "Repaint"
     app.run()
-    app.segmented_control(key="region.way").set_value("draw it").run()
+    app.segmented_control(key="region.way").set_value("by hand").run()
     app.segmented_control(key="region.tool").set_value("box of numbers").run()
-    app.slider(key="region.rows").set_value((4, 12)).run()
+    app.slider(key="region.rows.32x32").set_value((4, 12)).run()
     app.slider(key="variants").set_value(8).run()
     app.button(key="repaint").click().run()
-    _finished(app)
+    finished(app)
     _, repaint = app.session_state["visitor"].results[REPAINT]
     assert repaint.explanation.region[0].any(1).nonzero().flatten().tolist() == list(range(4, 12))
     assert any("different variants keep the class" in text.value for text in app.markdown)
@@ -203,7 +166,7 @@ def test_a_region_is_repainted_and_a_map_is_judged(outputs: Path) -> None:
     app.run()
     app.checkbox(key="boxed").set_value(True).run()
     app.button(key="judge").click().run()
-    _finished(app)
+    finished(app)
     table = app.dataframe[0].value
     assert table["method"].tolist() == ["center"]
     assert {"insertion", "deletion", "pointing_game", "iou"} <= set(table.columns)
@@ -212,10 +175,14 @@ def test_a_region_is_repainted_and_a_map_is_judged(outputs: Path) -> None:
 
 def _variants_script(variants: "dict[str, Any]", done: bool) -> None:
     import numpy as np
+    import torch
 
+    from overpaint.web.chosen import ChosenInput
+    from overpaint.web.image_view import ImageView
     from overpaint.web.variant_gallery import show_variants
 
-    show_variants(variants, np.full((3, 8, 8), 0.2), np.ones((8, 8), dtype=bool), ["a", "b"], 0, done)
+    image = ChosenInput("image", "image.png", torch.full((1, 3, 8, 8), 0.2))
+    show_variants(ImageView(), image, variants, np.ones((8, 8), dtype=bool), ["a", "b"], 0, done)
 
 
 def test_a_click_on_a_variant_shows_it_closely_and_all_of_its_kind_on_demand() -> None:
@@ -243,7 +210,7 @@ def test_a_click_on_a_variant_shows_it_closely_and_all_of_its_kind_on_demand() -
 
 
 def test_a_run_is_a_gallery_from_its_files_and_its_training_is_seen(outputs: Path) -> None:
-    app = _opened(outputs, "Runs")
+    app = opened(outputs, "Runs")
     names = [button.label for button in app.button if (button.key or "").startswith("runs.open.")]
     assert len(names) >= 3
     app.button(key=f"runs.open.{names[0]}").click().run()
@@ -256,57 +223,17 @@ def test_a_run_is_a_gallery_from_its_files_and_its_training_is_seen(outputs: Pat
     assert any("dcgan: " in caption.value for caption in app.caption)
 
 
-@functools.cache
-def _chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
 @pytest.fixture(scope="module")
 def address(outputs: Path) -> Iterator[str]:
     """A page that is served; it ends with the tests."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = ["-m", "overpaint", "web", f"--port={port}", f"--outputs={outputs.name}"]
-    server = subprocess.Popen([sys.executable, *words], cwd=outputs.parent)
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health").close()
-                break
-            except OSError:
-                assert server.poll() is None
-                assert time.monotonic() < deadline, "the page did not start"
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(30)
+    with served(outputs) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="a real browser is driven by playwright")
-    if _chromium() is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        found = playwright.chromium.launch(executable_path=_chromium(), args=camera)
+    with real_browser() as found:
         yield found
-        found.close()
-
-
-def _visit(browser: Any, address: str, width: int = 1280, dark: bool = False) -> Any:
-    scheme = "dark" if dark else "light"
-    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(1000 * PATIENCE)
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.goto(address)
-    page.get_by_role("tab", name="Look").wait_for()
-    return page
 
 
 def _explain(page: Any) -> None:
@@ -335,7 +262,7 @@ def _draw(page: Any, corners: list[tuple[float, float]]) -> None:
 @pytest.mark.slow
 def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path, tmp_path: Path) -> None:
     screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
-    page = _visit(browser, address)
+    page = visit(browser, address)
     _explain(page)
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.screenshot(path=screenshots / "look.png")
@@ -348,7 +275,7 @@ def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path
     page.get_by_text("Amber: the 11 %").wait_for()
 
     page.get_by_role("tab", name="Repaint").click()
-    page.get_by_text("draw it").click()
+    page.get_by_text("by hand").click()
     _draw(page, [(0.25, 0.25), (0.75, 0.75)])
     page.get_by_text("256 of 1024 pixels are drawn").wait_for()
     page.get_by_role("button", name="Repaint", exact=True).click()
@@ -377,7 +304,7 @@ def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path
 @pytest.mark.slow
 def test_a_narrow_dark_screen_a_broken_file_and_a_second_tab(browser: Any, address: str, tmp_path: Path) -> None:
     screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
-    page, other = _visit(browser, address, 400, dark=True), _visit(browser, address)
+    page, other = visit(browser, address, 400, dark=True), visit(browser, address)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     _explain(page)
     page.get_by_alt_text("map of grad_cam").first.scroll_into_view_if_needed()

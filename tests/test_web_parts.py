@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import FunctionClassifier, noise_images
+from conftest import noise_images
 from PIL import Image
 
 pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
@@ -17,20 +17,19 @@ import overpaint as op
 from overpaint.classifiers.network import NetworkClassifier
 from overpaint.cli.main import main
 from overpaint.core.bounds import MOST, Bounds, Inside, ShareBelowAll, bounds_of
-from overpaint.core.errors import OverpaintError
 from overpaint.core.files import write_csv
 from overpaint.inpainting.region import RegionRule
-from overpaint.web import models
+from overpaint.web.box import box_region
 from overpaint.web.commands import Recipe
 from overpaint.web.forms import attribute_helps, make_method, method_names, method_section, settings_of
+from overpaint.web.image_view import ImageView
 from overpaint.web.jobs import MEMORY_SAID, Job, said_of
 from overpaint.web.launch import server_flags
 from overpaint.web.models import check_code
 from overpaint.web.options import read_options
-from overpaint.web.region_canvas import box_region, polygon_region
+from overpaint.web.region_canvas import polygon_region
 from overpaint.web.run_index import read_rows, row_thumbnail
 from overpaint.web.turns import Turns
-from overpaint.web.uploads import read_upload
 
 
 def test_the_page_listens_on_this_machine_and_sends_no_statistics() -> None:
@@ -161,20 +160,20 @@ def test_what_runs_no_code_is_not_refused(source: str) -> None:
 
 def test_an_upload_is_read_at_the_classifiers_size(network: NetworkClassifier, tmp_path: Path) -> None:
     Image.fromarray(np.full((40, 60, 3), 128, dtype=np.uint8)).save(tmp_path / "a.png")
-    image = read_upload(tmp_path / "a.png", "mine.png", network)
+    image = ImageView().read_upload(tmp_path / "a.png", "mine.png", network)
     assert (image.name, image.file, image.pixels.shape) == ("mine", "mine.png", (1, 3, 32, 32))
 
 
 def test_a_broken_upload_is_a_sentence_with_its_own_name(network: NetworkClassifier, tmp_path: Path) -> None:
     (tmp_path / "x1.png").write_text("no picture")
     with pytest.raises(op.OverpaintError, match=r"junk\.png") as refused:
-        read_upload(tmp_path / "x1.png", "junk.png", network)
+        ImageView().read_upload(tmp_path / "x1.png", "junk.png", network)
     assert str(tmp_path) not in str(refused.value)
 
 
 def test_a_drawn_region_is_the_pixels_whose_middle_it_holds() -> None:
     drawn = polygon_region([[0.25, 0.5], [0.75, 0.5], [0.75, 1.0], [0.25, 1.0]], (4, 8))
-    assert torch.equal(drawn, box_region((2, 4, 2, 6), (4, 8)))
+    assert torch.equal(drawn, box_region(((2, 4), (2, 6)), (4, 8)))
     assert not bool(polygon_region([], (4, 8)).any())
 
 
@@ -239,10 +238,3 @@ def test_thumbnails_are_small_and_made_once(tmp_path: Path, monkeypatch: pytest.
     assert len(content) < 20000
     assert row_thumbnail(row) == content
     assert len(list((tmp_path / "temporary").rglob("*"))) == 2
-
-
-def test_a_classifier_of_series_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    classifier = FunctionClassifier(lambda series: series[:, 0].mean(1), dimensions=1)
-    monkeypatch.setattr(models.op, "as_classifier", lambda *_, **__: classifier)
-    with pytest.raises(OverpaintError, match=r"classifier=series\.ckpt takes time series, which this page can't show"):
-        models.classifier_model("series.ckpt", None, allow_code=False)

@@ -20,7 +20,7 @@ OF_IMAGE: dict[str, Callable[[Visitor, Question], None]] = {
     "Repaint": show_repaint,
     "Judge": show_judge,
 }
-"""The tabs about one image."""
+"""The tabs about one image or series."""
 
 OF_FILES: dict[str, Callable[[PageOptions], None]] = {"Runs": show_runs, "Train": show_training}
 """The tabs about the files of runs."""
@@ -30,7 +30,7 @@ def page(options: PageOptions) -> None:
     """Shows the page of one visitor."""
     st.set_page_config("Overpaint", layout="wide")
     visitor = this_visitor()
-    st.markdown("## Overpaint\nWhere does an image classifier look, and what else could stand there?")
+    st.markdown("## Overpaint\nWhere does a classifier look, and what else could stand there?")
     with st.sidebar:
         st.subheader("Choose")
         question = choose(options, visitor)
@@ -47,6 +47,6 @@ def _show(name: str, options: PageOptions, visitor: Visitor, question: Question 
     if name in OF_FILES:
         OF_FILES[name](options)
     elif question is None:
-        st.info("Choose a classifier and an image in the side bar.")
+        st.info("Choose a classifier and what it is asked about in the side bar.")
     else:
         OF_IMAGE[name](visitor, question)

@@ -8,6 +8,7 @@ from typing import Any
 from overpaint.core.commands import command
 from overpaint.core.instantiate import import_class
 from overpaint.web.forms import method_section
+from overpaint.web.view import Box
 
 Sections = Mapping[str, Mapping[str, Any]]
 """The settings of each method, by its name."""
@@ -21,7 +22,7 @@ class Recipe:
         classifier: The word of ``classifier=``.
         weights: Of ``classifier.weights=``.
         generator: The generator's checkpoint; None: there was none.
-        file: The image's file.
+        file: The file of the image or series.
         target: The explained class.
         sections: The methods' settings.
         metrics: The metrics' names.
@@ -29,8 +30,8 @@ class Recipe:
         search: Settings of the latent search that are not the defaults.
         blend: How variants are blended.
         drawn: Whether the region was drawn by hand; ``region.npy`` then holds it.
-        box: The annotated box, as first and last row and column; None: there is none.
-        size: Height and width of the image, as the classifier sees it.
+        box: The annotated box, see `Box`; None: there is none.
+        size: The size along each spatial dimension, as the classifier sees it.
         probes: The probes' names.
     """
 
@@ -45,7 +46,7 @@ class Recipe:
     search: Mapping[str, Any] | None = None
     blend: str = "paste"
     drawn: bool = False
-    box: tuple[int, int, int, int] | None = None
+    box: Box | None = None
     size: tuple[int, ...] = ()
     probes: tuple[str, ...] = ()
 
@@ -108,11 +109,9 @@ class Recipe:
             asked.append("regions=regions")
         if self.box is not None:
             imports.add("import torch")
-            top, bottom, left, right = self.box
-            height, width = self.size
             before += [
-                f"box = torch.zeros(1, {height}, {width}, dtype=torch.bool)",
-                f"box[:, {top}:{bottom}, {left}:{right}] = True",
+                f"box = torch.zeros(1, {', '.join(map(str, self.size))}, dtype=torch.bool)",
+                f"box[:, {', '.join(f'{first}:{behind}' for first, behind in self.box)}] = True",
             ]
             asked.append("ground_truth=box")
         weights = f', weights="{self.weights}"' if self.weights else ""

@@ -10,12 +10,12 @@ import streamlit as st
 import overpaint as op
 from overpaint.pipeline.writer import saliency_arrays, variant_arrays
 from overpaint.report.plots.images import figure_png
+from overpaint.web.choose import Question
 from overpaint.web.commands import Recipe
-from overpaint.web.pictures import image_png
 
 
 def npz_of(explanation: op.Explanation) -> bytes:
-    """Returns image, maps, standard errors, regions and variants as the content of an npz file."""
+    """Returns the input, maps, standard errors, regions and variants as the content of an npz file."""
     arrays = saliency_arrays(explanation.rows.explanation, 0)
     if explanation.variants is not None:
         arrays |= {f"variants_{name}": own for name, own in variant_arrays(explanation.variants, 0).items()}
@@ -32,12 +32,17 @@ def region_npy(explanation: op.Explanation) -> bytes:
 
 
 def show_downloads(
-    explanation: op.Explanation, recipe: Recipe, key: str, more: Mapping[str, bytes] | None = None
+    explanation: op.Explanation,
+    question: Question,
+    recipe: Recipe,
+    key: str,
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Shows the downloads and the lines that make the result again.
 
     Args:
         explanation: What is shown.
+        question: What it answers.
         recipe: What it was made of.
         key: Makes the widgets' keys unique.
         more: Further PNG files by name.
@@ -47,9 +52,8 @@ def show_downloads(
         _button("Arrays (npz)", lambda: npz_of(explanation), "explanation.npz", "application/octet-stream", key)
         if recipe.drawn:
             _button("Region (npy)", lambda: region_npy(explanation), "region.npy", "application/octet-stream", key)
-        _button(
-            "Image (PNG)", lambda: image_png(explanation.images[0]), f"{explanation.names[0]}.png", "image/png", key
-        )
+        own = question.view.file_of(question.image)
+        _button(own.label, lambda: own.content, own.name, own.mime, key)
         for name, content in (more or {}).items():
             _button(name, lambda content=content: content, name, "image/png", key)  # type: ignore[misc]
     with st.expander("Make it again"):
@@ -57,7 +61,7 @@ def show_downloads(
         if line is None:
             st.caption("What was drawn by hand can't be said on a command line; Python says it:")
         else:
-            st.caption(f"On the command line, in the folder of the image {shlex.quote(recipe.file)}:")
+            st.caption(f"On the command line, in the folder of the file {shlex.quote(recipe.file)}:")
             st.code(line, language="bash", wrap_lines=True)
             st.caption("In Python:")
         st.code(recipe.python(), language="python", wrap_lines=True)

@@ -1,4 +1,4 @@
-"""Judge: which map is better? Insertion and deletion, and the pointing game where a box is drawn."""
+"""Judge: which map is better? Insertion and deletion, and the pointing game where a box is given."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -6,23 +6,24 @@ from functools import partial
 import numpy as np
 import streamlit as st
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
 import overpaint as op
 from overpaint.configuration.location import configs_folder
+from overpaint.configuration.named import named_parts
 from overpaint.inpainting.region import RegionRule
+from overpaint.metrics.base import SaliencyMetric
 from overpaint.metrics.charts import LayerCurve, ScoreCurve
 from overpaint.report.plots.curves import curves_chart
-from overpaint.report.plots.images import with_outline
+from overpaint.saliency.requirements import unmet
+from overpaint.web.box import box_region, show_box
 from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
 from overpaint.web.live import OFTEN, live
 from overpaint.web.look import Look, explained_look, recipe_of
-from overpaint.web.pictures import CHART_WIDTH, large, show
+from overpaint.web.pictures import CHART_WIDTH, show
 from overpaint.web.progress import follow
-from overpaint.web.region_canvas import Box, box_region, show_box
+from overpaint.web.view import Box
 from overpaint.web.visitor import Visitor
 
 NAME = "Judge"
@@ -33,12 +34,12 @@ OF_BOX = ["pointing_game", "energy_inside", "iou"]
 
 @dataclass
 class Judgement:
-    """How good the maps of an image are.
+    """How good the maps of an image or series are.
 
     Attributes:
         look: The maps.
         metrics: The metrics' names.
-        box: The box that was drawn around the object; None: there is none.
+        box: The box that was chosen around the object; None: there is none.
         explanation: What was found; None: nothing yet.
     """
 
@@ -50,9 +51,9 @@ class Judgement:
 
 def show_judge(visitor: Visitor, question: Question) -> None:
     """Shows the tab."""
-    look = explained_look(visitor, question)
+    look, view = explained_look(visitor, question), question.view
     if look is None:
-        st.info("Explain the image in the tab **Look** first: its maps are judged here.")
+        st.info(f"Explain the {view.word} in the tab **Look** first: its maps are judged here.")
         return
     controls, _, right = st.columns([4, 0.2, 7])
     with controls:
@@ -60,28 +61,26 @@ def show_judge(visitor: Visitor, question: Question) -> None:
         metrics = st.multiselect("Metrics", names, ["insertion", "deletion"], key="metrics", persist_state="page")
         box: Box | None = None
         if st.checkbox(
-            "The object is in a box", key="boxed", help="For pointing game, energy and overlap.", persist_state="page"
+            view.of_object, key="boxed", help="For pointing game, energy and overlap.", persist_state="page"
         ):
-            box = show_box(question.image, "object")
-            inside = _inside(box, question)
-            show(
-                with_outline(large(question.image.pixels[0]), inside.numpy()),
-                "the image, with the object's box",
-                width=260,
-            )
+            box = show_box(question.image, view.axes, "object")
+            inside = box_region(box, question.image.size)
+            view.show_region(question.image, inside.numpy(), f"the {view.word}, with the object marked")
             metrics = list(dict.fromkeys([*metrics, *OF_BOX]))
         if st.button("Judge", type="primary", disabled=visitor.busy or not metrics, key="judge", width="stretch"):
-            judgement = Judgement(look, metrics, box)
-            visitor.results[NAME] = (question, judgement)
-            visitor.begin(NAME, partial(_judge, judgement))
+            _start(visitor, question, Judgement(look, metrics, box))
     with right:
         running = visitor.running(NAME) is not None
         live(_results, OFTEN if running else None, visitor, question, running)
 
 
-def _inside(box: Box, question: Question) -> Bool[Tensor, "height width"]:
-    """Returns the pixels of the image that lie in a box."""
-    return box_region(box, (question.image.pixels.shape[2], question.image.pixels.shape[3]))
+def _start(visitor: Visitor, question: Question, judgement: Judgement) -> None:
+    for name, metric in named_parts(judgement.metrics, "metrics", "metrics", SaliencyMetric, 0).items():
+        if (lacking := unmet(metric, question.model.classifier)) is not None:
+            st.error(f"{name} can't judge maps of this classifier, which has {lacking}")
+            return
+    visitor.results[NAME] = (question, judgement)
+    visitor.begin(NAME, partial(_judge, judgement))
 
 
 def _judge(judgement: Judgement, job: Job[Judgement]) -> None:
@@ -97,7 +96,7 @@ def _judge(judgement: Judgement, job: Job[Judgement]) -> None:
 
     truth = None
     if judgement.box is not None:
-        truth = _inside(judgement.box, question)[None]
+        truth = box_region(judgement.box, question.image.size)[None]
     with question.model.turns.turn():
         judgement.explanation = op.explain(
             question.model.classifier,
@@ -129,7 +128,7 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
     for name, metric in metrics.items():
         better = {True: "higher is better", False: "lower is better"}.get(metric.higher_is_better)
         st.caption(f"**{name}**: {metric.label}{f' ({better})' if better else ''}")
-    charts = _charts(found)
+    charts = _charts(found, question.image.name)
     for name, chart in charts.items():
         show(chart, f"curves of {name} for each method")
     recipe = replace(
@@ -138,10 +137,12 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
         box=judgement.box,
         region={"method": "fraction"},
     )
-    show_downloads(found, recipe, "judge", {f"{name}.png": chart for name, chart in charts.items()})
+    show_downloads(
+        found, judgement.look.question, recipe, "judge", {f"{name}.png": chart for name, chart in charts.items()}
+    )
 
 
-def _charts(found: op.Explanation) -> dict[str, bytes]:
+def _charts(found: op.Explanation, title: str) -> dict[str, bytes]:
     """Draws the curves of those metrics that have one."""
     charts = {}
     for name, metric in found.runner.metrics.items():
@@ -153,12 +154,11 @@ def _charts(found: op.Explanation) -> dict[str, bytes]:
         }
         if curves and isinstance(metric.chart, ScoreCurve | LayerCurve):
             values = {method: results[method].value for method in curves}
-            title = f"{name}: {found.names[0]}"
             charts[name] = curves_chart(
                 curves,
                 metric.chart.x_label,
                 metric.label,
-                title,
+                f"{name}: {title}",
                 values=values,
                 legend=metric.chart.value,
                 width=CHART_WIDTH,

@@ -1,4 +1,4 @@
-"""The maps of an image as the page keeps them: how they are made, watched, ended and made again."""
+"""The maps of an input as the page keeps them: how they are made, watched, ended and made again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ NEVER = 1e-6
 
 @dataclass
 class Look:
-    """The maps of an image, as far as they are there.
+    """The maps of an image or series, as far as they are there.
 
     Attributes:
         question: What was asked.
@@ -47,7 +47,7 @@ class Look:
 
 
 def explained_look(visitor: Visitor, question: Question) -> Look | None:
-    """Returns a visitor's maps of the image that is chosen; None where there are none yet."""
+    """Returns a visitor's maps of the input that is chosen; None where there are none yet."""
     _, look = visitor.results.get(NAME, (None, None))
     if look is None or look.explanation is None or not look.question.image.same_as(question.image):
         return None
@@ -97,8 +97,6 @@ def explain_look(look: Look, methods: Mapping[str, SaliencyMethod], job: Job[Loo
                 runner = replace(found.runner, methods={**found.runner.methods, name: method})
                 found = replace(found, runner=runner)
                 job.enough = False
-            if name not in found.maps:
-                raise OverpaintError(f"{name} can't explain this classifier: it needs more of it than scores")
             done[name], look.explanation = method, found
             saliency = found.rows.explanation.saliency[name]
             look.maps[name] = ImageMaps(saliency.maps, saliency.standard_errors, int(saliency.queries[0]))
@@ -164,11 +162,11 @@ def recipe_of(look: Look) -> Recipe:
         names[look.target],
         done,
         region=region,
-        size=tuple(question.image.pixels.shape[2:]),
+        size=question.image.size,
     )
 
 
-def map_of(look: Look) -> Float[Tensor, "height width"]:
+def map_of(look: Look) -> Float[Tensor, "*space"]:
     """Returns the first method's map."""
     values: Tensor = next(iter(look.maps.values())).maps[0].cpu()
     return torch.as_tensor(values)

@@ -9,26 +9,20 @@ from overpaint.core.errors import OverpaintError
 from overpaint.inpainting.region import RegionRule
 from overpaint.perturbation.method import ImageMaps, relative_errors
 from overpaint.report.plots.acceptance import acceptance_chart
-from overpaint.report.plots.images import (
-    blended,
-    colour_scale,
-    enlarge,
-    error_picture,
-    largest_of,
-    map_picture,
-    with_outline,
-)
+from overpaint.report.plots.images import colour_scale, largest_of
+from overpaint.saliency.requirements import unmet
 from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.forms import make_method, method_names, show_form
 from overpaint.web.live import OFTEN, live
 from overpaint.web.look import NAME, Look, explain_look, find_decisive, recipe_of, try_rounds
-from overpaint.web.pictures import CHART_WIDTH, large, show
+from overpaint.web.pictures import CHART_WIDTH, show
 from overpaint.web.progress import follow
+from overpaint.web.view import ShownMap
 from overpaint.web.visitor import Visitor
 
 FIRST_SHARE = 10
-"""The share of the pixels that is the region at first, in percent."""
+"""The share of the input that is the region at first, in percent."""
 
 
 def show_look(visitor: Visitor, question: Question) -> None:
@@ -53,9 +47,9 @@ def show_look(visitor: Visitor, question: Question) -> None:
 
 
 def _target(question: Question) -> int:
-    """Shows the image and its five highest scores, of which one is chosen to be explained."""
+    """Shows the input and its five highest scores, of which one is chosen to be explained."""
     top = question.scores.topk(min(5, len(question.scores))).indices.tolist()
-    show(large(question.image.pixels[0]), f"the image {question.image.name}", question.image.name, 200)
+    question.view.show(question.image, question.image.name, 200)
     names = question.class_names
     target: int = st.radio(
         "Explain the score of",
@@ -71,7 +65,7 @@ def _target(question: Question) -> int:
             [None, *range(len(names))],
             0,
             lambda i: "–" if i is None else names[i],
-            key="target.other",
+            key=f"target.other.{question.model.source}",
             persist_state="page",
         )
         target = target if other is None else other
@@ -103,6 +97,10 @@ def _start(
     except OverpaintError as error:
         st.error(str(error))
         return
+    for name, method in built.items():
+        if (lacking := unmet(method, question.model.classifier)) is not None:
+            st.error(f"{name} can't explain this classifier, which has {lacking}")
+            return
     if refine:
         for name, section in sections.items():
             if "stop_at" in section and section["stop_at"] is None:
@@ -123,9 +121,9 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
     shown = dict(look.maps)  # the work adds to them meanwhile
     if not shown:
         return
+    view = question.view
     first, second, third = st.columns(3)
-    opacity = first.slider("Opacity of the map", 0.0, 1.0, 0.6, 0.05, key="opacity", persist_state="page")
-    scale = second.segmented_control(
+    scale = first.segmented_control(
         "Scale",
         ["normalised", "raw"],
         default="normalised",
@@ -135,10 +133,11 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
         "methods differ.",
         persist_state="page",
     )
-    share = third.slider("Region, % of the image", 1, 60, FIRST_SHARE, key="share", persist_state="page")
+    share = second.slider(f"Region, % of the {view.word}", 1, 60, FIRST_SHARE, key="share", persist_state="page")
+    opacity = view.ask_opacity(third)
     raw = max(largest_of(own.maps[0].cpu().numpy()) for own in shown.values()) if scale == "raw" else None
     rule = RegionRule(method="fraction", fraction=share / 100)
-    with st.grid(min_column_width=210):
+    with st.grid(min_column_width=view.map_width):
         for name, maps in shown.items():
             with st.container(border=True, gap="xsmall"):
                 _show_map(name, maps, look, opacity, raw, rule)
@@ -146,39 +145,29 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
     show(colour_scale(), "colour scale: blue is against the class, white is 0, red is for it")
     st.caption(
         f"Colours from -{end} (blue: against the class) over 0 (white) to +{end} (red: for the class). Amber: the "
-        f"{share} % of the pixels that are most salient. Grey: the standard error, black is a quarter of the scale."
+        f"{share} % of the {view.places} that are most salient. {view.legend}"
     )
     if job is None and look.explanation is not None:
         _show_decisive(visitor, look)
-        show_downloads(look.decisive or look.explanation, recipe_of(look), "look")
+        show_downloads(look.decisive or look.explanation, look.question, recipe_of(look), "look")
 
 
 def _show_map(name: str, maps: ImageMaps, look: Look, opacity: float, raw: float | None, rule: RegionRule) -> None:
     values = maps.maps[0].cpu()
-    picture = large(look.question.image.pixels[0])
-    factor = picture.shape[0] // values.shape[0]
-    largest = raw or largest_of(values.numpy())
-    colours = map_picture(values.numpy(), largest).repeat(factor, axis=0).repeat(factor, axis=1)
+    errors = None if maps.standard_errors is None else maps.standard_errors[0].cpu()
     region = rule.salient_region(values[None])[0].numpy()
-    named = look.question.class_names[look.target]
+    about = f"map of {name} for the class {look.question.class_names[look.target]}, with its region"
     st.markdown(f"**{name}**")
-    show(
-        with_outline(blended(picture, colours, opacity), region),
-        f"map of {name} for the class {named}, with its region",
-    )
+    shown = ShownMap(name, values.numpy(), None if errors is None else errors.numpy(), region, raw, opacity, about)
+    look.question.view.show_map(look.question.image, shown)
     if not region.any():
         st.warning("The map is flat: nothing in it is salient.")
     queries = maps.queries if isinstance(maps.queries, int) else sum(maps.queries)
     spent = f"{queries:,} {'query' if queries == 1 else 'queries'}"
-    if maps.standard_errors is None:
+    if errors is None:
         st.caption(f"{spent} · no standard error")
         return
-    errors = maps.standard_errors[0].cpu()
     relative = float(relative_errors(values[None], errors[None]))
-    show(
-        enlarge(error_picture(errors.numpy(), largest / 4), picture.shape[0]),
-        f"standard error of the map of {name}",
-    )
     st.caption(f"{spent} · standard error {relative:.2%} of the map's range")
 
 
@@ -193,20 +182,16 @@ def _show_decisive(visitor: Visitor, look: Look) -> None:
         visitor.begin("Decisive", partial(find_decisive, look))
     if (found := look.decisive) is None:
         return
-    search, region = found.region_search, found.region[0].cpu()
+    search, region, view = found.region_search, found.region[0].cpu(), look.question.view
+    word = view.word
     if bool(search.acceptance[0].isfinite().all()):
         curve = search.shares.numpy(), search.acceptance[0].cpu().numpy()
         chart = acceptance_chart(
             curve, f"region of {next(iter(found.maps))}", float(region.float().mean()), width=CHART_WIDTH
         )
-        show(chart, "share of the fills that keep the class over the share of the image that is filled")
+        show(chart, f"share of the fills that keep the class over the share of the {word} that is filled")
     if bool(search.decisive[0]):
-        outlined = with_outline(large(look.question.image.pixels[0]), region.numpy())
-        show(
-            outlined,
-            "the image with its decisive region outlined",
-            f"{float(region.float().mean()):.1%} of the image",
-            260,
-        )
+        about, share = f"the {word} with its decisive region marked", float(region.float().mean())
+        view.show_region(look.question.image, region.numpy(), about, f"{share:.1%} of the {word}")
     else:
-        st.info("No region is decisive: every fill keeps the class, even over the whole image.")
+        st.info(f"No region is decisive: every fill keeps the class, even over the whole {word}.")

@@ -11,7 +11,10 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier
 from overpaint.core.value_range import is_series
 from overpaint.networks.gan import Gan
+from overpaint.web.image_view import ImageView
+from overpaint.web.series_view import SeriesView
 from overpaint.web.turns import Turns
+from overpaint.web.view import InputView
 
 KEPT = 3
 """So many classifiers, and so many generators, are in memory at most."""
@@ -35,6 +38,11 @@ class ClassifierModel:
     weights: str | None
     classifier: Classifier
     turns: Turns = field(default_factory=Turns)
+
+    @property
+    def view(self) -> InputView:
+        """How the page shows what it takes."""
+        return SeriesView() if is_series(self.classifier.input_size) else ImageView()
 
 
 @dataclass(frozen=True)
@@ -102,11 +110,7 @@ def _stamp(source: str) -> tuple[int, int]:
 def _classifier(source: str, weights: str | None, allow_code: bool, *_: tuple[int, int]) -> ClassifierModel:
     opened = op.as_classifier(source, weights=weights, allow_code=allow_code)
     if not isinstance(opened, Classifier):
-        raise OverpaintError(f"classifier={source} says no size of its images; the page needs one that does")
-    if is_series(opened.input_size):
-        raise OverpaintError(
-            f"classifier={source} takes time series, which this page can't show; explain.py and overpaint.explain do"
-        )
+        raise OverpaintError(f"classifier={source} says no size of its inputs; the page needs one that does")
     return ClassifierModel(source, weights, opened)
 
 

@@ -1,4 +1,4 @@
-"""A region that is drawn by hand: with a pointer on the picture, or as a box of numbers."""
+"""A region of an image that is drawn by hand: with a pointer on the picture, or as a box of numbers."""
 
 import base64
 from collections.abc import Sequence
@@ -12,15 +12,13 @@ from skimage.draw import polygon2mask
 from streamlit.components.v2 import component
 from torch import Tensor
 
+from overpaint.web.box import box_region, show_box
+from overpaint.web.chosen import ChosenInput
 from overpaint.web.pictures import large, png
-from overpaint.web.uploads import ChosenImage
 
 CSS = "canvas { width: 100%; max-width: 384px; touch-action: none; cursor: crosshair; border-radius: 6px; }"
 
 BOX, RECTANGLE, LASSO = "box of numbers", "rectangle", "lasso"
-
-Box = tuple[int, int, int, int]
-"""First row, row behind the last, first column, column behind the last."""
 
 
 @st.cache_resource
@@ -42,29 +40,14 @@ def polygon_region(points: Sequence[Sequence[float]], size: tuple[int, int]) -> 
     )
 
 
-def box_region(box: Box, size: tuple[int, int]) -> Bool[Tensor, "height width"]:
-    """Returns the pixels of a box."""
-    region = torch.zeros(size, dtype=torch.bool)
-    region[box[0] : box[1], box[2] : box[3]] = True
-    return region
-
-
-def show_box(image: ChosenImage, key: str) -> Box:
-    """Shows two sliders that choose a box, which a keyboard can move."""
-    height, width = image.pixels.shape[2:]
-    rows = st.slider("Rows", 0, height, (height // 4, 3 * height // 4), key=f"{key}.rows", persist_state="page")
-    columns = st.slider("Columns", 0, width, (width // 4, 3 * width // 4), key=f"{key}.columns", persist_state="page")
-    return rows[0], rows[1], columns[0], columns[1]
-
-
-def show_region(image: ChosenImage, key: str) -> Bool[Tensor, "height width"]:
+def show_region(image: ChosenInput, axes: Sequence[str], key: str) -> Bool[Tensor, "height width"]:
     """Shows the ways to draw a region, and returns it; empty while nothing is drawn."""
-    size = int(image.pixels.shape[2]), int(image.pixels.shape[3])
+    height, width = image.size
     tool = st.segmented_control(
         "Draw with", [RECTANGLE, LASSO, BOX], default=RECTANGLE, required=True, key=f"{key}.tool", persist_state="page"
     )
     if tool == BOX:
-        return box_region(show_box(image, key), size)
+        return box_region(show_box(image, axes, key), image.size)
     picture = "data:image/png;base64," + base64.b64encode(png(large(image.pixels[0]))).decode()
     label = f"the image {image.name}; draw the region on it with the pointer, or choose a box of numbers"
     told = {"picture": picture, "tool": tool, "label": label}
@@ -72,6 +55,6 @@ def show_region(image: ChosenImage, key: str) -> Bool[Tensor, "height width"]:
         data=told, key=f"{key}.canvas.{tool}.{image.name}", default={"points": []}, on_points_change=lambda: None
     )
     points = drawn.points or []
-    region = polygon_region(points, size)
+    region = polygon_region(points, (height, width))
     st.caption(f"{int(region.sum())} of {region.numel()} pixels are drawn" if points else "Draw on the image.")
     return region

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+import torch
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -16,15 +17,13 @@ from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.inpainting.region import RegionRule
 from overpaint.pipeline.writer import variant_arrays
 from overpaint.report.plots.controls import controls_chart
-from overpaint.report.plots.images import with_outline
 from overpaint.web.choose import Question
 from overpaint.web.downloads import show_downloads
 from overpaint.web.jobs import Job
 from overpaint.web.live import OFTEN, live
 from overpaint.web.look import Look, explained_look, map_of, recipe_of
-from overpaint.web.pictures import CHART_WIDTH, large, show
+from overpaint.web.pictures import CHART_WIDTH, show
 from overpaint.web.progress import follow
-from overpaint.web.region_canvas import show_region
 from overpaint.web.variant_gallery import CHOSEN, show_variants
 from overpaint.web.visitor import Visitor
 
@@ -32,12 +31,12 @@ NAME = "Repaint"
 SECONDS = 1.0
 """Between two looks at the variants so far."""
 
-OF_MAP, DECISIVE, DRAWN = "of the map", "decisive", "draw it"
+OF_MAP, DECISIVE, BY_HAND = "of the map", "decisive", "by hand"
 
 
 @dataclass
 class Repaint:
-    """The variants of an image, as far as they are there.
+    """The variants of an image or series, as far as they are there.
 
     Attributes:
         look: What was looked at.
@@ -52,7 +51,7 @@ class Repaint:
     """
 
     look: Look
-    region: Bool[Tensor, "height width"]
+    region: Bool[Tensor, "*space"]
     drawn: bool
     settings: dict[str, Any]
     blend: str
@@ -66,7 +65,10 @@ def show_repaint(visitor: Visitor, question: Question) -> None:
     """Shows the tab."""
     look = explained_look(visitor, question)
     if look is None:
-        st.info("Explain the image in the tab **Look** first: its first map gives the region, or you draw one here.")
+        st.info(
+            f"Explain the {question.view.word} in the tab **Look** first: its first map gives the region, or you mark "
+            "one here."
+        )
         return
     if question.generator is None:
         st.info("Choose a generator in the side bar: it paints what could stand in the region.")
@@ -95,20 +97,20 @@ def replace_generator(look: Look, question: Question) -> Look:
     return replace(look, question=replace(look.question, generator=question.generator))
 
 
-def _region(look: Look) -> tuple[Bool[Tensor, "height width"], bool, dict[str, Any]]:
-    ways = [OF_MAP, *([DECISIVE] if look.decisive is not None else []), DRAWN]
+def _region(look: Look) -> tuple[Bool[Tensor, "*space"], bool, dict[str, Any]]:
+    ways, view = [OF_MAP, *([DECISIVE] if look.decisive is not None else []), BY_HAND], look.question.view
     way = st.segmented_control("Region", ways, default=OF_MAP, required=True, key="region.way", persist_state="page")
     rule: dict[str, Any] = {}
-    if way == DRAWN:
-        return show_region(look.question.image, "region"), True, {}
+    if way == BY_HAND:
+        return torch.from_numpy(view.ask_region(look.question.image, "region")), True, {}
     if way == DECISIVE and look.decisive is not None:
         region, rule = look.decisive.region[0].cpu(), rule | {"method": "decisive"}
     else:
-        share = st.slider("Share of the image, %", 1, 60, 15, key="region.share", persist_state="page")
+        share = st.slider(f"Share of the {view.word}, %", 1, 60, 15, key="region.share", persist_state="page")
         rule = {"method": "fraction", "fraction": share / 100}
         region = RegionRule(**rule).salient_region(map_of(look)[None])[0]
-    outlined = with_outline(large(look.question.image.pixels[0]), region.numpy())
-    show(outlined, "the image, with the region outlined that is repainted", width=260)
+    about = f"the {view.word}, with the region marked that is repainted"
+    view.show_region(look.question.image, region.numpy(), about)
     return region, False, rule
 
 
@@ -160,7 +162,7 @@ def _search(repaint: Repaint, job: Job[Repaint]) -> None:
             last = time.monotonic()
 
     def on_queries(now: int, planned: int) -> None:
-        job.note(job.share, "asking about masked images …")
+        job.note(job.share, f"asking about masked {question.view.places} …")
 
     job.note(0.0, "drawing where to start …")
     with question.model.turns.turn(), question.generator.turns.turn():
@@ -191,8 +193,9 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
     if variants is None:
         return
     show_variants(
+        question.view,
+        question.image,
         variant_arrays(variants, 0),
-        question.image.pixels[0].cpu().numpy(),
         repaint.region.numpy(),
         question.class_names,
         repaint.look.target,
@@ -214,4 +217,4 @@ def _results(visitor: Visitor, question: Question, was_running: bool) -> None:
         drawn=repaint.drawn,
         probes=("controls",) if repaint.controls else (),
     )
-    show_downloads(repaint.explanation, recipe, "repaint")
+    show_downloads(repaint.explanation, repaint.look.question, recipe, "repaint")

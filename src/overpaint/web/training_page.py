@@ -20,7 +20,7 @@ FRESH = 600.0
 
 CHARTS = {
     "losses of the GAN": ("dcgan/discriminator_loss", "dcgan/generator_loss"),
-    "distance of the samples from real images (KID, lower is better)": ("samples/kid",),
+    "KID of the samples (lower is better)": ("samples/kid",),
     "precision, recall and coverage of the samples": ("samples/precision", "samples/recall", "samples/coverage"),
     "loss of the classifier": ("classifier/loss",),
     "accuracy of the classifier": ("classifier/val_accuracy",),
