@@ -96,10 +96,10 @@ class SeriesView:
 
     def show_map(self, chosen: ChosenInput, shown: ShownMap) -> None:
         """See `InputView.show_map`."""
-        arrays = chosen.arrays(shown.region) | {map_artifact(shown.method): shown.values}
+        arrays: dict[str, NDArray[Any]] = {**chosen.arrays(shown.region), map_artifact(shown.method): shown.values}
         if shown.errors is not None:
             arrays[error_array(shown.method)] = shown.errors
-        show(map_chart(arrays, shown.method, shown.largest), shown.about)
+        show(_map_chart(arrays, shown.method, shown.largest), shown.about)
 
     def ask_region(self, chosen: ChosenInput, key: str) -> Region:
         """See `InputView.ask_region`."""
@@ -148,6 +148,12 @@ class SeriesView:
         """Returns what the command line makes of a series in its units, to the bit."""
         scale, device = classifier.scale, classifier.mean.device
         return ChosenInput(name, file, in_scale(values, scale).to(device), scale, values)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _map_chart(arrays: dict[str, NDArray[Any]], method: str, largest: float | None) -> bytes:
+    """Draws a map, once: while others are refined the page is drawn again and again."""
+    return map_chart(arrays, method, largest)
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading the file …")

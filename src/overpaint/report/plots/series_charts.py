@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 
@@ -28,6 +29,9 @@ WIDTH, HEIGHT = 4.8, 2.0
 SMALL = (1.6, 3.3)
 """Height and width of the chart of a series alone, which stands in a narrow column."""
 
+CHANNEL, MOST = 0.4, 8
+"""Inches that a channel beyond the first adds to the height of a chart, and so many that do."""
+
 LETTERS = 58
 """Letters of a title's line."""
 
@@ -46,14 +50,14 @@ def map_chart(arrays: Arrays, method: str, largest: float | None = None) -> byte
     Returns:
         A PNG file's content, as of all charts here.
     """
-    figure = chart(CURVE + STRIP + BAND + 0.5, WIDTH)
+    figure = _chart(arrays, CURVE + STRIP + BAND + 0.5)
     draw_method(figure, GridSpec(1, 1, figure=figure)[0], arrays, method, largest)
     return encode(figure)
 
 
 def series_chart(arrays: Arrays) -> bytes:
     """Draws a series in its units, with its region shaded."""
-    figure = chart(*SMALL)
+    figure = _chart(arrays, *SMALL)
     axes = figure.add_subplot()
     draw_curve(axes, draw_series(axes, arrays, "").of(arrays["image"]), color="black")
     return encode(figure)
@@ -61,14 +65,14 @@ def series_chart(arrays: Arrays) -> bytes:
 
 def accepted_chart(arrays: Arrays, variants: Arrays, said: str) -> bytes:
     """Draws the accepted variants, see `draw_accepted`."""
-    figure = chart(HEIGHT + 0.3, WIDTH)
+    figure = _chart(arrays, HEIGHT + 0.3)
     draw_accepted(figure.add_subplot(), arrays, variants, said, LETTERS)
     return encode(figure)
 
 
 def flipped_chart(arrays: Arrays, variants: Arrays, class_names: Sequence[str], said: str) -> bytes:
     """Draws the flipped variants, see `draw_flipped`."""
-    figure = chart(HEIGHT + 0.3, WIDTH)
+    figure = _chart(arrays, HEIGHT + 0.3)
     draw_flipped(figure.add_subplot(), arrays, variants, class_names, said, LETTERS)
     return encode(figure)
 
@@ -81,7 +85,7 @@ def change_chart(arrays: Arrays, changed: Series, said: str) -> bytes:
         changed: The changed series.
         said: What stands above.
     """
-    figure = chart(HEIGHT + 1.0, WIDTH)
+    figure = _chart(arrays, HEIGHT + 1.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     heights = draw_series(upper, arrays, said, LETTERS)
     draw_curve(upper, heights.of(arrays["image"]), color=FAINT, linewidth=1.1)
@@ -92,3 +96,8 @@ def change_chart(arrays: Arrays, changed: Series, said: str) -> bytes:
     despine_axes(lower)
     lower.tick_params(labelsize=7)
     return encode(figure)
+
+
+def _chart(arrays: Arrays, height: float, width: float = WIDTH) -> Figure:
+    """Makes an empty chart, higher where the series has several channels."""
+    return chart(height + CHANNEL * min(arrays["image"].shape[0] - 1, MOST), width)
