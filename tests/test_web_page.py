@@ -1,7 +1,6 @@
 """The web page as its visitors use it: its logic without a browser, and a real Chromium that clicks through it."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from PIL import Image
 pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
 
 from streamlit.testing.v1 import AppTest
-from web_visits import CONFIGS, PATIENCE, QUIET, finished, opened, real_browser, served, visit
+from web_visits import CONFIGS, PATIENCE, QUIET, finished, look_closely_at_the_last, opened, real_browser, served, visit
 
 from overpaint.cli.entry import explain, train
 from overpaint.web.look import NAME as LOOK
@@ -280,8 +279,7 @@ def test_a_visitor_with_a_real_browser(browser: Any, address: str, outputs: Path
     page.get_by_text("256 of 1024 pixels are drawn").wait_for()
     page.get_by_role("button", name="Repaint", exact=True).click()
     page.get_by_text("Make it again").first.wait_for()
-    page.get_by_role("button", name=re.compile(r"^\d+: .* · \d+%$")).last.focus()
-    page.keyboard.press("Enter")
+    look_closely_at_the_last(page)
     page.get_by_alt_text("difference of variant").first.wait_for()
     page.screenshot(path=screenshots / "repaint.png")
     page.get_by_text("lasso").click()

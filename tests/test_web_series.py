@@ -13,7 +13,7 @@ import torch
 pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
 
 from streamlit.testing.v1 import AppTest
-from web_visits import CONFIGS, PATIENCE, QUIET, finished, opened, real_browser, served, visit
+from web_visits import CONFIGS, PATIENCE, QUIET, finished, look_closely_at_the_last, opened, real_browser, served, visit
 
 import overpaint as op
 from overpaint.cli.entry import explain, train
@@ -306,8 +306,7 @@ def test_a_visitor_with_series_in_a_real_browser(outputs: Path, tmp_path: Path) 
         page.get_by_role("button", name="Repaint", exact=True).click()
         page.get_by_text("Make it again").first.wait_for()
         page.get_by_alt_text("the accepted variants over each other").wait_for()
-        page.get_by_role("button", name=re.compile(r"^\d+: .* · \d+%$")).last.focus()
-        page.keyboard.press("Enter")
+        look_closely_at_the_last(page)
         page.get_by_alt_text("of the way from the series (grey) to variant").wait_for()
         page.screenshot(path=screenshots / "repaint-series.png")
 

@@ -1,6 +1,7 @@
 """Visits of the web page, for its tests: its logic without a browser, and a real Chromium."""
 
 import functools
+import re
 import shutil
 import socket
 import subprocess
@@ -88,6 +89,16 @@ def real_browser() -> Iterator[Any]:
         found = playwright.chromium.launch(executable_path=_chromium(), args=camera)
         yield found
         found.close()
+
+
+def look_closely_at_the_last(page: Any) -> None:
+    """Chooses the last variant that is shown, without a mouse, and waits until it is shown closely."""
+    page.get_by_text(re.compile(r"^Variant \d+ closely$")).wait_for()  # until then none can be chosen
+    button = page.get_by_role("button", name=re.compile(r"^\d+: .* · \d+%$")).last
+    number = button.inner_text().partition(":")[0]
+    button.press("Enter")
+    page.get_by_text(f"Variant {number} closely").wait_for()
+    page.locator(f'img[alt*="variant {number} "]').last.wait_for()
 
 
 def visit(browser: Any, address: str, width: int = 1280, dark: bool = False) -> Any:
