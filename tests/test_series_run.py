@@ -1,5 +1,6 @@
 """A series is explained, repainted, judged, drawn and saved by the same call as an image, in its own units."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import pixels_of
+from PIL import Image
 from torch import Tensor, nn
 
 import overpaint as op
@@ -18,6 +20,9 @@ from overpaint.inpainting.latent_search import LatentSearch
 from overpaint.report.plots.images import CURVE_SIZE, curve_picture, figure_png, map_picture, outlined, picture_grid
 from overpaint.report.plots.patches import PATCH, region_patches
 from overpaint.report.plots.series import CurveHeights, stretches
+from overpaint.report.plots.series_charts import map_chart
+from overpaint.report.tables.scoreboard import Scoreboard
+from overpaint.report.wandb.tables import images_table
 
 LENGTH, FIRST, STOP = 64, 24, 36
 SCALE = op.SeriesScale([10.0, -2.0], [30.0, 2.0])
@@ -115,6 +120,19 @@ def test_drawing_and_files_are_in_units(explained: op.Explanation, tmp_path: Pat
     assert {"overview.png", "objects.png", "probe_boundary_search.png", "probe_controls.png", "deletion.png"} <= made
     for name in made - {"morph.png"}:
         pixels_of((folder / name).read_bytes())
+
+
+def test_wandb_shows_the_charts_of_a_series(explained: op.Explanation, tmp_path: Path) -> None:
+    explained.save(tmp_path)
+    runner = explained.runner
+    board = Scoreboard([tmp_path / "image-00000"], runner.methods, runner.metrics, runner.probes)
+    table = images_table(board, [0], NAMES)
+    (row,) = [dict(zip(table.columns, values, strict=True)) for values in table.data]
+    charts = ("image", "region", "map_occlusion", "map_rise", "accepted_variants", "flipped_variants")
+    assert all(row[name].image.width > 350 for name in charts)
+    arrays = read_arrays(tmp_path / "image-00000" / "saliency.npz")
+    with Image.open(io.BytesIO(map_chart(arrays, "occlusion"))) as chart:
+        np.testing.assert_array_equal(np.asarray(row["map_occlusion"].image.convert("RGB")), chart.convert("RGB"))
 
 
 def test_all_methods_leave_out_what_is_for_pictures() -> None:
