@@ -4,33 +4,28 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 
 from overpaint.report.plots.series import draw_curve, shade_region
 from overpaint.report.plots.series_panels import (
-    BAND,
-    CURVE,
     FAINT,
-    STRIP,
     Arrays,
+    curve_height,
     draw_accepted,
     draw_change,
     draw_flipped,
     draw_method,
     draw_series,
+    panel_heights,
 )
 from overpaint.report.plots.style import COLOURS, chart, despine_axes, encode
 
-WIDTH, HEIGHT = 4.8, 2.0
+WIDTH, HEIGHT = 4.8, 2.3
 """Inches of a chart: so many that its letters can be read in half of a page, and on a telephone."""
 
 SMALL = (1.6, 3.3)
 """Height and width of the chart of a series alone, which stands in a narrow column."""
-
-CHANNEL, MOST = 0.4, 8
-"""Inches that a channel beyond the first adds to the height of a chart, and so many that do."""
 
 LETTERS = 58
 """Letters of a title's line."""
@@ -50,14 +45,14 @@ def map_chart(arrays: Arrays, method: str, largest: float | None = None) -> byte
     Returns:
         A PNG file's content, as of all charts here.
     """
-    figure = _chart(arrays, CURVE + STRIP + BAND + 0.5)
+    figure = chart(sum(panel_heights(arrays, method)) + 0.5, WIDTH)
     draw_method(figure, GridSpec(1, 1, figure=figure)[0], arrays, method, largest)
     return encode(figure)
 
 
 def series_chart(arrays: Arrays) -> bytes:
     """Draws a series in its units, with its region shaded."""
-    figure = _chart(arrays, *SMALL)
+    figure = chart(curve_height(arrays, SMALL[0]), SMALL[1])
     axes = figure.add_subplot()
     draw_curve(axes, draw_series(axes, arrays, "").of(arrays["image"]), color="black")
     return encode(figure)
@@ -65,14 +60,14 @@ def series_chart(arrays: Arrays) -> bytes:
 
 def accepted_chart(arrays: Arrays, variants: Arrays, said: str) -> bytes:
     """Draws the accepted variants, see `draw_accepted`."""
-    figure = _chart(arrays, HEIGHT + 0.3)
+    figure = chart(curve_height(arrays, HEIGHT), WIDTH)
     draw_accepted(figure.add_subplot(), arrays, variants, said, LETTERS)
     return encode(figure)
 
 
 def flipped_chart(arrays: Arrays, variants: Arrays, class_names: Sequence[str], said: str) -> bytes:
     """Draws the flipped variants, see `draw_flipped`."""
-    figure = _chart(arrays, HEIGHT + 0.3)
+    figure = chart(curve_height(arrays, HEIGHT), WIDTH)
     draw_flipped(figure.add_subplot(), arrays, variants, class_names, said, LETTERS)
     return encode(figure)
 
@@ -85,7 +80,7 @@ def change_chart(arrays: Arrays, changed: Series, said: str) -> bytes:
         changed: The changed series.
         said: What stands above.
     """
-    figure = _chart(arrays, HEIGHT + 1.0)
+    figure = chart(curve_height(arrays, HEIGHT) + 0.7, WIDTH)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     heights = draw_series(upper, arrays, said, LETTERS)
     draw_curve(upper, heights.of(arrays["image"]), color=FAINT, linewidth=1.1)
@@ -96,8 +91,3 @@ def change_chart(arrays: Arrays, changed: Series, said: str) -> bytes:
     despine_axes(lower)
     lower.tick_params(labelsize=7)
     return encode(figure)
-
-
-def _chart(arrays: Arrays, height: float, width: float = WIDTH) -> Figure:
-    """Makes an empty chart, higher where the series has several channels."""
-    return chart(height + CHANNEL * min(arrays["image"].shape[0] - 1, MOST), width)

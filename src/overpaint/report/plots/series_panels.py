@@ -42,7 +42,7 @@ def heights_of(arrays: Arrays) -> CurveHeights:
 
 def curve_height(arrays: Arrays, single: float = CURVE) -> float:
     """Returns the height of the curves, in inches: ``single`` of one channel, more of several."""
-    return float(min(max(TALLEST, single), single + MORE * (arrays["image"].shape[-2] - 1)))
+    return float(min(TALLEST, single + MORE * (arrays["image"].shape[-2] - 1)))
 
 
 def panel_heights(arrays: Arrays, method: str) -> tuple[float, float, float]:
