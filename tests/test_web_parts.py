@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import noise_images
+from conftest import FunctionClassifier, noise_images
 from PIL import Image
 
 pytest.importorskip("streamlit", reason="the web page needs Streamlit: pip install -e '.[web]'")
@@ -29,7 +29,9 @@ from overpaint.web.models import check_code
 from overpaint.web.options import read_options
 from overpaint.web.region_canvas import polygon_region
 from overpaint.web.run_index import read_rows, row_thumbnail
+from overpaint.web.series_view import SeriesView
 from overpaint.web.turns import Turns
+from overpaint.web.view import InputView
 
 
 def test_the_page_listens_on_this_machine_and_sends_no_statistics() -> None:
@@ -238,3 +240,25 @@ def test_thumbnails_are_small_and_made_once(tmp_path: Path, monkeypatch: pytest.
     assert len(content) < 20000
     assert row_thumbnail(row) == content
     assert len(list((tmp_path / "temporary").rglob("*"))) == 2
+
+
+def test_a_series_of_unknown_units_is_taken_as_it_is_and_comes_back_to_the_bit(tmp_path: Path) -> None:
+    classifier = FunctionClassifier(lambda series: series[:, 0].mean(1), dimensions=1)
+    (length,), view = classifier.input_size, SeriesView()
+    values = np.random.default_rng(0).normal(size=(1, classifier.channels, length)).astype(np.float32)
+    np.save(tmp_path / "x.npy", values)
+    series = view.read_upload(tmp_path / "x.npy", "mine.npy", classifier)
+    assert (series.name, series.file, series.scale) == ("mine", "mine.npy", None)
+    np.testing.assert_array_equal(series.pixels.numpy(), values)
+    own = view.file_of(view.chosen("a/b", series.pixels, classifier))
+    assert "/" not in own.name
+    (tmp_path / own.name).write_bytes(own.content)
+    again = view.read_upload(tmp_path / own.name, own.name, classifier)
+    assert torch.equal(again.pixels, series.pixels)
+    assert set(again.arrays()) == {"image", "region"}
+
+
+@pytest.mark.parametrize("view", [ImageView(), SeriesView()])
+def test_images_and_series_are_shown_by_the_same_protocol(view: InputView) -> None:
+    assert isinstance(view, InputView)
+    assert view.thumbnail(np.full((1, *[8] * len(view.axes)), 0.5)).startswith(b"\x89PNG")

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,17 @@ def test_an_earlier_row_is_explained_and_rows_of_images_are_not_offered(outputs:
     _switch(app, outputs, "file")
     app.segmented_control(key="series.from").set_value("earlier run").run()
     assert any("No run has explained series of this classifier's size" in info.value for info in app.info)
+
+
+def test_a_damaged_row_is_a_sentence_and_the_others_are_offered(outputs: Path, tmp_path: Path) -> None:
+    shutil.copytree(outputs / "series", tmp_path / "series")
+    first, second, _ = sorted((tmp_path / "series" / "explain").glob("*/saliency.npz"))
+    first.write_bytes(b"nothing of use")
+    app = _at(tmp_path, "series")
+    app.segmented_control(key="series.from").set_value("earlier run").run()
+    assert "can't be read" in app.error[0].value
+    app.selectbox(key="series.row").set_value(second.parent).run()
+    assert not app.error
 
 
 def test_images_and_series_in_turn_leave_nothing_of_each_other(outputs: Path) -> None:

@@ -124,9 +124,17 @@ def _number(name: str) -> str:
 
 @st.cache_data(max_entries=8, show_spinner="Looking for what was explained …")
 def _explained_rows(folder: Path, stamp: int) -> tuple[list[Path], tuple[int, ...]]:
-    """Returns the first rows of a run whose maps are there, and the channels and size of its first input."""
+    """Returns the first rows of a run whose maps are there, and the channels and size of its inputs."""
     rows = [path.parent for path in sorted(folder.glob("*/saliency.npz"))[:OFFERED]]
-    return rows, tuple(read_arrays(rows[0] / "saliency.npz")["image"].shape) if rows else ()
+    return rows, next((shape for row in rows if (shape := _shape(row))), ())
+
+
+def _shape(row: Path) -> tuple[int, ...]:
+    """Returns the channels and size of a row's input; nothing where its file is damaged."""
+    try:
+        return tuple(read_arrays(row / "saliency.npz")["image"].shape)
+    except (OSError, KeyError, ValueError):
+        return ()
 
 
 def _of_earlier_run(options: PageOptions, model: ClassifierModel) -> ChosenInput | None:
