@@ -37,6 +37,10 @@ def _classifier(length: int = 16) -> Classifier:
 def test_series_are_called_by_their_file_and_their_number(tmp_path: Path) -> None:
     assert list(read_cases(_saved(tmp_path / "one.npy", _values(1)))) == ["one"]
     assert list(read_cases(_saved(tmp_path / "beats.npy", _values(2)))) == ["beats-00001", "beats-00002"]
+    np.save(tmp_path / "steps.npy", np.arange(5))
+    assert {name: case.tolist() for name, case in read_cases(tmp_path / "steps.npy").items()} == {
+        "steps": [[0, 1, 2, 3, 4]]
+    }
     np.savez(tmp_path / "both.npz", X_train=_values(2).numpy(), X_test=_values(1).numpy())
     assert list(read_cases(tmp_path / "both.npz")) == ["both-00001", "both-00002", "both-00003"]
 

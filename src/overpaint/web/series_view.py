@@ -58,7 +58,7 @@ class SeriesView:
             kinds,
             key="series.file",
             help="In your own units: .ts, .arff; .tsv, .txt and .csv with a class first; .npy and .npz of shape "
-            "(series, step) or (series, channel, step).",
+            "(step,), (series, step) or (series, channel, step).",
         )
         return None if sent is None else (sent.name, sent.getvalue())
 

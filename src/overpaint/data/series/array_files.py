@@ -19,7 +19,7 @@ PARTS = ("train", "test")
 
 
 def read_npy(path: str) -> SeriesContent:
-    """Reads a ``.npy`` file: series x step, or series x channel x step.
+    """Reads a ``.npy`` file: series x step, or series x channel x step; or the steps of one series.
 
     Of a file ``X….npy`` the classes are in ``y….npy`` beside it, where there is one.
 
@@ -90,11 +90,12 @@ def _loaded(path: str) -> Any:
 
 
 def _content(values: Array, labels: Array | None, path: str) -> SeriesContent:
-    if values.ndim not in (2, 3) or not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
+    if values.ndim not in (1, 2, 3) or not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
         raise OverpaintError(
-            f"{path} holds {values.dtype} of shape {values.shape}; series are numbers of shape (series, step) or "
-            "(series, channel, step)"
+            f"{path} holds {values.dtype} of shape {values.shape}; series are numbers of shape (step,), (series, "
+            "step) or (series, channel, step)"
         )
+    values = np.atleast_2d(values)
     cases = values.astype(np.float64).reshape(len(values), -1, values.shape[-1])
     if cases.shape[1] > cases.shape[2]:
         raise OverpaintError(
