@@ -57,5 +57,6 @@ def controls_chart(rows: RowsOfNumbers, title: str, width: float = WIDTH) -> byt
         Patch(color=COLOURS[2], label="control in another place"),
         Patch(color=CONTROL_COLOUR, label="controls in the region: decisive only if all are accepted less often"),
     ]
-    figure.legend(handles=signs, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    columns = 3 if width >= WIDTH else 1  # the words of a narrow chart stand below each other
+    figure.legend(handles=signs, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
     return encode(figure, 64)
