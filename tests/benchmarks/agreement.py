@@ -10,13 +10,13 @@ SqueezeNet; ``OVERPAINT_DATA`` is a folder with ``squeezenet1_0_imagenet.pt``, `
 - spread / error: standard deviation over seeds divided by the reported standard error; 1 is calibrated;
 - on object: share of the most salient tenth of the pixels that lie on the digit's strokes, or in the class's boxes;
 - insertion, deletion: area under the score of the class while pixels come (higher is better) or give way to the mean
-  colour (lower is better) in the order of saliency, in 32 steps; the maps of the first seed. Photographs start blurred,
-  as in RISE's protocol; digits, which are still read when blurred, start from the mean colour;
+  colour (lower is better) in the order of saliency, in 32 steps; the maps of the first seed. Photographs start from
+  ``rise_blur``, as in RISE's protocol; digits, which are still read when blurred, start from the mean colour;
 - queries for .95: how many the method would need for a mean agreement of .95, if each image's agreement follows
   ``r = N / (N + c)``, which holds for averages of independent queries.
 
 Tried for the surrogate on twenty photographs (agreement of two seeds, insertion, deletion over 20 or 12 steps; pairs of
-complementary masks unless said otherwise; 14 or 21 blocks an axis; ridge on the log-odds):
+complementary masks unless said otherwise; 14 or 21 blocks an axis; ridge on the log-odds; insertion from ``blur``):
 
 =============================================  =======  =========  =========  ========
 what                                           queries  agreement  insertion  deletion
@@ -181,7 +181,7 @@ def row(contexts: Subjects, method: Any, seeds: int) -> list[str]:
     top = order[..., : order.shape[2] // 10]
     on_object = objects.flatten(1).expand(seeds, -1, -1).gather(2, top).float().mean()
     ranks = order[0].argsort(dim=1).reshape(len(images), 1, *images.shape[2:])
-    start: BaselineWord = "mean" if images.shape[-1] < 64 else "blur"
+    start: BaselineWord = "mean" if images.shape[-1] < 64 else "rise_blur"
     begun, mean = (torch.stack([baseline_image(b, classifier, x, 0) for x in images]) for b in (start, "mean"))
     inserted = curve(classifier, images, begun, targets, ranks, True)
     deleted = curve(classifier, images, mean, targets, ranks, False)
