@@ -80,6 +80,7 @@ def test_letters_are_drawn_by_a_font_that_has_them(monkeypatch: pytest.MonkeyPat
     pixels_of(figure_png(figure))
 
 
+@pytest.mark.slow
 def test_a_whole_run_keeps_the_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     for name in FOLDERS:

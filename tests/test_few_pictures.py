@@ -89,6 +89,7 @@ def test_what_few_images_cannot_tell_is_left_out(network: NetworkClassifier, cou
     assert {"confident", "least_fraction", "share_of_a"} <= set(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("counts", "more"),
     [((2, 1), ["model.classifier.architecture=resnet18"]), ((5, 4), []), ((10, 9), ["model.dcgan.recipe=radford"])],

@@ -71,6 +71,7 @@ def _check(folder: Path, methods: list[str]) -> None:
         assert picture.width > picture.height
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "painter"), [("factory", 16), ("factory", SIZE), ("torchscript", 16), ("exported", SIZE), ("onnx", SIZE)]
 )
@@ -96,6 +97,7 @@ def test_a_foreign_classifier_is_explained_and_repainted(
     assert (tmp_path / "out" / "explain" / "report.html").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:samples/.* are left out")  # the validation split is tiny
 def test_a_domain_is_trained_on_and_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator_gallery, "COMPARED", 24)

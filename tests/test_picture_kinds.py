@@ -236,6 +236,7 @@ def test_class_folders_of_bands_are_a_data_set(tmp_path: Path) -> None:
     assert not data.skipped
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:samples/.* are left out")  # the validation split is tiny
 def test_images_of_four_bands_are_trained_on_explained_and_drawn(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

@@ -68,6 +68,7 @@ def test_every_size_recipe_and_number_of_channels_trains(
     assert (tmp_path / "out" / "neighbours.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_training_in_less_precision(precision: str, tmp_path: Path) -> None:
     words = [

@@ -24,6 +24,8 @@ from overpaint.web.look import NAME as LOOK
 from overpaint.web.repaint_page import NAME as REPAINT
 from overpaint.web.visitor import Visitor
 
+pytestmark = pytest.mark.slow  # three runs are trained
+
 TINY = [
     *("model.dcgan.base_channels=2", "model.classifier.max_epochs=1", "model.dcgan.max_epochs=2"),
     *("model.dcgan.batch_size=16", *QUIET),
@@ -291,7 +293,6 @@ def test_runs_and_training_of_series_are_seen(outputs: Path) -> None:
     assert any("dcgan: 2 epochs" in caption.value for caption in app.caption)
 
 
-@pytest.mark.slow
 def test_a_visitor_with_series_in_a_real_browser(outputs: Path, tmp_path: Path) -> None:
     screenshots = Path(os.environ.get("OVERPAINT_WEB_SCREENSHOTS", tmp_path))
     with served(outputs) as address, real_browser() as browser:
