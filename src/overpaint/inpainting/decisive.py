@@ -18,7 +18,7 @@ from overpaint.inpainting.region import RegionRule, is_flat
 from overpaint.inpainting.region_fills import FillSource
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import TargetScores
-from overpaint.perturbation.tasks import QueryTask
+from overpaint.perturbation.tasks import ImageBatch, QueryTask
 
 GRID = 20
 """The shares of the image at which acceptance is measured are 1/20, 2/20, ... 1."""
@@ -28,7 +28,7 @@ BISECTIONS = 3
 
 
 @dataclass(frozen=True)
-class FilledImages:
+class FilledImages(ImageBatch):
     """Images with regions that are filled from others: ``X ⊙ (1 - B_i) + F_j ⊙ B_i`` for pairs ``(i, j)``.
 
     Attributes:

@@ -24,7 +24,7 @@ from overpaint.metrics.charts import ScoreCurve
 from overpaint.metrics.rank_masks import Ranks, saliency_ranks
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import TargetScores
-from overpaint.perturbation.tasks import QueryTask
+from overpaint.perturbation.tasks import ImageBatch, QueryTask
 
 Image = Float[Tensor, "channel *space"]
 
@@ -67,7 +67,7 @@ def imputed(image: Image, missing: Bool[Tensor, "*space"]) -> Float[Tensor, "cha
 
 
 @dataclass(frozen=True)
-class Imputations:
+class Imputations(ImageBatch):
     """An image with pixels removed and imputed: for each count the most salient ones, then the least salient ones.
 
     Attributes:

@@ -51,14 +51,14 @@ class LineAcross:
     def under(self, masks: Float[Tensor, "query some length"]) -> Float[Tensor, "query channel length"]:
         """Returns what is seen where each mask, of each channel or of all together, is 0."""
         length = masks.shape[-1]
-        kept, places = masks >= 0.5, torch.arange(length, device=masks.device).expand(masks.shape)
+        kept, places = masks >= 0.5, torch.arange(length, dtype=torch.int32, device=masks.device).expand(masks.shape)
         before = torch.where(kept, places, -1).cummax(-1).values
         behind = torch.where(kept, places, length).flip(-1).cummin(-1).values.flip(-1)
         left = torch.where(before < 0, behind, before).clamp(max=length - 1)
         right = torch.where(behind == length, left, behind)
         share = ((places - left) / (right - left).clamp(min=1)).to(self.series)
         series = self.series.expand(len(masks), *self.series.shape)
-        ends = [series.gather(-1, place.expand(series.shape)) for place in (left, right)]
+        ends = [series.gather(-1, place.long().expand(series.shape)) for place in (left, right)]
         return torch.where(kept.any(-1, keepdim=True), torch.lerp(ends[0], ends[1], share), self.empty)
 
 

@@ -80,6 +80,7 @@ class MaskGeometry:
             raise OverpaintError(f"cells={self.cells} must be between 1 and the image's size {self.size} on each axis")
         weights = [_interpolation(c, s) for c, s in zip(self.cells, self.size, strict=True)]
         object.__setattr__(self, "_weights", {torch.device("cpu"): weights})
+        object.__setattr__(self, "_mean_weights", {})
 
     @property
     def weights(self) -> list[Tensor]:
@@ -92,6 +93,14 @@ class MaskGeometry:
         if device not in kept:
             kept[device] = [w.to(device) for w in self.weights]
         return kept[device]
+
+    def _mean_weights_on(self, device: torch.device, blocks: tuple[int, ...]) -> list[Tensor]:
+        """Returns what turns grids into their masks' block means, (shift, block, cells) for each axis, made once."""
+        kept: dict[tuple[torch.device, tuple[int, ...]], list[Tensor]] = self.__dict__["_mean_weights"]
+        if (device, blocks) not in kept:
+            each = zip(self.weights, blocks, self.size, strict=True)
+            kept[device, blocks] = [(_block_mean(count, side) @ weights).to(device) for weights, count, side in each]
+        return kept[device, blocks]
 
     def draw(self, count: int, keep: float, rng: torch.Generator, block: int = 128) -> tuple[Grids, Shifts]:
         """Draws grids whose cells are on with probability ``keep``, and shifts.
@@ -116,11 +125,8 @@ class MaskGeometry:
 
     def block_means(self, grids: Grids, shifts: Shifts, blocks: Sequence[int]) -> Float[Tensor, "query *blocks"]:
         """Returns the masks averaged over ``blocks`` blocks an axis, without making the masks."""
-        matrices = []
-        for axis, (weights, count) in enumerate(zip(self.weights, blocks, strict=True)):
-            means = _block_mean(count, self.size[axis]) @ weights
-            matrices.append(means.to(grids.device)[shifts[:, axis]])
-        return _apply_along_axes(grids, matrices)
+        means = self._mean_weights_on(grids.device, tuple(blocks))
+        return _apply_along_axes(grids, [w[shifts[:, axis]] for axis, w in enumerate(means)])
 
     def variance(self) -> Float[Tensor, "*space"]:
         """Returns ``Var M(λ) / Var g`` of each pixel, for independent cells ``g`` and uniform shifts.

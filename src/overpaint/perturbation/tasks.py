@@ -1,9 +1,10 @@
 """Query tasks of the engine: a coroutine about one image, of a method or a metric."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -18,17 +19,16 @@ from overpaint.perturbation.method import ImageMaps, Interim, MaskBatch, Perturb
 Result = TypeVar("Result")
 
 
-@runtime_checkable
-class ImageBatch(Protocol):
+class ImageBatch(ABC):
     """Images to score that are no blend of the image and one baseline, made when they are needed."""
 
+    @abstractmethod
     def __len__(self) -> int:
         """Returns how many there are."""
-        ...
 
+    @abstractmethod
     def images(self, rows: slice) -> Images:
         """Makes some of them."""
-        ...
 
 
 @dataclass(frozen=True)
