@@ -1,17 +1,19 @@
 """What a masked query costs: the engine beside bare forward passes, RISE's public code and captum. Run by hand.
 
     OVERPAINT_DATA=folder OVERPAINT_RISE=folder python tests/benchmarks/engine.py [classifier.ckpt] [queries] [rounds]
+    python tests/benchmarks/engine.py series [classifier.ckpt] [queries] [rounds]
 
 ``OVERPAINT_DATA`` holds ``squeezenet1_0_imagenet.pt`` and ``photos/*.jpg``; ``OVERPAINT_RISE`` is a clone of
 github.com/eclique/RISE, whose code is run as it is but for its calls of ``.cuda()``; what is absent is said and left
-out. The digits' classifier comes from ``python train.py``. All entries of a classifier are run in turn, round after
+out. The digits' classifier comes from ``python train.py``, that of series from ``python train.py data=series``; RISE's
+code takes pictures alone. All entries of a classifier are run in turn, round after
 round, in one process; the medians are compared.
 
 Each peer runs twice: in a process of its own as its users run it (the network as it comes from its file, the memory
 allocator as it is), and, marked "here", in this process, where it gets our allocator's setting and channels_last
 weights for nothing.
 
-- despine_axes: forward passes of the network on inputs that are ready in memory, at the best of the batch sizes tried;
+- bare passes: forward passes of the network on inputs that are ready in memory, at the best of the batch sizes tried;
 - efficiency: time of the bare passes over that of the method with as many queries, everything included: the search for
   the pass's size, masks, blending, normalisation, softmax, sums, standard error;
 - memory: how much more a process has at its peak when it runs RISE with 8000 queries than when it runs the classifier
@@ -33,20 +35,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from captum.attr import Lime as CaptumsLime
 from captum.attr import Occlusion as CaptumsOcclusion
-from PIL import Image
+from measured_networks import NAMES, bare_passes, opened
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from overpaint.classifiers.loading import open_classifier
-from overpaint.classifiers.network import NetworkClassifier, load_classifier
-from overpaint.classifiers.options import ClassifierOptions
+from overpaint.classifiers.network import NetworkClassifier
 from overpaint.cli.allocator import keep_freed_memory
-from overpaint.data.digits import DigitsData
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.segments import segments_of
 from overpaint.saliency.lime import Lime
@@ -56,59 +54,17 @@ from overpaint.saliency.rise import Rise
 from overpaint.saliency.surrogate import Surrogate
 
 BATCHES = (1, 8, 64)
-SIZES = (8, 16, 32, 64, 128)
 MEMORY_QUERIES = 8000
 MOST_SAMPLES = 500
-NAMES = ("digits, 32 pixels", "SqueezeNet, 224 pixels")
 PARTNERS = {"RISE": "rise", "captum O": "occlusion", "captum L": "lime"}
 console = Console(width=120)
 
 
-def opened(name: str, path: Path) -> tuple[NetworkClassifier, Tensor]:
-    """Loads a classifier and an image."""
-    return digits(path) if name == NAMES[0] else squeezenet(Path(os.environ["OVERPAINT_DATA"]))
-
-
-def squeezenet(folder: Path) -> tuple[NetworkClassifier, Tensor]:
-    """Loads SqueezeNet and a photograph."""
-    weights = str(folder / "squeezenet1_0_imagenet.pt")
-    classifier = open_classifier(ClassifierOptions(source="torchvision:squeezenet1_0", weights=weights))
-    assert isinstance(classifier, NetworkClassifier)
-    with Image.open(sorted((folder / "photos").glob("*.jpg"))[0]) as photo:
-        pixels = np.asarray(photo.convert("RGB").resize((224, 224)))
-    return classifier, torch.tensor(pixels).permute(2, 0, 1)[None] / 255
-
-
-def digits(path: Path) -> tuple[NetworkClassifier, Tensor]:
-    """Loads the digits' classifier and a digit."""
-    data = DigitsData(train_count=1, val_count=1, test_count=1)
-    data.setup("test")
-    return load_classifier(path), data.test.images.float() / 255
-
-
-def despine_axes(classifier: NetworkClassifier, image: Tensor, queries: int) -> tuple[Callable[[], object], int]:
-    """Returns what runs ``queries`` forward passes at the best batch size, and that size."""
-
-    def passes(size: int, count: int) -> None:
-        inputs = ((image - classifier.mean) / classifier.std).expand(size, -1, -1, -1)  # type: ignore[operator]
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            for start in range(0, count, size):
-                classifier.network(inputs[: count - start])
-
-    spent = {}
-    for size in SIZES:
-        passes(size, 2 * size)
-        start = time.perf_counter()
-        passes(size, 256)
-        spent[size] = time.perf_counter() - start
-    best = min(spent, key=spent.__getitem__)
-    return lambda: passes(best, queries), best
-
-
 def public_rise(classifier: NetworkClassifier, image: Tensor, queries: int) -> Callable[[], object] | None:
-    """Returns RISE's own code on the processor; None where it is not there."""
+    """Returns RISE's own code on the processor; None where it is not there, and of series."""
     folder = os.environ.get("OVERPAINT_RISE")
+    if image.ndim != 4:
+        return None
     if folder is None:
         console.print("RISE's public code is not there (OVERPAINT_RISE)")
         return None
@@ -128,9 +84,9 @@ def public_rise(classifier: NetworkClassifier, image: Tensor, queries: int) -> C
 
 def captums(classifier: NetworkClassifier, image: Tensor, queries: int) -> dict[str, Callable[[], object]]:
     """Returns captum's Occlusion and Lime, on ours' windows, segments and numbers of samples."""
-    baseline, side = classifier.mean, image.shape[2]
-    window, stride = (3, side // 4, side // 4), (3, side // 16, side // 16)
-    segments = segments_of(image[0], "slic", 50)[None, None]
+    baseline, (channels, *size) = classifier.mean, image.shape[1:]
+    window, stride = ((channels, *[side // part for side in size]) for part in (4, 16))
+    segments = segments_of(image[0], "auto", 50)[None, None]
 
     def occlude(batch: int) -> None:
         method = CaptumsOcclusion(classifier.scores)
@@ -169,10 +125,10 @@ def compare(name: str, path: Path, queries: int, rounds: int) -> None:
     def ours(method: Any) -> Callable[[], object]:
         return lambda: Engine(classifier).run_methods({"": method}, image, target)
 
-    basis, size = despine_axes(classifier, image, queries)
+    basis, size = bare_passes(classifier, image, queries)
     engine.run_methods({"": Rise(queries=8)}, image, target)
     entries: dict[str, Callable[[], object]] = {
-        f"despine_axes passes of {size}": basis,
+        f"bare passes of {size}": basis,
         "rise": ours(Rise(queries=queries)),
         "surrogate": ours(Surrogate(queries=queries)),
         "mask_estimation": ours(MaskEstimation(queries=queries)),
@@ -188,7 +144,7 @@ def compare(name: str, path: Path, queries: int, rounds: int) -> None:
             entry()
             spent[key].append(time.perf_counter() - start)
     middle = {key: statistics.median(values) for key, values in spent.items()}
-    basis_time = middle[f"despine_axes passes of {size}"]
+    basis_time = middle[f"bare passes of {size}"]
     middle |= {key: alone(["peer", name, str(path), key, str(queries)], rounds) for key in theirs}
     table = Table(
         "entry", "queries", "time, s", "efficiency", "against ours", title=f"{name}, passes of {engine.batch_size}"
@@ -219,13 +175,13 @@ def run_peer(name: str, path: Path, key: str, queries: int) -> None:
     print(time.perf_counter() - start)  # noqa: T201
 
 
-def run_peak(which: str, batch_size: int) -> None:
+def run_peak(name: str, path: Path, which: str, batch_size: int) -> None:
     """Runs the classifier alone, or RISE's map, and prints the process's peak memory in MB."""
     keep_freed_memory()
-    classifier, image = opened(NAMES[1], Path())
-    if which == "despine_axes":
+    classifier, image = opened(name, path)
+    if which == "bare":
         for _ in range(50):
-            classifier.scores(image.expand(batch_size, -1, -1, -1).contiguous())
+            classifier.scores(image.expand(batch_size, *image.shape[1:]).contiguous())
     else:
         Engine(classifier, batch_size=batch_size).run_methods(
             {"": Rise(queries=MEMORY_QUERIES)}, image, torch.tensor([[0]])
@@ -238,21 +194,30 @@ def run_peak(which: str, batch_size: int) -> None:
 def main() -> None:
     """Prints the tables."""
     if sys.argv[1:2] == ["peak"]:
-        return run_peak(sys.argv[2], int(sys.argv[3]))
+        return run_peak(sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
     if sys.argv[1:2] == ["peer"]:
         return run_peer(sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
     keep_freed_memory()
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/digits/classifier.ckpt")
-    queries = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    is_series = sys.argv[1:2] == ["series"]
+    said = sys.argv[2 if is_series else 1 :]
+    path = Path(said[0] if said else f"outputs/{'series' if is_series else 'digits'}/classifier.ckpt")
+    queries, rounds = (int(said[i]) if len(said) > i else default for i, default in ((1, 2000), (2, 3)))
+    if is_series:
+        compare(NAMES[2], path, queries, rounds)
+        return print_memory(NAMES[2], path)
     compare(NAMES[0], path, queries, rounds)
     if "OVERPAINT_DATA" not in os.environ:
         console.print("SqueezeNet and the photographs are not there (OVERPAINT_DATA)")
         return None
     compare(NAMES[1], path, queries, rounds)
-    more = alone(["peak", "rise", "32"]) - alone(["peak", "despine_axes", "32"])
-    console.print(f"memory above the classifier's own, {MEMORY_QUERIES} queries in passes of 32: {more:.0f} MB")
-    return None
+    return print_memory(NAMES[1], path)
+
+
+def print_memory(name: str, path: Path) -> None:
+    """Prints how much more memory RISE takes than the classifier alone."""
+    rise, bare = (alone(["peak", name, str(path), which, "32"]) for which in ("rise", "bare"))
+    more = f"{MEMORY_QUERIES} queries in passes of 32: {rise - bare:.0f} MB"
+    console.print(f"memory above the classifier's own {bare:.0f} MB, {more}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ deletion of several maps of one image at RISE's protocol, a row of pixels a step
 entries are run in turn, round after round, in one process, where RISE's code gets our allocator's setting and
 channels_last weights for nothing; the medians are compared.
 
-- despine_axes: as many forward passes on inputs that are ready in memory, at the best of the batch sizes tried;
+- bare passes: as many forward passes on inputs that are ready in memory, at the best of the batch sizes tried;
 - efficiency: time of the bare passes over that of the entry, everything included: the blurred image, the order of the
   pixels, masks, blending, the search for the pass's size, softmax, areas;
 - single_run: RISE's code for one map, called for one after the other; evaluate: its code for batches, all maps in one.
@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from engine import NAMES, console, despine_axes, opened
+from engine import console
+from measured_networks import NAMES, bare_passes, opened
 from rich.table import Table
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
@@ -93,12 +94,12 @@ def compare(name: str, path: Path, count: int, rounds: int) -> None:
     image, target = image[:1], int(classifier.scores(image[:1]).argmax())
     maps = smooth_maps(count, image.shape[2])
     queries = 2 * count * (image.shape[2] + 1)
-    basis, size = despine_axes(classifier, image, queries)
+    basis, size = bare_passes(classifier, image, queries)
     theirs = rises(classifier, image, maps)
     found = torch.stack([m.curve for m in ours(classifier, image, target, maps) if m.curve is not None]).numpy()
-    bare_passes = f"despine_axes passes of {size}"
+    bare = f"bare passes of {size}"
     entries: dict[str, Callable[[], object]] = {
-        bare_passes: basis,
+        bare: basis,
         OURS: lambda: ours(classifier, image, target, maps),
         **theirs,
     }
@@ -115,7 +116,7 @@ def compare(name: str, path: Path, count: int, rounds: int) -> None:
     table = Table("entry", "scores", "time, s", "efficiency", "against ours", title=f"{name}, {count} maps")
     for key, value in middle.items():
         ratio = f"{value / middle[OURS]:.2f}" if key in theirs else "-"
-        table.add_row(key, f"{queries}", f"{value:.3f}", f"{middle[bare_passes] / value:.3f}", ratio)
+        table.add_row(key, f"{queries}", f"{value:.3f}", f"{middle[bare] / value:.3f}", ratio)
     console.print(table)
 
 

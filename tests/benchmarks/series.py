@@ -6,17 +6,18 @@ Trains a convolutional network on 900 series, then prints for each method and fi
 of the steps that lies on the pulse, and insertion minus deletion under three fills. Five minutes on one core.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.console import Console
+from rich.table import Table
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.scale import SeriesScale
+from overpaint.data.series.cylinder_bell_funnel import CLASS_NAMES, STEPS, draw_pulses, pulse_heights, visible
+from overpaint.data.series.module import scale_of
 from overpaint.metrics.base import MetricInputs
 from overpaint.metrics.insertion_deletion import Deletion, Insertion
 from overpaint.perturbation.engine import Engine, compute_maps
@@ -26,7 +27,7 @@ from overpaint.saliency.occlusion import Occlusion
 from overpaint.saliency.rise import Rise
 from overpaint.saliency.surrogate import Surrogate
 
-LENGTH, EXPLAINED, TENTH = 128, 24, 13
+TRAINED, TESTED, EXPLAINED = 900, 600, 24
 FILLS: tuple[Any, ...] = ("mean", "linear", "noise", "blur", "black")
 JUDGES: tuple[Any, ...] = ("mean", "linear", "noise")
 METHODS: dict[str, Any] = {
@@ -38,17 +39,50 @@ METHODS: dict[str, Any] = {
 }
 
 
-def cylinder_bell_funnel(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns series after Saito (1994), their classes, and where the pulse is higher than the noise's deviation."""
-    rng, steps = np.random.default_rng(seed), np.arange(1, LENGTH + 1)
-    classes = rng.integers(0, 3, count)
-    onset = rng.integers(16, 33, count)[:, None]
-    width = rng.integers(32, 97, count)[:, None]
-    box = (steps >= onset) & (steps <= onset + width)
-    shapes = np.stack([np.ones((count, LENGTH)), (steps - onset) / width, (onset + width - steps) / width])
-    pulse = (6 + rng.normal(size=(count, 1))) * box * shapes[classes, np.arange(count)]
-    series = pulse + rng.normal(size=pulse.shape)
-    return torch.tensor(series).float()[:, None], torch.tensor(classes), torch.tensor(np.abs(pulse) > 1)
+@dataclass(frozen=True)
+class Subjects:
+    """What is explained.
+
+    Attributes:
+        classifier: A convolutional network of cylinder, bell and funnel.
+        accuracy: Its accuracy on series that it was not trained on.
+        series: Series in ``[0, 1]``.
+        targets: The class that it finds in each.
+        pulse: Where the pulse shows above the noise.
+    """
+
+    classifier: NetworkClassifier
+    accuracy: float
+    series: Tensor
+    targets: Tensor
+    pulse: Tensor
+
+    @property
+    def chance(self) -> float:
+        """The share of all steps that lies on the pulse."""
+        return float(self.pulse.float().mean())
+
+
+def subjects() -> Subjects:
+    """Trains the classifier and draws the series."""
+    raw, classes, _ = _drawn(TRAINED, 0)
+    scale = scale_of(raw)
+    training = scale.scaled(raw)
+    mean, std = float(training.mean()), float(training.std())
+    network = _trained((training - mean) / std, classes)
+    classifier = NetworkClassifier(network, list(CLASS_NAMES), [STEPS], [mean], [std]).eval()
+    tested, labels, _ = _drawn(TESTED, 1)
+    accuracy = (classifier.scores(scale.scaled(tested)).argmax(1) == labels).float().mean()
+    series, _, pulse = _drawn(EXPLAINED, 7)
+    series = scale.scaled(series)
+    return Subjects(classifier, float(accuracy), series, classifier.scores(series).argmax(1), pulse)
+
+
+def _drawn(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns series, their classes, and where their pulses show."""
+    pulses = draw_pulses(count, torch.Generator().manual_seed(seed))
+    heights = pulse_heights(pulses)
+    return (heights + pulses.noise)[:, None], pulses.labels, visible(heights)
 
 
 def _trained(series: Tensor, classes: Tensor) -> nn.Module:
@@ -66,32 +100,37 @@ def _trained(series: Tensor, classes: Tensor) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def on_pulse(found: Subjects, maps: Tensor) -> float:
+    """Returns the share of the most salient tenth of the steps that lies on the pulse."""
+    top = maps.topk(round(STEPS / 10), 1).indices
+    return float(found.pulse.gather(1, top).float().mean())
+
+
+def judged(found: Subjects, maps: Tensor, engine: Engine) -> list[tuple[float, float]]:
+    """Returns insertion and deletion under each of `JUDGES`."""
+    inputs, values = MetricInputs(found.series, found.targets, maps, maps > 0), []
+    for judge in JUDGES:
+        insertion, deletion = Insertion(baseline=judge), Deletion(baseline=judge)
+        insertion.update(inputs, engine)
+        deletion.update(inputs, engine)
+        values.append((float(insertion.compute()), float(deletion.compute())))
+    return values
+
+
 def main() -> None:
     """Prints the table."""
-    console = Console(width=120, highlight=False)
-    raw, classes, _ = cylinder_bell_funnel(900, 0)
-    scale = SeriesScale([float(raw.min())], [float(raw.max())])
-    training = scale.scaled(raw)
-    mean, std = float(training.mean()), float(training.std())
-    network = _trained((training - mean) / std, classes)
-    classifier = NetworkClassifier(network, ["cylinder", "bell", "funnel"], [LENGTH], [mean], [std]).eval()
-    tested, labels, _ = cylinder_bell_funnel(600, 1)
-    console.print(f"accuracy {float((classifier.scores(scale.scaled(tested)).argmax(1) == labels).float().mean()):.3f}")
-    series, _, pulse = cylinder_bell_funnel(EXPLAINED, 7)
-    series, engine = scale.scaled(series), Engine(classifier)
-    targets = classifier.scores(series).argmax(1)
-    console.print(f"chance {float(pulse.float().mean()):.2f}")
+    torch.set_num_threads(1)
+    found = subjects()
+    engine = Engine(found.classifier)
+    title = f"accuracy {found.accuracy:.3f}, chance {found.chance:.2f}; insertion - deletion by {', '.join(JUDGES)}"
+    table = Table("method", "baseline", "on the pulse", *JUDGES, title=title)
     for name, method in METHODS.items():
         for fill in FILLS:
-            maps = compute_maps(replace(method, baseline=fill), classifier, series, targets[:, None], engine).maps
-            on_pulse = float(pulse.gather(1, maps.topk(TENTH, 1).indices).float().mean())
-            inputs, judged = MetricInputs(series, targets, maps, maps > 0), []
-            for judge in JUDGES:
-                insertion, deletion = Insertion(baseline=judge), Deletion(baseline=judge)
-                insertion.update(inputs, engine)
-                deletion.update(inputs, engine)
-                judged.append(f"{judge} {float(insertion.compute() - deletion.compute()):+.2f}")
-            console.print(f"{name:16s} {fill:7s} on the pulse {on_pulse:.2f}   {'   '.join(judged)}")
+            filled = replace(method, baseline=fill)
+            maps = compute_maps(filled, found.classifier, found.series, found.targets[:, None], engine).maps
+            gains = [f"{insertion - deletion:+.2f}" for insertion, deletion in judged(found, maps, engine)]
+            table.add_row(name, fill, f"{on_pulse(found, maps):.2f}", *gains)
+    Console(width=100).print(table)
 
 
 if __name__ == "__main__":
