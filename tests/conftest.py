@@ -62,9 +62,44 @@ class FunctionMethod(SaliencyMethod):
         return self.maps(classifier, images, targets)
 
 
-def planted(kept_share: Callable[[Tensor], Tensor]) -> FunctionClassifier:
-    """Class 1 is decided by how much of the patch at rows 8-15, columns 16-23 of a white 32x32 image is kept."""
-    return FunctionClassifier(lambda images: kept_share(images[:, 0, 8:16, 16:24].mean((1, 2))))
+PATCH = (slice(8, 16), slice(16, 24))
+"""Where the evidence of `planted` lies in an image of 32x32; in a series of 32 steps where its columns are."""
+
+
+def planted(kept_share: Callable[[Tensor], Tensor], dimensions: int = 2) -> FunctionClassifier:
+    """Class 1 is decided by how much of the `PATCH` of a white image or series is kept."""
+    place = (slice(None), 0, *PATCH[-dimensions:])
+    return FunctionClassifier(lambda inputs: kept_share(inputs[place].flatten(1).mean(1)), dimensions=dimensions)
+
+
+REPEATS = {1: 100, 2: 20}
+"""Seeds from which the spread of maps is told to a tenth: those of series have fewer independent places."""
+
+
+def points_to_patch(saliency_map: Tensor) -> bool:
+    """Tells whether the most salient place lies in the `PATCH`."""
+    place = np.unravel_index(int(saliency_map.argmax()), saliency_map.shape)
+    return all(side.start <= p < side.stop for p, side in zip(place, PATCH[-saliency_map.ndim :], strict=True))
+
+
+def weighing(weights: Tensor, offset: float = 0.0) -> FunctionClassifier:
+    """The score of class 1 is linear in an image or series: ``offset + Σ w(λ) x(λ)``."""
+    return FunctionClassifier(
+        lambda inputs: offset + (inputs[:, 0] * weights).flatten(1).sum(1), dimensions=weights.ndim
+    )
+
+
+def blind(dimensions: int) -> FunctionClassifier:
+    """Its score is .7 whatever it sees."""
+    return FunctionClassifier(lambda inputs: torch.full((len(inputs),), 0.7), dimensions=dimensions)
+
+
+def two_patches(dimensions: int) -> Tensor:
+    """Weights of a patch that raises the score by .4 and of one, half as long, that lowers it by .2."""
+    weights = torch.zeros([32] * dimensions)
+    weights[PATCH[-dimensions:]] = 0.4 / 8**dimensions
+    weights[(slice(20, 24), slice(4, 8))[-dimensions:]] = -0.2 / 4**dimensions
+    return weights
 
 
 SATURATED: dict[str, Callable[[Tensor], Tensor]] = {
@@ -145,6 +180,18 @@ def network() -> NetworkClassifier:
 @pytest.fixture
 def white_images() -> Tensor:
     return torch.ones(1, 1, 32, 32)
+
+
+@pytest.fixture(params=[1, 2], ids=["series", "images"])
+def dimensions(request: pytest.FixtureRequest) -> int:
+    """The dimensions of the inputs: a test that takes this runs for series and for images."""
+    return int(request.param)
+
+
+@pytest.fixture
+def white(dimensions: int) -> Tensor:
+    """A series or an image of ones; under ``baseline=linear`` its holes would not be seen."""
+    return torch.ones(1, 1, *[32] * dimensions)
 
 
 @pytest.fixture

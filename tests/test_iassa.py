@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import SATURATED, FunctionClassifier, noise_images, planted
+from conftest import PATCH, SATURATED, blind, noise_images, planted, points_to_patch, weighing
 from torch import Tensor, nn
 
 from overpaint.classifiers.network import NetworkClassifier
@@ -130,23 +130,24 @@ def test_the_application_lends_the_discriminator(network: NetworkClassifier) -> 
     assert not isinstance(make_method("occlusion", section, {"allow_import": []}, network, gan), UsesDiscriminator)
 
 
-def test_its_rounds_are_those_of_a_loop_over_windows() -> None:
+def test_its_rounds_are_those_of_a_loop_over_windows(dimensions: int) -> None:
     """The literal twin: one window at a time, sums pixel by pixel."""
-    image = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
-    weights = torch.rand(16, 16, generator=torch.Generator().manual_seed(1)) / 300
-    weights[3:7, 8:13] += 1 / 100
-    classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
+    size = (16,) * dimensions
+    image = torch.rand(1, *size, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(size, generator=torch.Generator().manual_seed(1)) / 300
+    weights[(slice(3, 7), slice(8, 13))[-dimensions:]] += 1 / 100
+    classifier = weighing(weights)
     settings = Iassa(rounds=3, window=0.4, shrink=0.8, overlap=2)
     found = settings(classifier, image[None], TARGET)
-    attend = attention(colour_and_place(image, (16, 16)), 0.2)
+    attend = attention(colour_and_place(image, size), 0.2)
     whole = float(classifier.scores(image[None])[0, 1])
-    total, asked = torch.zeros(16, 16), 1
-    region = torch.ones(16, 16, dtype=torch.bool)
+    total, asked = torch.zeros(size), 1
+    region = torch.ones(size, dtype=torch.bool)
     for side in (6, 5, 4):  # 6.4, 5.12, 4.096
         stride = round(side / 2)
-        lost, over = torch.zeros(16, 16), torch.zeros(16, 16)
-        for top, left in product(range(stride - side, 16, stride), repeat=2):
-            window = (slice(max(0, top), top + side), slice(max(0, left), left + side))
+        lost, over = torch.zeros(size), torch.zeros(size)
+        for corner in product(range(stride - side, 16, stride), repeat=dimensions):
+            window = tuple(slice(max(0, start), start + side) for start in corner)
             over[window] += 1
             if region[window].any():
                 hidden = image.clone()
@@ -154,31 +155,29 @@ def test_its_rounds_are_those_of_a_loop_over_windows() -> None:
                 lost[window] += whole - float(classifier.scores(hidden[None])[0, 1])
                 asked += 1
         total += lost / over / 3
-        adjusted = 0.5 * total + 0.5 * (attend.float() @ total.flatten()).reshape(16, 16)
+        adjusted = 0.5 * total + 0.5 * (attend.float() @ total.flatten()).reshape(size)
         region = adjusted > adjusted.min() + 0.3 * (adjusted.max() - adjusted.min())
     torch.testing.assert_close(found.maps[0], adjusted, rtol=1e-4, atol=1e-6)
     assert found.queries.tolist() == [asked]
-    assert asked < settings.max_queries((16, 16), 1)
+    assert asked < settings.max_queries(size, 1)
 
 
 @pytest.mark.parametrize("shape", SATURATED)
-def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str, white_images: Tensor) -> None:
-    found = Iassa()(planted(SATURATED[shape]), white_images, TARGET)
-    row, column = divmod(int(found.maps[0].argmax()), 32)
-    assert 8 <= row < 16
-    assert 16 <= column < 24
-    assert 500 < int(found.queries[0]) < 1000
+def test_planted_evidence_is_found_also_where_the_score_is_saturated(
+    shape: str, dimensions: int, white: Tensor
+) -> None:
+    found = Iassa()(planted(SATURATED[shape], dimensions), white, TARGET)
+    assert points_to_patch(found.maps[0])
+    least, most = {1: (40, 80), 2: (500, 1000)}[dimensions]
+    assert least < int(found.queries[0]) < most
     assert found.standard_errors is None
 
 
-def test_finer_rounds_narrow_the_map(white_images: Tensor) -> None:
-    classifier = planted(lambda share: share)
-    patch = torch.zeros(32, 32, dtype=torch.bool)
-    patch[8:16, 16:24] = True
-    shares = []
+def test_finer_rounds_narrow_the_map(dimensions: int, white: Tensor) -> None:
+    classifier, shares = planted(lambda share: share, dimensions), []
     for rounds in (1, 4):
-        found = Iassa(rounds=rounds)(classifier, white_images, TARGET).maps[0]
-        shares.append(float(found[patch].sum() / found.sum()))
+        found = Iassa(rounds=rounds)(classifier, white, TARGET).maps[0]
+        shares.append(float(found[PATCH[-dimensions:]].sum() / found.sum()))
     assert shares[1] > 1.1 * shares[0]
 
 
@@ -193,37 +192,30 @@ def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: Net
         assert torch.equal(alone.queries[0], together.queries[row])
 
 
-def test_a_place_that_disturbs_does_not_widen_the_region(white_images: Tensor) -> None:
-    def score(images: Tensor) -> Tensor:
-        return 0.6 + 0.3 * images[:, 0, 8:16, 16:24].mean((1, 2)) - 0.6 * images[:, 0, 20:28, 2:10].mean((1, 2))
-
-    found = Iassa()(FunctionClassifier(score), white_images, TARGET)
-    alone = Iassa()(planted(lambda share: 0.3 * share), white_images, TARGET)
+def test_a_place_that_disturbs_does_not_widen_the_region(dimensions: int, white: Tensor) -> None:
+    weights = torch.zeros([32] * dimensions)
+    weights[PATCH[-dimensions:]] = 0.3 / 8**dimensions
+    weights[(slice(20, 28), slice(2, 10))[-dimensions:]] = -0.6 / 8**dimensions
+    found = Iassa()(weighing(weights, 0.6), white, TARGET)
+    alone = Iassa()(planted(lambda share: 0.3 * share, dimensions), white, TARGET)
     assert float(found.maps.min()) < -0.05
     assert int(found.queries[0]) <= int(alone.queries[0])
 
 
-def test_targets_share_the_coarse_round(white_images: Tensor) -> None:
-    classifier = planted(lambda share: share)
+def test_targets_share_the_coarse_round(dimensions: int, white: Tensor) -> None:
+    classifier = planted(lambda share: share, dimensions)
     method = Iassa(rounds=2)
-    found = Engine(classifier, batch_size=1).run_methods({"": method}, white_images, torch.tensor([[1, 0]]))[""]
-    coarse = 1 + 20 * 20
-    assert sum(classifier.rows) == int(found.queries.sum()) - coarse <= method.max_queries((32, 32), 2)
+    found = Engine(classifier, batch_size=1).run_methods({"": method}, white, torch.tensor([[1, 0]]))[""]
+    coarse = 1 + 20**dimensions
+    assert sum(classifier.rows) == int(found.queries.sum()) - coarse <= method.max_queries((32,) * dimensions, 2)
     assert int(found.queries[0]) != int(found.queries[1])
 
 
-def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros_from_coarse_windows(white_images: Tensor) -> None:
-    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
-    found = Iassa()(blind, white_images, TARGET)
+def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros_from_coarse_windows(dimensions: int, white: Tensor) -> None:
+    found = Iassa()(blind(dimensions), white, TARGET)
     assert not found.maps.any()
     assert is_flat(found.maps).tolist() == [True]
-    assert found.queries.tolist() == [1 + 20 * 20]
-
-
-def test_one_dimension_works() -> None:
-    classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
-    found = Iassa()(classifier, torch.ones(1, 1, 64), TARGET)
-    assert 16 <= int(found.maps[0].argmax()) < 32
+    assert found.queries.tolist() == [1 + 20**dimensions]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,16 @@ import pytest
 import torch
 from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import Lime as CaptumLime
-from conftest import SATURATED, FunctionClassifier, noise_images, planted
+from conftest import (
+    PATCH,
+    REPEATS,
+    SATURATED,
+    blind,
+    noise_images,
+    planted,
+    points_to_patch,
+    weighing,
+)
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -61,13 +70,14 @@ def test_agrees_with_captum_on_the_same_samples(kind: Any, network: NetworkClass
         torch.testing.assert_close(found.maps[row], expected[0, 0], rtol=1e-3, atol=1e-5)
 
 
-def test_a_linear_classifier_gives_the_sums_of_its_segments(white_images: Tensor) -> None:
+def test_a_linear_classifier_gives_the_sums_of_its_segments(dimensions: int, white: Tensor) -> None:
     """For f = Σ w x on white over black the score is linear in the kept segments: β = the segment's sum of w."""
-    weights = torch.rand(32, 32, generator=torch.Generator().manual_seed(0)) / 1000
-    classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
-    found = Lime(queries=256, segments="grid", num_segments=16, ridge=1e-6)(classifier, white_images, TARGET)
-    expected = torch.nn.functional.avg_pool2d(weights[None], 8)[0] * 64
-    torch.testing.assert_close(found.maps[0, ::8, ::8], expected, rtol=1e-4, atol=1e-6)
+    weights = torch.rand([32] * dimensions, generator=torch.Generator().manual_seed(0)) / 1000
+    method = Lime(queries=256, segments="grid", num_segments=4**dimensions, ridge=1e-6, baseline="mean")
+    found = method(weighing(weights), white, TARGET)
+    pool = {1: torch.nn.functional.avg_pool1d, 2: torch.nn.functional.avg_pool2d}[dimensions]
+    corners = (slice(None, None, 8),) * dimensions
+    torch.testing.assert_close(found.maps[0][corners], pool(weights[None], 8)[0] * 8**dimensions, rtol=1e-4, atol=1e-6)
     assert float(found.standard_errors.max()) < 1e-6  # type: ignore[union-attr]
 
 
@@ -77,38 +87,38 @@ def test_the_weight_falls_with_the_hidden_share() -> None:
     torch.testing.assert_close(similarity(kept, 0.25), expected)
 
 
-@pytest.mark.parametrize("kind", ["slic", "grid"])
+@pytest.mark.parametrize(("kind", "of"), [("slic", 2), ("grid", 2), ("grid", 1), ("change_points", 1)])
 @pytest.mark.parametrize("shape", SATURATED)
-def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str, kind: Any) -> None:
+def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str, kind: Any, of: int) -> None:
     """The patch is visible: SLIC can't follow what is not, and a segment across its border would be one plateau."""
-    images = torch.full((1, 1, 32, 32), 0.3)
-    images[:, :, 8:16, 16:24] = 1
-    found = Lime(segments=kind)(planted(SATURATED[shape]), images, TARGET)
-    row, column = divmod(int(found.maps[0].argmax()), 32)
-    assert 8 <= row < 16
-    assert 16 <= column < 24
+    images = torch.full((1, 1, *[32] * of), 0.3)
+    images[(slice(None), slice(None), *PATCH[-of:])] = 1
+    found = Lime(segments=kind, baseline="mean")(planted(SATURATED[shape], of), images, TARGET)
+    assert points_to_patch(found.maps[0])
 
 
 @pytest.mark.parametrize("shape", ["linear", "sure only with 80 % of it"])
-def test_standard_error_predicts_the_spread_over_seeds(shape: str, white_images: Tensor) -> None:
-    classifier = planted(SATURATED[shape])
-    runs = [Lime(queries=256, num_segments=16, segments="grid", seed=s) for s in range(20)]
-    found = [run(classifier, white_images, TARGET) for run in runs]
+def test_standard_error_predicts_the_spread_over_seeds(shape: str, dimensions: int, white: Tensor) -> None:
+    classifier, number = planted(SATURATED[shape], dimensions), 4**dimensions
+    runs = [
+        Lime(queries=256, num_segments=number, segments="grid", baseline="mean", seed=s)
+        for s in range(REPEATS[dimensions])
+    ]
+    found = [run(classifier, white, TARGET) for run in runs]
     maps = torch.stack([f.maps[0] for f in found])
     errors = torch.stack([f.standard_errors[0] for f in found])  # type: ignore[index]
     assert 0.8 < float((maps.var(0).mean() / errors.square().mean()).sqrt()) < 1.25
 
 
-def test_sampling_ends_at_the_wanted_error(white_images: Tensor) -> None:
-    classifier = planted(SATURATED["sure only with 80 % of it"])
-    found = Engine(classifier, batch_size=32).run_methods({"": Lime(queries=4000, stop_at=0.05)}, white_images, TARGET)[
-        ""
-    ]
+def test_sampling_ends_at_the_wanted_error(dimensions: int, white: Tensor) -> None:
+    classifier = planted(SATURATED["sure only with 80 % of it"], dimensions)
+    method = Lime(queries=4000, stop_at=0.05, baseline="mean")
+    found = Engine(classifier, batch_size=32).run_methods({"": method}, white, TARGET)[""]
     spent = int(found.queries[0])
     assert spent == sum(classifier.rows) < 4000
     assert found.standard_errors is not None
     assert float(relative_errors(found.maps, found.standard_errors)) < 0.05
-    assert torch.equal(Lime(queries=spent)(classifier, white_images, TARGET).maps, found.maps)
+    assert torch.equal(Lime(queries=spent, baseline="mean")(classifier, white, TARGET).maps, found.maps)
 
 
 def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: NetworkClassifier) -> None:
@@ -124,14 +134,15 @@ def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: Net
         assert torch.equal(one.maps[0], together.maps[2 * i + 1])
 
 
-def test_the_other_class_has_the_opposite_map(white_images: Tensor) -> None:
-    found = Lime(queries=100)(planted(lambda share: share), white_images, torch.tensor([[1, 0]]))
+def test_the_other_class_has_the_opposite_map(dimensions: int, white: Tensor) -> None:
+    classifier = planted(lambda share: share, dimensions)
+    found = Lime(queries=100, baseline="mean")(classifier, white, torch.tensor([[1, 0]]))
+    assert bool(found.maps.any())
     torch.testing.assert_close(found.maps[0], -found.maps[1])
 
 
-def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros(white_images: Tensor) -> None:
-    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
-    found = Lime(queries=100)(blind, white_images, TARGET)
+def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros(dimensions: int, white: Tensor) -> None:
+    found = Lime(queries=100)(blind(dimensions), white, TARGET)
     assert not found.maps.any()
     assert is_flat(found.maps).tolist() == [True]
 
@@ -150,15 +161,9 @@ def test_small_images_have_fewer_segments(size: tuple[int, ...], expected: int) 
     assert segments_of(torch.zeros(1, *size), "grid", 50).unique().tolist() == list(range(expected))
 
 
-@pytest.mark.parametrize("segments", ["auto", "grid", "change_points"])
-def test_one_dimension_works_but_not_by_slic(segments: Any) -> None:
-    series = torch.ones(1, 1, 64)
-    classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
-    series[0, 0, 16:32] = 0.8
-    found = Lime(queries=256, segments=segments, baseline="mean")(classifier, series, TARGET)
-    assert 16 <= int(found.maps[0].argmax()) < 32
+def test_series_have_no_segments_of_slic() -> None:
     with pytest.raises(OverpaintError, match=r"segments=slic is for .* two dimensions, not \(1, 64\)"):
-        Lime(segments="slic")(classifier, series, TARGET)
+        Lime(segments="slic")(blind(1), torch.ones(1, 1, 64), TARGET)
 
 
 @pytest.mark.parametrize(

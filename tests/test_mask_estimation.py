@@ -1,8 +1,10 @@
 """Mask estimation: its parts by closed forms, its chains by literal twins, its map on planted evidence."""
 
+from itertools import product
+
 import pytest
 import torch
-from conftest import SATURATED, FunctionClassifier, planted
+from conftest import REPEATS, SATURATED, blind, planted, points_to_patch
 from torchmetrics.functional import spearman_corrcoef
 
 from overpaint.core.errors import OverpaintError
@@ -22,11 +24,11 @@ def test_total_variation_gradient_equals_autograd(shape: tuple[int, ...]) -> Non
     torch.testing.assert_close(total_variation_gradient(grids.detach()), expected)
 
 
-def test_total_variation_step_smooths() -> None:
-    grids = torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(0))
+def test_total_variation_step_smooths(dimensions: int) -> None:
+    grids = torch.rand(1, *[6] * dimensions, generator=torch.Generator().manual_seed(0))
 
     def variation(grid: torch.Tensor) -> float:
-        return float(sum(grid.diff(dim=axis).square().sum() for axis in (1, 2)))
+        return float(sum(grid.diff(dim=axis).square().sum() for axis in range(1, 1 + dimensions)))
 
     assert variation(grids - 0.02 * total_variation_gradient(grids)) < variation(grids)
 
@@ -37,55 +39,57 @@ def test_rank_is_the_share_below_with_ties_halved() -> None:
 
 
 @pytest.mark.parametrize("shape", SATURATED)
-def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str, white_images: torch.Tensor) -> None:
-    found = MaskEstimation()(planted(SATURATED[shape]), white_images, TARGET)
-    row, column = divmod(int(found.maps[0].argmax()), 32)
-    assert 8 <= row < 16
-    assert 16 <= column < 24
+def test_planted_evidence_is_found_also_where_the_score_is_saturated(
+    shape: str, dimensions: int, white: torch.Tensor
+) -> None:
+    found = MaskEstimation(baseline="mean")(planted(SATURATED[shape], dimensions), white, TARGET)
+    assert points_to_patch(found.maps[0])
 
 
 def _agreement(settings: dict[str, object], images: torch.Tensor) -> float:
-    classifier = planted(SATURATED["sure with a third of the object"])
-    maps = [MaskEstimation(queries=512, seed=s, **settings)(classifier, images, TARGET).maps[0] for s in range(3)]  # type: ignore[arg-type]
+    classifier, given = planted(SATURATED["sure with a third of the object"], images.ndim - 2), {"baseline": "mean"}
+    runs = [MaskEstimation(queries=512, seed=s, **given, **settings) for s in range(3)]  # type: ignore[arg-type]
+    maps = [run(classifier, images, TARGET).maps[0] for run in runs]
     pairs = [(0, 1), (0, 2), (1, 2)]
     return sum(float(spearman_corrcoef(maps[i].flatten(), maps[j].flatten())) for i, j in pairs) / 3
 
 
-def test_maps_repeat_where_the_authors_chain_freezes(white_images: torch.Tensor) -> None:
+def test_maps_repeat_where_the_authors_chain_freezes(white: torch.Tensor) -> None:
     """The poster's admission: explanations lack consistency across runs."""
-    assert _agreement({}, white_images) > _agreement({"variant": "authors"}, white_images) + 0.2
+    assert _agreement({}, white) > _agreement({"variant": "authors"}, white) + 0.2
 
 
-def test_standard_error_predicts_the_spread_over_seeds(white_images: torch.Tensor) -> None:
-    classifier = planted(lambda share: 0.1 + 0.8 * share)
-    runs = [MaskEstimation(queries=256, cells=4, seed=s)(classifier, white_images, TARGET) for s in range(20)]
+def test_standard_error_predicts_the_spread_over_seeds(dimensions: int, white: torch.Tensor) -> None:
+    classifier, settings = planted(lambda share: 0.1 + 0.8 * share, dimensions), {"queries": 256, "baseline": "mean"}
+    runs = [MaskEstimation(cells=4, seed=s, **settings)(classifier, white, TARGET) for s in range(REPEATS[dimensions])]  # type: ignore[arg-type]
     maps = torch.stack([run.maps[0] for run in runs])
     errors = torch.stack([run.standard_errors[0] for run in runs])  # type: ignore[index]
     ratio = (maps.var(0).mean() / errors.square().mean()).sqrt()
     assert 0.8 < float(ratio) < 1.2
 
 
-def test_queries_are_rounded_up_to_whole_steps(white_images: torch.Tensor) -> None:
-    found = MaskEstimation(queries=100, chains=32)(planted(lambda share: share), white_images, TARGET)
+def test_queries_are_rounded_up_to_whole_steps(dimensions: int, white: torch.Tensor) -> None:
+    found = MaskEstimation(queries=100, chains=32)(planted(lambda share: share, dimensions), white, TARGET)
     assert found.queries.tolist() == [128]
 
 
-def test_authors_variant_is_the_sum_of_their_chain(white_images: torch.Tensor) -> None:
+def test_authors_variant_is_the_sum_of_their_chain(dimensions: int, white: torch.Tensor) -> None:
     """The literal twin of explainer.py as papers.md 1.3 describes it: one query at a time, cell by cell."""
-    classifier = planted(lambda share: 0.2 + 0.6 * share)
-    found = MaskEstimation(queries=64, cells=4, variant="authors", seed=3)(classifier, white_images, TARGET)
-    rng = image_rng(white_images[0], 3, "mask_estimation")
-    geometry = MaskGeometry((4, 4), (32, 32))
-    mask = (torch.rand(1, 4, 4, generator=rng) > 0.7).float()
-    total, previous = torch.zeros(32, 32), 0.0
+    classifier, cells = planted(lambda share: 0.2 + 0.6 * share, dimensions), (4,) * dimensions
+    settings = MaskEstimation(queries=64, cells=4, variant="authors", baseline="mean", seed=3)
+    found = settings(classifier, white, TARGET)
+    rng = image_rng(white[0], 3, "mask_estimation")
+    geometry = MaskGeometry(cells, (32,) * dimensions)
+    mask = (torch.rand(1, *cells, generator=rng) > 0.7).float()
+    total, previous = torch.zeros([32] * dimensions), 0.0
     for _ in range(64):
         shift = geometry.draw_shifts(1, rng)
         upsampled = geometry.masks(mask, shift)[0]
-        p = float(classifier.scores(white_images * upsampled)[0, 1])
+        p = float(classifier.scores(white * upsampled)[0, 1])
         total += upsampled
-        draws = torch.rand(1, 4, 4, generator=rng)
-        new = torch.zeros(1, 4, 4)
-        for cell in [(0, i, j) for i in range(4) for j in range(4)]:
+        draws = torch.rand(1, *cells, generator=rng)
+        new = torch.zeros(1, *cells)
+        for cell in product(range(1), *[range(4)] * dimensions):
             stays = mask[cell] > 0 and draws[cell] < p
             turns_on = mask[cell] == 0 and draws[cell] < 1 - p
             new[cell] = 1.0 if stays or turns_on else 0.0
@@ -98,17 +102,9 @@ def test_authors_variant_is_the_sum_of_their_chain(white_images: torch.Tensor) -
     assert found.standard_errors is None
 
 
-def test_a_classifier_that_sees_nothing_gets_a_flat_map(white_images: torch.Tensor) -> None:
-    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
-    found = MaskEstimation(queries=128)(blind, white_images, TARGET)
+def test_a_classifier_that_sees_nothing_gets_a_flat_map(dimensions: int, white: torch.Tensor) -> None:
+    found = MaskEstimation(queries=128)(blind(dimensions), white, TARGET)
     assert is_flat(found.maps).tolist() == [True]
-
-
-def test_one_dimension_works() -> None:
-    series = torch.ones(1, 1, 64)
-    classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
-    found = MaskEstimation(queries=512, cells=8, baseline="mean")(classifier, series, TARGET)
-    assert 16 <= int(found.maps[0].argmax()) < 32
 
 
 def test_settings_out_of_range_are_refused() -> None:

@@ -13,9 +13,10 @@ from overpaint.perturbation.masks import MaskGeometry
 
 
 @pytest.mark.parametrize(
-    ("cells", "size"), [((7, 7), (224, 224)), ((8, 8), (32, 32)), ((3, 5), (17, 40)), ((1, 2), (9, 9))]
+    ("cells", "size"),
+    [((7, 7), (224, 224)), ((8, 8), (32, 32)), ((3, 5), (17, 40)), ((1, 2), (9, 9)), ((7,), (128,)), ((3,), (17,))],
 )
-def test_masks_are_those_of_rise_code(cells: tuple[int, int], size: tuple[int, int]) -> None:
+def test_masks_are_those_of_rise_code(cells: tuple[int, ...], size: tuple[int, ...]) -> None:
     """RISE's code: resize(grid, (s + 1) * cell, order=1, mode='reflect') and a crop at the shift."""
     geometry = MaskGeometry(cells, size)
     rng = torch.Generator().manual_seed(0)
@@ -24,9 +25,10 @@ def test_masks_are_those_of_rise_code(cells: tuple[int, int], size: tuple[int, i
     masks = geometry.masks(grids, shifts)
     step = [math.ceil(s / c) for s, c in zip(size, cells, strict=True)]
     stretched = [(c + 1) * s for c, s in zip(cells, step, strict=True)]
-    for grid, (top, left), mask in zip(grids.numpy(), shifts.tolist(), masks.numpy(), strict=True):
+    for grid, corner, mask in zip(grids.numpy(), shifts.tolist(), masks.numpy(), strict=True):
         whole = resize(grid.astype(np.float64), stretched, order=1, mode="reflect", anti_aliasing=False)
-        np.testing.assert_allclose(mask, whole[top : top + size[0], left : left + size[1]], atol=1e-6)
+        crop = tuple(slice(start, start + side) for start, side in zip(corner, size, strict=True))
+        np.testing.assert_allclose(mask, whole[crop], atol=1e-6)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
@@ -49,20 +51,18 @@ def test_shifts_cover_one_cell() -> None:
     assert set(shifts[:, 1].tolist()) == set(range(5))
 
 
-def test_block_means_are_the_means_of_the_masks() -> None:
-    geometry = MaskGeometry((3, 4), (12, 14))
-    rng = torch.Generator().manual_seed(1)
-    grids, shifts = torch.rand(5, 3, 4, generator=rng), geometry.draw_shifts(5, rng)
-    masks = geometry.masks(grids, shifts)
-    edges = [round(i * 14 / 4) for i in range(5)]
-    expected = torch.stack(
-        [
-            torch.stack([masks[:, r : r + 2, a:b].mean((1, 2)) for a, b in itertools.pairwise(edges)], 1)
-            for r in range(0, 12, 2)
-        ],
-        dim=1,
-    )
-    torch.testing.assert_close(geometry.block_means(grids, shifts, (6, 4)), expected)
+def test_block_means_are_the_means_of_the_masks(dimensions: int) -> None:
+    cells, size, blocks = ((3, 4)[-dimensions:], (12, 14)[-dimensions:], (6, 4)[-dimensions:])
+    geometry, rng = MaskGeometry(cells, size), torch.Generator().manual_seed(1)
+    grids, shifts = torch.rand(5, *cells, generator=rng), geometry.draw_shifts(5, rng)
+    masks, expected = geometry.masks(grids, shifts), torch.zeros(5, *blocks)
+    for block in itertools.product(*map(range, blocks)):
+        sides = zip(block, blocks, size, strict=True)
+        place = tuple(slice(round(i * side / count), round((i + 1) * side / count)) for i, count, side in sides)
+        expected[(slice(None), *block)] = masks[(slice(None), *place)].flatten(1).mean(1)
+    for _ in range(2):  # what it keeps for the second time is the same
+        torch.testing.assert_close(geometry.block_means(grids, shifts, blocks), expected)
+    torch.testing.assert_close(geometry.block_means(grids, shifts, size), masks)
 
 
 def _all_masks(geometry: MaskGeometry, cells: int) -> torch.Tensor:

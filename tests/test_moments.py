@@ -8,23 +8,20 @@ from overpaint.perturbation.moments import MaskMoments
 from overpaint.perturbation.regression import feature_variance, jackknife_error, jackknife_ridge, log_odds
 
 
-def _queries() -> tuple[torch.Tensor, torch.Tensor]:
-    rng = torch.Generator().manual_seed(0)
-    masks = torch.rand(50, 3, 4, generator=rng)
-    return 0.3 + 0.4 * masks[:, 1, 2] + 0.1 * torch.rand(50, generator=rng), masks
-
-
-def test_streamed_moments_equal_those_of_all_queries() -> None:
-    scores, masks = _queries()
-    moments = MaskMoments((3, 4), torch.device("cpu"))
+def test_streamed_moments_equal_those_of_all_queries(dimensions: int) -> None:
+    rng, size = torch.Generator().manual_seed(0), (3, 4)[-dimensions:]
+    masks = torch.rand(50, *size, generator=rng)
+    scores = 0.3 + 0.4 * masks.flatten(1)[:, 2] + 0.1 * torch.rand(50, generator=rng)
+    moments = MaskMoments(size, torch.device("cpu"))
     for part in (slice(0, 7), slice(7, 40), slice(40, 50)):
         moments.update(scores[part, None], masks[part])
     p, m = scores.double().numpy(), masks.double().numpy()
-    products = p[:, None, None] * m
+    column = (slice(None), *[None] * dimensions)
+    products = p[column] * m
     mean, mean_error = (values[0] for values in moments.mean_product())
     np.testing.assert_allclose(mean, products.mean(0), rtol=1e-10)
     np.testing.assert_allclose(mean_error, products.std(0) / 50**0.5, rtol=1e-9)
-    centred = (p - p.mean())[:, None, None] * (m - m.mean(0))
+    centred = (p - p.mean())[column] * (m - m.mean(0))
     covariance, error = (values[0] for values in moments.covariance())
     np.testing.assert_allclose(covariance, centred.mean(0), rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(error, centred.std(0) / 50**0.5, rtol=1e-8)

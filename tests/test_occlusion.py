@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from captum.attr import Occlusion as CaptumOcclusion
-from conftest import SATURATED, FunctionClassifier, noise_images, planted
+from conftest import SATURATED, blind, noise_images, planted, points_to_patch, weighing
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
@@ -41,23 +41,27 @@ def test_equals_captum_also_where_windows_do_not_fit(
 
 
 @pytest.mark.parametrize("overhang", [False, True])
-def test_sums_over_windows_equal_those_over_their_masks(overhang: bool) -> None:
-    windows = Windows((7, 10), (3, 4), (2, 3), overhang)
+def test_sums_over_windows_equal_those_over_their_masks(overhang: bool, dimensions: int) -> None:
+    size, window, stride = ((7, 10)[-dimensions:], (3, 4)[-dimensions:], (2, 3)[-dimensions:])
+    place = (2, 9)[-dimensions:]
+    windows = Windows(size, window, stride, overhang)
     masks = windows.masks()
     hidden = 1 - masks.masks(slice(0, len(masks)))
     values = torch.rand(2, *windows.counts, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(windows.spread(values).float(), torch.einsum("tj,jhw->thw", values.flatten(1), hidden))
+    torch.testing.assert_close(windows.spread(values).float(), torch.einsum("tj,j...->t...", values.flatten(1), hidden))
     assert torch.equal(windows.covering().float(), hidden.sum(0))
     assert int(windows.covering().min()) >= 1
-    regions = torch.zeros(1, 7, 10, dtype=torch.bool)
-    regions[0, 2, 9] = True
-    assert torch.equal(windows.touching(regions)[0].flatten(), hidden[:, 2, 9] > 0)
+    regions = torch.zeros(1, *size, dtype=torch.bool)
+    regions[(0, *place)] = True
+    touching = hidden[(slice(None), *place)] > 0
+    assert torch.equal(windows.touching(regions)[0].flatten(), touching)
     few = windows.masks(windows.touching(regions)[0])
-    assert torch.equal(1 - few.masks(slice(0, len(few))), hidden[hidden[:, 2, 9] > 0])
+    assert torch.equal(1 - few.masks(slice(0, len(few))), hidden[touching])
 
 
 def test_overhanging_windows_cover_all_pixels_alike() -> None:
     assert Windows((32, 20), (8, 6), (2, 3), overhang=True).covering().unique().tolist() == [4 * 2]
+    assert Windows((20,), (6,), (3,), overhang=True).covering().unique().tolist() == [2]
 
 
 def test_shares_are_of_the_side() -> None:
@@ -65,29 +69,30 @@ def test_shares_are_of_the_side() -> None:
     assert pixels((0.01, 3), (32, 224), "window") == (1, 3)
 
 
-def test_a_linear_classifier_gives_the_mean_of_the_windows_weights(white_images: Tensor) -> None:
+def test_a_linear_classifier_gives_the_mean_of_the_windows_weights(dimensions: int, white: Tensor) -> None:
     """For f = Σ w x on white over black a window's loss is its sum of w; with stride 1 a mean of box sums."""
-    weights = torch.rand(32, 32, generator=torch.Generator().manual_seed(0)) / 1000
-    classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
-    found = Occlusion(window=5, stride=1)(classifier, white_images, TARGET)
-    losses = torch.nn.functional.avg_pool2d(weights[None], 5, 1) * 25
-    interior = torch.nn.functional.avg_pool2d(losses, 5, 1)[0]
-    torch.testing.assert_close(found.maps[0, 4:-4, 4:-4], interior, rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(found.maps[0, 0, 0], losses[0, 0, 0], rtol=1e-3, atol=1e-6)
-    assert found.queries.tolist() == [28 * 28 + 1]
+    weights = torch.rand([32] * dimensions, generator=torch.Generator().manual_seed(0)) / 1000
+    found = Occlusion(window=5, stride=1)(weighing(weights), white, TARGET)
+    pool = {1: torch.nn.functional.avg_pool1d, 2: torch.nn.functional.avg_pool2d}[dimensions]
+    losses = pool(weights[None], 5, 1) * 5**dimensions
+    interior, inner, corner = pool(losses, 5, 1)[0], (slice(4, -4),) * dimensions, (0,) * dimensions
+    torch.testing.assert_close(found.maps[0][inner], interior, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(found.maps[0][corner], losses[0][corner], rtol=1e-3, atol=1e-6)
+    assert found.queries.tolist() == [28**dimensions + 1]
 
 
 @pytest.mark.parametrize("shape", SATURATED)
-def test_planted_evidence_is_found_also_where_the_score_is_saturated(shape: str, white_images: Tensor) -> None:
-    found = Occlusion()(planted(SATURATED[shape]), white_images, TARGET)
-    row, column = divmod(int(found.maps[0].argmax()), 32)
-    assert 8 <= row < 16
-    assert 16 <= column < 24
-    assert found.queries.tolist() == [170]
+def test_planted_evidence_is_found_also_where_the_score_is_saturated(
+    shape: str, dimensions: int, white: Tensor
+) -> None:
+    found = Occlusion()(planted(SATURATED[shape], dimensions), white, TARGET)
+    assert points_to_patch(found.maps[0])
+    assert found.queries.tolist() == [13**dimensions + 1]
 
 
-def test_the_other_class_has_the_opposite_map(white_images: Tensor) -> None:
-    found = Occlusion()(planted(lambda share: share), white_images, torch.tensor([[1, 0]]))
+def test_the_other_class_has_the_opposite_map(dimensions: int, white: Tensor) -> None:
+    found = Occlusion()(planted(lambda share: share, dimensions), white, torch.tensor([[1, 0]]))
+    assert bool(found.maps.any())
     torch.testing.assert_close(found.maps[0], -found.maps[1])
 
 
@@ -101,17 +106,10 @@ def test_maps_are_the_same_to_the_bit_whatever_is_asked_beside_them(network: Net
         assert torch.equal(Occlusion()(network, images[i : i + 1], targets[i : i + 1, 1:]).maps, together[[2 * i + 1]])
 
 
-def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros(white_images: Tensor) -> None:
-    blind = FunctionClassifier(lambda images: torch.full((len(images),), 0.7))
-    found = Occlusion()(blind, white_images, TARGET)
+def test_a_classifier_that_sees_nothing_gets_a_map_of_zeros(dimensions: int, white: Tensor) -> None:
+    found = Occlusion()(blind(dimensions), white, TARGET)
     assert not found.maps.any()
     assert is_flat(found.maps).tolist() == [True]
-
-
-def test_one_dimension_works() -> None:
-    classifier = FunctionClassifier(lambda x: x[:, 0, 16:32].mean(1), dimensions=1)
-    found = Occlusion()(classifier, torch.ones(1, 1, 64), TARGET)
-    assert 16 <= int(found.maps[0].argmax()) < 32
 
 
 @pytest.mark.parametrize(
