@@ -158,10 +158,6 @@ def test_what_is_no_series_is_refused() -> None:
         op.explain(classifier, torch.full((1, CHANNELS, LENGTH), torch.nan))
     with pytest.raises(OverpaintError, match=r"have 1 channels, but the classifier takes 2"):
         op.explain(classifier, torch.rand(1, 1, LENGTH))
-    with pytest.raises(OverpaintError, match=r"an image has 3 axes"):
-        op.explain(op.as_classifier(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten())), torch.rand(1, 1, 4, 4, 4))
-    with pytest.raises(OverpaintError, match=r"must be one number, \[height, width\], or \[length\]"):
-        ClassifierOptions("net.pt", image_size=[4, 4, 4])
 
 
 def test_the_first_convolution_decides() -> None:

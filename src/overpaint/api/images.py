@@ -180,7 +180,8 @@ def _of_tensor(values: Tensor, dimensions: int, channels: int | None, listed: bo
     elif values.ndim != dimensions + 2:
         kind = "a series" if dimensions == 1 else "an image"
         raise OverpaintError(
-            f"images has shape {shape}; {kind} has {dimensions + 1} axes (channel first), a batch of them one more"
+            f"images has shape {shape}; {kind} has {dimensions + 1} axes (channel first), a batch of them one more; "
+            "volumes (batch, channel, depth, height, width) are not explained"
         )
     usual = GREY_OR_RGB if channels is None else (*GREY_OR_RGB, channels)
     if values.shape[1] not in usual and values.shape[-1] in usual:
