@@ -113,16 +113,19 @@ SATURATED: dict[str, Callable[[Tensor], Tensor]] = {
 class PooledNetwork(nn.Module):
     """Convolution, in-place ReLU, global average pooling, linear: its class activation map is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, dimensions: int = 2) -> None:
         super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(inplace=True))
+        convolution = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
+        self.features = nn.Sequential(convolution(1, 4, 3, 2, 1), nn.ReLU(inplace=True))
         self.head = nn.Linear(4, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.features(images).mean((2, 3)))
+        return self.head(self.features(images).flatten(2).mean(2))
 
 
-def frozen_classifier(network: nn.Module, size: int = 16, channels: int = 1, classes: int = 3) -> NetworkClassifier:
+def frozen_classifier(
+    network: nn.Module, size: int | Sequence[int] = 16, channels: int = 1, classes: int = 3
+) -> NetworkClassifier:
     """A classifier around a network, frozen, in eval mode."""
     names = [str(i) for i in range(classes)]
     classifier = NetworkClassifier(network, names, size, [0.5] * channels, [0.25] * channels)
@@ -144,9 +147,13 @@ def torchvision_classifier(name: str) -> NetworkClassifier:
     return frozen_classifier(network, SIZES[name], 3, 5)
 
 
-def noise_images(count: int, size: int, channels: int = 1, seed: int = 0) -> Tensor:
-    """Images of noise in [0, 1]."""
-    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(seed))
+def noise_images(count: int, size: int, channels: int = 1, seed: int = 0, dimensions: int = 2) -> Tensor:
+    """Images, or series, of noise in [0, 1]."""
+    return torch.rand(count, channels, *[size] * dimensions, generator=torch.Generator().manual_seed(seed))
+
+
+LINEAR = {1: "linear", 2: "bilinear"}
+"""Interpolation of series and of images."""
 
 
 def assert_same(found: Tensor, expected: Tensor, share: float = 1e-4) -> None:

@@ -13,7 +13,10 @@ from overpaint.metrics.average_drop import AverageDrop, Increase, unit_range
 from overpaint.metrics.base import MetricInputs, QueryMetric
 from overpaint.perturbation.engine import Engine
 
-LEFT_HALF = torch.arange(8).expand(8, 8) < 4
+
+def _left(dimensions: int = 2) -> Tensor:
+    """1 on the left half of an image or a series."""
+    return (torch.arange(8).expand([8] * dimensions) < 4).float()
 
 
 def _evidence(images: Tensor, maps: Tensor, target: int = 1) -> MetricInputs:
@@ -26,29 +29,29 @@ def _values(metric: QueryMetric, classifier: Any, inputs: MetricInputs) -> list[
     return [measured.value for measured in engine.run(asked)]
 
 
-def _left_less_right() -> FunctionClassifier:
+def _left_less_right(dimensions: int = 2) -> FunctionClassifier:
     """0.5, more for what is seen on the left, less for what is seen on the right."""
 
     def score(images: Tensor) -> Tensor:
-        left, right = images[:, 0, :, :4].mean((1, 2)), images[:, 0, :, 4:].mean((1, 2))
+        left, right = (half.flatten(1).mean(1) for half in (images[:, 0, ..., :4], images[:, 0, ..., 4:]))
         return 0.5 + 0.3 * left - 0.2 * right
 
-    return FunctionClassifier(score)
+    return FunctionClassifier(score, dimensions=dimensions)
 
 
-def test_a_linear_classifier_has_known_values() -> None:
+def test_a_linear_classifier_has_known_values(dimensions: int) -> None:
     """White over black: Y = .6; the left alone has .8, the right alone .3, and the whole at half strength .55."""
-    left = LEFT_HALF.float()
-    spread = torch.where(torch.arange(8).expand(8, 8) % 2 == 0, 1.0, 0.0)
-    inputs = _evidence(torch.ones(3, 1, 8, 8), torch.stack([left, -3 * left, 5 * spread - 9]))
-    drops, increases = (_values(metric, _left_less_right(), inputs) for metric in (AverageDrop(), Increase()))
+    left, classifier = _left(dimensions), _left_less_right(dimensions)
+    spread = torch.where(torch.arange(8).expand(left.shape) % 2 == 0, 1.0, 0.0)
+    inputs = _evidence(torch.ones(3, 1, *left.shape), torch.stack([left, -3 * left, 5 * spread - 9]))
+    drops, increases = (_values(metric, classifier, inputs) for metric in (AverageDrop(), Increase()))
     assert drops == pytest.approx([0, 0.3 / 0.6, 0.05 / 0.6], abs=1e-6)
     assert increases == [1, 0, 0]
 
 
-def test_the_mean_over_rows_is_the_papers_rate() -> None:
-    left = LEFT_HALF.float()
-    inputs, engine = _evidence(torch.ones(2, 1, 8, 8), torch.stack([left, -left])), Engine(_left_less_right())
+def test_the_mean_over_rows_is_the_papers_rate(dimensions: int) -> None:
+    left, engine = _left(dimensions), Engine(_left_less_right(dimensions))
+    inputs = _evidence(torch.ones(2, 1, *left.shape), torch.stack([left, -left]))
     for metric, expected in ((AverageDrop(), 0.25), (Increase(), 0.5)):
         metric.update(inputs, engine)
         assert float(metric.compute()) == pytest.approx(expected)
@@ -87,23 +90,23 @@ def test_a_flat_or_broken_map_leaves_nothing_and_is_no_increase() -> None:
     """The classifier prefers black, but maps that point nowhere get no credit for that."""
     darkness = FunctionClassifier(lambda images: 1 - 0.5 * images[:, 0].mean((1, 2)))
     brightness = FunctionClassifier(lambda images: images[:, 0].mean((1, 2)))
-    broken = LEFT_HALF.float()
+    broken = _left()
     broken[0, 0] = torch.inf
     inputs = _evidence(torch.ones(2, 1, 8, 8), torch.stack([torch.full((8, 8), 0.4), broken]))
     assert _values(AverageDrop(), brightness, inputs) == [1, 1]
     assert _values(Increase(), brightness, inputs) == [0, 0]
     assert _values(Increase(), darkness, inputs) == [0, 0]
-    assert _values(Increase(), darkness, _evidence(torch.ones(1, 1, 8, 8), LEFT_HALF.float()[None])) == [1]
+    assert _values(Increase(), darkness, _evidence(torch.ones(1, 1, 8, 8), _left()[None])) == [1]
 
 
 def test_a_score_of_nothing_can_not_drop() -> None:
     blind = FunctionClassifier(lambda images: torch.zeros(len(images)))
-    inputs = _evidence(torch.ones(1, 1, 8, 8), LEFT_HALF.float()[None])
+    inputs = _evidence(torch.ones(1, 1, 8, 8), _left()[None])
     assert math.isnan(_values(AverageDrop(), blind, inputs)[0])
     assert _values(Increase(), blind, inputs) == [0]
     metric, engine = AverageDrop(), Engine(_left_less_right())
     metric.update(inputs, Engine(blind))
-    metric.update(_evidence(torch.ones(1, 1, 8, 8), -LEFT_HALF.float()[None]), engine)
+    metric.update(_evidence(torch.ones(1, 1, 8, 8), -_left()[None]), engine)
     assert float(metric.compute()) == pytest.approx(0.5)  # the row that can't be measured is left out
 
 

@@ -3,7 +3,7 @@
 import captum.attr
 import pytest
 import torch
-from conftest import LogitModule, assert_same, noise_images, planted, torchvision_classifier
+from conftest import PATCH, LogitModule, assert_same, noise_images, planted, torchvision_classifier
 from test_gradient import linear_classifier
 
 from overpaint.core.errors import OverpaintError
@@ -12,9 +12,9 @@ from overpaint.saliency.captum_method import CaptumMethod
 TARGETS = torch.tensor([[3], [1]])
 
 
-def test_on_a_linear_network_deep_lift_is_weight_times_distance() -> None:
-    classifier, weights = linear_classifier()
-    images, targets = noise_images(2, 8, 3), torch.tensor([[2], [0]])
+def test_on_a_linear_network_deep_lift_is_weight_times_distance(dimensions: int) -> None:
+    classifier, weights = linear_classifier(dimensions)
+    images, targets = noise_images(2, 8, 3, dimensions=dimensions), torch.tensor([[2], [0]])
     expected = (weights[targets[:, 0]] * (images - 0.5) / 0.25).sum(1)
     for sign, values in (("signed", expected), ("absolute", expected.abs()), ("positive", expected.clamp(min=0))):
         found = CaptumMethod("DeepLift", {"baselines": "mean"}, sign)(classifier, images, targets)  # type: ignore[arg-type]
@@ -43,12 +43,12 @@ def test_random_draws_follow_the_seed() -> None:
     assert not torch.allclose(first, other, rtol=0.1)
 
 
-def test_perturbations_work_on_a_black_box(white_images: torch.Tensor) -> None:
-    classifier = planted(lambda share: share)
-    method = CaptumMethod("Occlusion", {"sliding_window_shapes": [1, 8, 8], "strides": [1, 8, 8], "baselines": 0})
-    found = method(classifier, white_images, torch.tensor([[1]]))
-    inside = torch.zeros(32, 32, dtype=torch.bool)
-    inside[8:16, 16:24] = True
+def test_perturbations_work_on_a_black_box(dimensions: int, white: torch.Tensor) -> None:
+    classifier, window = planted(lambda share: share, dimensions), [1] + [8] * dimensions
+    method = CaptumMethod("Occlusion", {"sliding_window_shapes": window, "strides": window, "baselines": 0})
+    found = method(classifier, white, torch.tensor([[1]]))
+    inside = torch.zeros([32] * dimensions, dtype=torch.bool)
+    inside[PATCH[-dimensions:]] = True
     assert torch.equal(found.maps[0] > 1, inside)
 
 

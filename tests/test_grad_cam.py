@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from captum.attr import LayerAttribution, LayerGradCam
 from conftest import (
+    LINEAR,
     SIZES,
     LogitModule,
     PooledNetwork,
@@ -25,16 +26,16 @@ from overpaint.saliency.grad_cam import GradCam
 TARGETS = torch.tensor([3, 1])
 
 
-def test_for_global_average_pooling_it_is_the_class_activation_map() -> None:
+def test_for_global_average_pooling_it_is_the_class_activation_map(dimensions: int) -> None:
     """Then α_k = w_ck / cells, so S = relu(Σ_k w_ck A_k) / cells (Zhou et al., 2016)."""
     torch.manual_seed(0)
-    network = PooledNetwork()
-    classifier = frozen_classifier(network)
-    images, targets = torch.rand(3, 1, 16, 16), torch.tensor([2, 0, 1])
+    network, size = PooledNetwork(dimensions), (16,) * dimensions
+    classifier = frozen_classifier(network, size)
+    images, targets = torch.rand(3, 1, *size), torch.tensor([2, 0, 1])
     activations = network.features((images - 0.5) / 0.25)
-    cam = torch.einsum("bk,bkhw->bhw", network.head.weight[targets], activations) / activations[0, 0].numel()
+    cam = torch.einsum("bk,bk...->b...", network.head.weight[targets], activations) / activations[0, 0].numel()
     for sign, values in (("positive", F.relu(cam)), ("signed", cam), ("absolute", cam.abs())):
-        expected = F.interpolate(values[:, None], (16, 16), mode="bilinear")[:, 0]
+        expected = F.interpolate(values[:, None], size, mode=LINEAR[dimensions])[:, 0]
         found = GradCam(sign=sign)(classifier, images, targets[:, None])  # type: ignore[arg-type]
         torch.testing.assert_close(found.maps, expected)
     assert found.standard_errors is None

@@ -11,18 +11,19 @@ from overpaint.saliency.gradient import Gradient
 TARGETS = torch.tensor([3, 1])
 
 
-def linear_classifier() -> tuple[nn.Module, torch.Tensor]:
-    """A linear network of colour images, and its weights by class, channel and place."""
+def linear_classifier(dimensions: int) -> tuple[nn.Module, torch.Tensor]:
+    """A linear network of colour images, or of series of three channels; its weights by class, channel and place."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3))
-    return frozen_classifier(network, 8, 3), network[1].weight.detach().reshape(3, 3, 8, 8)
+    size = [8] * dimensions
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8**dimensions, 3))
+    return frozen_classifier(network, size, 3), network[1].weight.detach().reshape(3, 3, *size)
 
 
-def test_of_a_linear_network_it_is_the_weights_over_the_transforms_scale() -> None:
-    classifier, weights = linear_classifier()
+def test_of_a_linear_network_it_is_the_weights_over_the_transforms_scale(dimensions: int) -> None:
+    classifier, weights = linear_classifier(dimensions)
     targets = torch.tensor([[2, 0], [1, 1]])
     chosen = weights[targets.flatten()] / 0.25
-    images = noise_images(2, 8, 3)
+    images = noise_images(2, 8, 3, dimensions=dimensions)
     torch.testing.assert_close(Gradient()(classifier, images, targets).maps, chosen.abs().amax(1))
     torch.testing.assert_close(Gradient(sign="signed")(classifier, images, targets).maps, chosen.sum(1))
     torch.testing.assert_close(Gradient(sign="positive")(classifier, images, targets).maps, chosen.sum(1).clamp(min=0))

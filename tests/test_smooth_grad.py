@@ -26,9 +26,9 @@ def test_it_is_captums_noise_tunnel_under_the_same_noise() -> None:
     assert_same(found.maps[0], smooth[0].abs().amax(0))
 
 
-def test_of_a_linear_network_it_is_the_gradient_without_error() -> None:
-    classifier, _ = linear_classifier()
-    images, targets = noise_images(2, 8, 3), torch.tensor([[2], [0]])
+def test_of_a_linear_network_it_is_the_gradient_without_error(dimensions: int) -> None:
+    classifier, _ = linear_classifier(dimensions)
+    images, targets = noise_images(2, 8, 3, dimensions=dimensions), torch.tensor([[2], [0]])
     for sign in ("absolute", "signed", "positive"):
         found = SmoothGrad(samples=3, sign=sign)(classifier, images, targets)  # type: ignore[arg-type]
         expected = Gradient(sign=sign)(classifier, images, targets)  # type: ignore[arg-type]
