@@ -18,13 +18,25 @@ from overpaint.networks.dcgan import Discriminator, Generator
 
 SIDE, LATENTS = 5, 4
 
+SIZES: dict[int, tuple[int, ...]] = {1: (SIDE**2,), 2: (SIDE, SIDE)}
+"""Of series and images: as many values."""
+
+INSIDE = {1: (slice(8, 14),), 2: (slice(1, 3), slice(2, 4))}
+"""The region, where the ring is 0."""
+
 
 class LinearGenerator(Generator):
     """G(z) = 1/2 + A z, in float64; remembers the latents that it is shown."""
 
-    def __init__(self, channels: int = 2, scale: float = 0.1, distribution: LatentDistribution = "uniform") -> None:
+    def __init__(
+        self,
+        channels: int = 2,
+        scale: float = 0.1,
+        distribution: LatentDistribution = "uniform",
+        dimensions: int = 2,
+    ) -> None:
         nn.Module.__init__(self)
-        self.output_size, self.channels, self.latent_dim = (SIDE, SIDE), channels, LATENTS
+        self.output_size, self.channels, self.latent_dim = SIZES[dimensions], channels, LATENTS
         self.latent_distribution = distribution
         rng = torch.Generator().manual_seed(11)
         matrix = scale * torch.randn(channels * SIDE**2, LATENTS, generator=rng, dtype=torch.float64)
@@ -34,7 +46,7 @@ class LinearGenerator(Generator):
 
     def forward(self, latents: Tensor) -> Tensor:
         self.seen.append(latents.detach().clone())
-        return (0.5 + latents.double() @ self.matrix.T).reshape(-1, self.channels, SIDE, SIDE)
+        return (0.5 + latents.double() @ self.matrix.T).reshape(-1, self.channels, *self.output_size)
 
     def sample_latents(self, count: int, rng: torch.Generator) -> Tensor:
         return super().sample_latents(count, rng).double()
@@ -43,9 +55,9 @@ class LinearGenerator(Generator):
 class LinearDiscriminator(Discriminator):
     """D(x) = w·x + 0.2, in float64."""
 
-    def __init__(self, channels: int = 2) -> None:
+    def __init__(self, channels: int = 2, dimensions: int = 2) -> None:
         nn.Module.__init__(self)
-        self.channels, self.input_size = channels, (SIDE, SIDE)
+        self.channels, self.input_size = channels, SIZES[dimensions]
         rng = torch.Generator().manual_seed(12)
         self.weight = nn.Parameter(torch.randn(channels * SIDE**2, generator=rng, dtype=torch.float64))
         self.eval()
@@ -54,13 +66,13 @@ class LinearDiscriminator(Discriminator):
         return images.flatten(1) @ self.weight + 0.2
 
 
-def _image(channels: int = 2, seed: int = 0) -> Tensor:
-    return torch.rand(1, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(seed)).double()
+def _image(channels: int = 2, seed: int = 0, dimensions: int = 2) -> Tensor:
+    return torch.rand(1, channels, *SIZES[dimensions], generator=torch.Generator().manual_seed(seed)).double()
 
 
-def _ring(seed: int = 1) -> Tensor:
-    ring = torch.rand(1, SIDE, SIDE, generator=torch.Generator().manual_seed(seed)).double()
-    ring[0, 1:3, 2:4] = 0
+def _ring(seed: int = 1, dimensions: int = 2) -> Tensor:
+    ring = torch.rand(1, *SIZES[dimensions], generator=torch.Generator().manual_seed(seed)).double()
+    ring[(0, *INSIDE[dimensions])] = 0
     return ring / ring.sum()
 
 
@@ -79,7 +91,7 @@ def _literal_losses(
     contextual, prior = [], []
     for z in latents:
         painted = 0.5 + matrix @ z
-        channels = painted.reshape(-1, SIDE, SIDE)
+        channels = painted.reshape(image[0].shape)
         differences = np.abs(channels - image[0].numpy())
         contextual.append(sum((ring[0].numpy() * difference).sum() for difference in differences))
         prior.append(np.log1p(np.exp(-(weight @ painted + 0.2))))
@@ -88,37 +100,45 @@ def _literal_losses(
 
 @pytest.mark.parametrize("recipe", ["lbfgs", "adam"])
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
-def test_an_image_in_the_generators_range_is_found(recipe: Any, distribution: LatentDistribution) -> None:
-    generator = LinearGenerator(distribution=distribution)
+def test_an_image_in_the_generators_range_is_found(
+    recipe: Any, distribution: LatentDistribution, dimensions: int
+) -> None:
+    generator = LinearGenerator(distribution=distribution, dimensions=dimensions)
+    discriminator, ring = LinearDiscriminator(dimensions=dimensions), _ring(dimensions=dimensions)
     wanted = torch.tensor([[0.5, -0.7, 0.2, 0.4]]).double()
     image = _in_range(generator, wanted)
     search = LatentSearch(recipe, num_variants=8, prior_weight=0.0, steps=600, num_candidates=0)
-    found = search(generator, LinearDiscriminator(), image, _ring())
-    at_start, _ = _literal_losses(generator, LinearDiscriminator(), image, _ring(), generator.seen[0][:8].numpy())
+    found = search(generator, discriminator, image, ring)
+    at_start, _ = _literal_losses(generator, discriminator, image, ring, generator.seen[0][:8].numpy())
     assert (found.contextual_losses[0].numpy() < 0.01 * at_start).all()
     torch.testing.assert_close(found.latents[0], wanted.expand(8, -1), rtol=0, atol=0.02)
 
 
-def test_a_consistent_system_gives_its_least_squares_solution() -> None:
+def test_a_consistent_system_gives_its_least_squares_solution(dimensions: int) -> None:
     """Where some latent paints the image's surroundings, that one is the solution of the weighted least squares."""
-    generator, ring = LinearGenerator(), _ring()
+    generator, ring = LinearGenerator(dimensions=dimensions), _ring(dimensions=dimensions)
     image = _in_range(generator, torch.tensor([[0.3, 0.6, -0.5, -0.1]]).double())
-    image[:, :, 1:3, 2:4] = _image()[:, :, 1:3, 2:4]  # inside the region the image is of no account
+    inside = (slice(None), slice(None), *INSIDE[dimensions])
+    image[inside] = _image(dimensions=dimensions)[inside]  # inside the region the image is of no account
     weights = np.tile(ring.flatten().numpy(), 2)
     matrix, target = generator.matrix.detach().numpy(), image.flatten().numpy() - 0.5
     solution, _, rank, _ = np.linalg.lstsq(weights[:, None] * matrix, weights * target)
     assert rank == LATENTS
     found = LatentSearch(num_variants=5, prior_weight=0.0, steps=200, patience=0)(
-        generator, LinearDiscriminator(), image, ring
+        generator, LinearDiscriminator(dimensions=dimensions), image, ring
     )
     np.testing.assert_allclose(found.latents[0].numpy(), np.tile(solution, (5, 1)), rtol=0, atol=1e-6)
     assert float(found.contextual_losses.max()) < 1e-7
 
 
 @pytest.mark.parametrize(("contrast", "scale"), [(0.5, 0.1), (1.0, 0.016)])
-def test_any_image_gives_the_least_absolute_deviations(contrast: float, scale: float) -> None:
+def test_any_image_gives_the_least_absolute_deviations(contrast: float, scale: float, dimensions: int) -> None:
     """The optimum as a linear programme: min Σ R t with |A z - y| <= t and z in [-1, 1]."""
-    generator, image, ring = LinearGenerator(scale=scale), 0.5 + contrast * (_image() - 0.5), _ring()
+    generator, discriminator = (
+        LinearGenerator(scale=scale, dimensions=dimensions),
+        LinearDiscriminator(dimensions=dimensions),
+    )
+    image, ring = 0.5 + contrast * (_image(dimensions=dimensions) - 0.5), _ring(dimensions=dimensions)
     matrix, target = generator.matrix.detach().numpy(), image.flatten().numpy() - 0.5
     weights = np.tile(ring.flatten().numpy(), 2) / 2
     size = len(target)
@@ -130,17 +150,18 @@ def test_any_image_gives_the_least_absolute_deviations(contrast: float, scale: f
     )
     at_bounds = np.abs(programme.x[:LATENTS]) > 1 - 1e-9
     assert at_bounds.any() == (contrast == 1)
-    found = LatentSearch("adam", num_variants=4, prior_weight=0.0)(generator, LinearDiscriminator(), image, ring)
+    found = LatentSearch("adam", num_variants=4, prior_weight=0.0)(generator, discriminator, image, ring)
     losses = found.contextual_losses[0].numpy()
     assert (losses >= programme.fun * (1 - 1e-9)).all()
     assert (losses <= programme.fun * 1.01).all()
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_losses_and_their_gradient(channels: int) -> None:
+def test_losses_and_their_gradient(channels: int, dimensions: int) -> None:
     """Against the formulas in numpy, and those formulas' central differences."""
-    generator, discriminator = LinearGenerator(channels), LinearDiscriminator(channels)
-    image, ring = _image(channels), _ring()
+    generator = LinearGenerator(channels, dimensions=dimensions)
+    discriminator = LinearDiscriminator(channels, dimensions)
+    image, ring = _image(channels, dimensions=dimensions), _ring(dimensions=dimensions)
     latents = torch.randn(3, LATENTS, generator=torch.Generator().manual_seed(5)).double().requires_grad_()
     objective = Objective(generator, discriminator, image, ring, RECIPES["adam"], 0.0, batch_size=3)
     painted = generator(latents)
@@ -160,10 +181,12 @@ def test_losses_and_their_gradient(channels: int) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["lbfgs", "adam", "authors"])
-def test_the_gradient_is_the_differences(recipe: Any) -> None:
+def test_the_gradient_is_the_differences(recipe: Any, dimensions: int) -> None:
     """What the optimiser descends, smooth bottom included, in float64; its latents belong to two images."""
-    images, rings = torch.cat([_image(), _image(seed=1)]), torch.cat([_ring(), _ring(2)])
-    objective = Objective(LinearGenerator(), LinearDiscriminator(), images, rings, RECIPES[recipe], 0.3, batch_size=3)
+    images = torch.cat([_image(seed=seed, dimensions=dimensions) for seed in (0, 1)])
+    rings = torch.cat([_ring(seed, dimensions) for seed in (1, 2)])
+    generator, discriminator = LinearGenerator(dimensions=dimensions), LinearDiscriminator(dimensions=dimensions)
+    objective = Objective(generator, discriminator, images, rings, RECIPES[recipe], 0.3, batch_size=3)
     latents = torch.randn(4, LATENTS, generator=torch.Generator().manual_seed(6)).double().requires_grad_()
     owners = torch.tensor([1, 0, 0, 1])
     assert torch.autograd.gradcheck(lambda z: objective.descended(z, owners)[0], latents)
@@ -186,14 +209,15 @@ def test_the_gradient_is_the_differences(recipe: Any) -> None:
 
 @pytest.mark.parametrize("recipe", ["lbfgs", "adam", "authors"])
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
-def test_the_best_step_of_each_latent_is_kept(recipe: Any, distribution: LatentDistribution) -> None:
-    generator, discriminator = LinearGenerator(scale=0.5, distribution=distribution), LinearDiscriminator()
-    image, steps, weight = _image(), 30, 0.3
+def test_the_best_step_of_each_latent_is_kept(recipe: Any, distribution: LatentDistribution, dimensions: int) -> None:
+    generator = LinearGenerator(scale=0.5, distribution=distribution, dimensions=dimensions)
+    discriminator = LinearDiscriminator(dimensions=dimensions)
+    image, steps, weight = _image(dimensions=dimensions), 30, 0.3
     search = LatentSearch(
         recipe, num_variants=6, steps=steps, prior_weight=weight, num_candidates=0, patience=0, batch_size=6,
         learning_rate={"lbfgs": 1.0, "adam": 0.2, "authors": 0.01}[recipe],
     )  # fmt: skip
-    ring = 7 * _ring() if recipe == "authors" else _ring()
+    ring = (7 if recipe == "authors" else 1) * _ring(dimensions=dimensions)
     found = search(generator, discriminator, image, ring)
     assert found.steps.tolist() == [steps]
     visited = torch.stack(generator.seen[: steps + 1])

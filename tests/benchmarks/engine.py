@@ -7,7 +7,7 @@
 github.com/eclique/RISE, whose code is run as it is but for its calls of ``.cuda()``; what is absent is said and left
 out. The digits' classifier comes from ``python train.py``, that of series from ``python train.py data=series``; RISE's
 code takes pictures alone. All entries of a classifier are run in turn, round after
-round, in one process; the medians are compared.
+round, in one process; the medians are compared. With ``OMP_NUM_THREADS=1`` the time is the processor's, see `clock`.
 
 Each peer runs twice: in a process of its own as its users run it (the network as it comes from its file, the memory
 allocator as it is), and, marked "here", in this process, where it gets our allocator's setting and channels_last
@@ -29,7 +29,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,7 @@ from typing import Any
 import torch
 from captum.attr import Lime as CaptumsLime
 from captum.attr import Occlusion as CaptumsOcclusion
-from measured_networks import NAMES, bare_passes, opened
+from measured_networks import NAMES, bare_passes, clock, opened
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -55,6 +54,7 @@ from overpaint.saliency.surrogate import Surrogate
 
 BATCHES = (1, 8, 64)
 MEMORY_QUERIES = 8000
+OWN_PROCESSES = 3
 MOST_SAMPLES = 500
 PARTNERS = {"RISE": "rise", "captum O": "occlusion", "captum L": "lime"}
 console = Console(width=120)
@@ -140,12 +140,12 @@ def compare(name: str, path: Path, queries: int, rounds: int) -> None:
     spent: dict[str, list[float]] = {key: [] for key in ready}
     for _ in range(rounds):
         for key, entry in ready.items():
-            start = time.perf_counter()
+            start = clock()
             entry()
-            spent[key].append(time.perf_counter() - start)
+            spent[key].append(clock() - start)
     middle = {key: statistics.median(values) for key, values in spent.items()}
     basis_time = middle[f"bare passes of {size}"]
-    middle |= {key: alone(["peer", name, str(path), key, str(queries)], rounds) for key in theirs}
+    middle |= {key: alone(["peer", name, str(path), key, str(queries)], min(rounds, OWN_PROCESSES)) for key in theirs}
     table = Table(
         "entry", "queries", "time, s", "efficiency", "against ours", title=f"{name}, passes of {engine.batch_size}"
     )
@@ -170,9 +170,9 @@ def run_peer(name: str, path: Path, key: str, queries: int) -> None:
     classifier, image = opened(name, path)
     classifier.network.to(memory_format=torch.contiguous_format)
     entry = peers(classifier, image, queries, min(queries, MOST_SAMPLES))[key]
-    start = time.perf_counter()
+    start = clock()
     entry()
-    print(time.perf_counter() - start)  # noqa: T201
+    print(clock() - start)  # noqa: T201
 
 
 def run_peak(name: str, path: Path, which: str, batch_size: int) -> None:

@@ -14,7 +14,8 @@ what they do is written in `series_samplers` after their papers and published se
   brackets where the method itself was built with that fill;
 - agreement: mean Spearman correlation of the maps of seeds 0 and 1; -: nothing is random;
 - time: that of a series, in units of as many bare forward passes as the method makes, at their best batch size (of
-  dianna: of its own runtime, onnxruntime). Both are run in turn, and the medians of three rounds compared.
+  dianna: of its own runtime, onnxruntime). Both are run in turn, and the medians of three rounds compared; processor
+  time of one thread, so that what else runs on the machine counts little.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import platform
 import statistics
 import subprocess
 import tempfile
-import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from gradients import Module
-from measured_networks import bare_passes
+from measured_networks import bare_passes, clock
 from rich.console import Console
 from rich.table import Table
 from series import JUDGES, Subjects, judged, on_pulse, subjects
@@ -134,9 +134,9 @@ def relative_time(way: Way, found: Subjects, queries: int) -> float:
     spent: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(ROUNDS):
         for is_bare in spent:
-            start = time.perf_counter()
+            start = clock()
             bare() if is_bare else way.explain(few, 0)
-            spent[is_bare].append(time.perf_counter() - start)
+            spent[is_bare].append(clock() - start)
     return statistics.median(spent[False]) / statistics.median(spent[True])
 
 
@@ -168,13 +168,20 @@ def dianna(python: str, found: Subjects) -> dict[str, tuple[Tensor, int, float]]
     }
 
 
-def row(found: Subjects, fill: str, maps: Tensor, queries: int, times: float, random: bool) -> list[str]:
+def row(found: Subjects, fill: str, maps: Tensor, queries: int, times: float | None, random: bool) -> list[str]:
     """Returns the figures of maps of two seeds."""
     values = judged(found, maps[0], Engine(found.classifier))
     pairs = [f"{insertion:.2f} {deletion:.2f}" for insertion, deletion in values]
     shown = [f"({pair})" if judge == fill else pair for judge, pair in zip(JUDGES, pairs, strict=True)]
     agreement = f"{float(spearman_corrcoef(maps[0].T, maps[1].T).nanmean()):.2f}" if random else "-"
-    return [fill, f"{on_pulse(found, maps[0]):.2f}", *shown, agreement, f"{queries}", f"{times:.2f}"]
+    return [
+        fill,
+        f"{on_pulse(found, maps[0]):.2f}",
+        *shown,
+        agreement,
+        f"{queries}",
+        "-" if times is None else f"{times:.2f}",
+    ]
 
 
 def main() -> None:
@@ -190,7 +197,7 @@ def main() -> None:
     for name, way in ways().items():
         maps, queries = zip(*[way.explain(found, seed) for seed in ((0, 1) if way.random else (0,))], strict=True)
         maps_of[name] = maps[0]
-        times = relative_time(way, found, queries[0]) if queries[0] else float("nan")
+        times = relative_time(way, found, queries[0]) if queries[0] else None
         table.add_row(name, *row(found, way.fill, torch.stack(maps), queries[0], times, way.random))
     for name, figures in (dianna(python, found) if python else {}).items():
         table.add_row(name, *row(found, "mean", *figures, random=True))
