@@ -90,8 +90,10 @@ def picked(answer: object, name: str | int | None) -> object:
     Raises:
         OverpaintError: If there is none of that name.
     """
-    if name is None:
-        return answer.logits if isinstance(answer, HasLogits) else answer
+    if (
+        name is None
+    ):  # a tensor is told first: to look for its attributes takes as long as all else that is done with it
+        return answer.logits if not isinstance(answer, Tensor) and isinstance(answer, HasLogits) else answer
     outputs = outputs_of(answer)
     for key in (name, str(name)):
         if key in outputs:
