@@ -86,10 +86,11 @@ def test_it_is_insertion_minus_deletion_of_the_maps_under_each_budget(network: N
     torch.testing.assert_close(values, curves.mean(1))
 
 
-def test_more_queries_find_planted_evidence_better(white_images: Tensor) -> None:
-    classifier = planted(lambda share: share)
-    context, inputs = _asked(Rise(queries=2000, cells=8), classifier, white_images, torch.tensor([[1]]))
-    values, curves, _ = _curves(Convergence([8, 512]), context, inputs)
+def test_more_queries_find_planted_evidence_better(dimensions: int, white: Tensor) -> None:
+    classifier, method = planted(lambda share: share, dimensions), Rise(queries=2000, cells=8, baseline="mean")
+    context, inputs = _asked(method, classifier, white, torch.tensor([[1]]))
+    few = {1: 2, 2: 8}[dimensions]  # of a series eight find it all
+    values, curves, _ = _curves(Convergence([few, 512]), context, inputs)
     assert float(curves[0, 0]) < float(curves[0, 1:].min())
     assert 0 < float(values[0]) < 1
 

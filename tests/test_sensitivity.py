@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from conftest import FunctionClassifier, FunctionMethod, noise_images
+from conftest import FunctionMethod, blind, noise_images, weighing
 from torch import Tensor
 
 from overpaint.classifiers.network import NetworkClassifier
@@ -22,7 +22,7 @@ from overpaint.saliency.lime import Lime
 from overpaint.saliency.rise import Rise
 from overpaint.saliency.smooth_grad import SmoothGrad
 
-BLIND = FunctionClassifier(lambda images: torch.full((len(images),), 0.6))
+BLIND = blind(2)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Scaled(SaliencyMethod):
     def __call__(self, classifier: Classifier, images: Tensor, targets: TargetSets) -> SaliencyMaps:
         drawn = torch.stack([torch.rand(x.shape[1:], generator=image_rng(x, self.seed)) for x in images])
         own = images[:, 0] + self.noise * drawn
-        maps = (own[:, None] * targets[:, :, None, None]).flatten(0, 1)
+        maps = (own[:, None] * targets.reshape(*targets.shape, *[1] * (own.ndim - 1))).flatten(0, 1)
         return SaliencyMaps(maps, None, torch.ones_like(targets.flatten()))
 
 
@@ -54,9 +54,9 @@ def _values(metric: SensitivityMax, context: MetricContext, images: Tensor, targ
     return torch.tensor([measured.value for measured in found])
 
 
-def test_of_a_map_that_is_the_image_it_is_the_greatest_relative_change() -> None:
-    metric, images = SensitivityMax(radius=0.1, samples=4, seed=2), noise_images(2, 12)
-    found = _values(metric, _subject(Scaled(), BLIND), images, torch.tensor([[1, 3], [2, 5]]))
+def test_of_a_map_that_is_the_image_it_is_the_greatest_relative_change(dimensions: int) -> None:
+    metric, images = SensitivityMax(radius=0.1, samples=4, seed=2), noise_images(2, 12, dimensions=dimensions)
+    found = _values(metric, _subject(Scaled(), blind(dimensions)), images, torch.tensor([[1, 3], [2, 5]]))
     each = [(metric.changed(x) - x).flatten(1).norm(dim=1).max() / x.norm() for x in images]
     torch.testing.assert_close(found, torch.stack(each).repeat_interleave(2))
 
@@ -75,11 +75,11 @@ def test_it_is_the_formula_for_each_class_of_each_image(network: NetworkClassifi
 
 
 @pytest.mark.parametrize("method", [Scaled(noise=5.0), Rise(queries=30), Lime(queries=64, segments="grid")])
-def test_sampling_noise_does_not_count(method: SaliencyMethod) -> None:
+def test_sampling_noise_does_not_count(method: SaliencyMethod, dimensions: int) -> None:
     """A classifier that hardly changes with the image has maps that hardly change, whatever noise is in them."""
-    weights = noise_images(1, 16, seed=4)[0, 0] / 256
-    classifier = FunctionClassifier(lambda images: (images[:, 0] * weights).sum((1, 2)))
-    context, image, targets = _subject(method, classifier), noise_images(1, 16), torch.tensor([[1]])
+    weights = noise_images(1, 16, seed=4, dimensions=dimensions)[0, 0] / 16**dimensions
+    context, targets = _subject(method, weighing(weights)), torch.tensor([[1]])
+    image = noise_images(1, 16, dimensions=dimensions)
     found = float(_values(SensitivityMax(radius=1e-3, samples=3), context, image, targets))
     own, drawn_anew = (_evidence(context, x, targets).maps for x in (image, (image + 1e-3).clamp(0, 1)))
     assert 0 < found < 0.1 * float((drawn_anew - own).norm() / own.norm())
