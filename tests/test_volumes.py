@@ -81,7 +81,7 @@ def series_network() -> nn.Module:
         ),
         (
             "data=series_file data.root=volumes.npy classifier=test_volumes:series_network classifier.image_size=[4]",
-            "shape (2, 1, 4, 4, 4); series are numbers of shape (series, step) or (series, channel, step)",
+            "shape (2, 1, 4, 4, 4); series are numbers of shape (step,), (series, step)",
         ),
         ("classifier.image_size=[4,4,4] classifier=net.pt2 allow_code=true", "must be one number, [height, width]"),
     ],
