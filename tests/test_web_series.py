@@ -186,6 +186,32 @@ def test_maps_are_judged_on_a_stretch(outputs: Path) -> None:
     assert "box[:, 48:80] = True" in python
 
 
+def test_channels_are_explained_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values, up = np.random.default_rng(0).normal(size=(80, 3, 24)), np.arange(80) % 2 == 0
+    values[up, 1, 8:16] += 3
+    np.savez(tmp_path / "three.npz", X=values, y=np.where(up, "up", "down"))
+    words = ["data=series_file", f"data.root={tmp_path / 'three.npz'}", "data.epoch=80"]
+    train(CONFIGS, [*words, *TINY, f"output={tmp_path / 'outputs' / 'three'}"])
+    app = _at(tmp_path / "outputs", "three")
+    app.segmented_control(key="channels").set_value("separate").run()
+    app.multiselect(key="methods").set_value(["grad_cam"]).run()
+    app.button(key="explain").click().run()
+    assert "grad_cam can't explain this classifier, which has layers that see all channels" in app.error[0].value
+    look = _explain(app, "occlusion", "gradient")
+    assert {name: maps.by_channel.shape for name, maps in look.maps.items()} == dict.fromkeys(look.maps, (1, 3, 24))
+    line, python = (code.value for code in app.code)
+    assert "channels=separate" in line
+    own = look.question.view.file_of(look.question.image)
+    (tmp_path / own.name).write_bytes(own.content)
+    scope: dict[str, Any] = {}
+    exec(python, scope)
+    for name, maps in look.maps.items():
+        assert torch.equal(scope["explanation"].maps_by_channel[name], maps.by_channel)
+    app.segmented_control(key="channels").set_value("joint").run()
+    assert _explain(app, "occlusion").maps["occlusion"].by_channel is None
+
+
 def test_a_method_for_pictures_is_refused_before_anything_starts(outputs: Path) -> None:
     app = _at(outputs, "series")
     app.multiselect(key="methods").set_value(["lime"]).run()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+from overpaint.core.choices import ChannelMode
 from overpaint.core.commands import command
 from overpaint.core.instantiate import import_class
 from overpaint.web.forms import method_section
@@ -28,6 +29,7 @@ class Recipe:
         metrics: The metrics' names.
         region: Settings of the region that are not the defaults.
         search: Settings of the latent search that are not the defaults.
+        channels: Whether channels are explained together or apart.
         blend: How variants are blended.
         drawn: Whether the region was drawn by hand; ``region.npy`` then holds it.
         box: The annotated box, see `Box`; None: there is none.
@@ -44,6 +46,7 @@ class Recipe:
     metrics: tuple[str, ...] = ()
     region: Mapping[str, Any] | None = None
     search: Mapping[str, Any] | None = None
+    channels: ChannelMode = "joint"
     blend: str = "paste"
     drawn: bool = False
     box: Box | None = None
@@ -74,6 +77,7 @@ class Recipe:
             words += [f"saliency.{name}.{key}={_yaml(value)}" for key, value in changed.items()]
         for group, settings in (("region", self.region), ("search", self.search)):
             words += [f"{group}.{key}={_yaml(value)}" for key, value in (settings or {}).items()]
+        words += [f"channels={self.channels}"] if self.channels != "joint" else []
         words += [f"variants.blend={self.blend}"] if self.blend != "paste" else []
         return f"{command('explain')} {shlex.join(words)}"
 
@@ -101,6 +105,7 @@ class Recipe:
         if self.search:
             imports.add("from overpaint.inpainting.latent_search import LatentSearch")
             asked.append(f"search=LatentSearch({_arguments(self.search)})")
+        asked += [f'channels="{self.channels}"'] if self.channels != "joint" else []
         asked += [f'blend="{self.blend}"'] if self.blend != "paste" else []
         before = []
         if self.drawn:

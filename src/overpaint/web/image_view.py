@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overpaint.core.choices import ChannelMode
 from overpaint.core.names import safe_file_name
 from overpaint.core.protocols import Classifier
 from overpaint.report.plots.images import (
@@ -76,6 +77,10 @@ class ImageView:
         """See `InputView.ask_opacity`."""
         opacity: float = place.slider("Opacity of the map", 0.0, 1.0, 0.6, 0.05, key="opacity", persist_state="page")
         return opacity
+
+    def ask_channels(self, classifier: Classifier) -> ChannelMode:
+        """Returns ``joint`` and asks nothing: the channels of images are colours."""
+        return "joint"
 
     def show_map(self, chosen: ChosenInput, shown: ShownMap) -> None:
         """See `InputView.show_map`."""

@@ -98,14 +98,9 @@ def _judge(judgement: Judgement, job: Job[Judgement]) -> None:
     if judgement.box is not None:
         truth = box_region(judgement.box, question.image.size)[None]
     with question.model.turns.turn():
-        judgement.explanation = op.explain(
-            question.model.classifier,
-            question.image.pixels,
-            [look.target],
-            look.explanation.runner.methods,
+        judgement.explanation = look.explain(
             metrics=judgement.metrics,
             region=RegionRule(method="fraction"),
-            earlier=look.explanation,
             ground_truth=truth,
             watcher=op.Watcher(on_queries=on_queries),
         )

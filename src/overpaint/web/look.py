@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import overpaint as op
+from overpaint.core.choices import ChannelMode
 from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import SaliencyMethod
 from overpaint.inpainting.region import RegionRule
@@ -33,6 +34,7 @@ class Look:
         question: What was asked.
         target: The explained class.
         sections: The settings of the methods.
+        channels: Whether channels are explained together or apart.
         maps: What each method has found so far.
         explanation: The explanation by the methods that are done; None: none is.
         decisive: The explanation with the decisive region; None: it was not searched.
@@ -41,9 +43,30 @@ class Look:
     question: Question
     target: int
     sections: dict[str, dict[str, Any]]
+    channels: ChannelMode = "joint"
     maps: dict[str, ImageMaps] = field(default_factory=dict)
     explanation: op.Explanation | None = None
     decisive: op.Explanation | None = None
+
+    def explain(self, methods: Mapping[str, SaliencyMethod] | None = None, **settings: Any) -> op.Explanation:
+        """Explains the input by methods, whose maps are taken where they are there.
+
+        Args:
+            methods: The methods; None: those that are done.
+            settings: Further arguments of `overpaint.explain`.
+        """
+        if methods is None:
+            assert self.explanation is not None
+            methods = self.explanation.runner.methods
+        return op.explain(
+            self.question.model.classifier,
+            self.question.image.pixels,
+            [self.target],
+            methods,
+            channels=self.channels,
+            earlier=self.explanation,
+            **settings,
+        )
 
 
 def explained_look(visitor: Visitor, question: Question) -> Look | None:
@@ -82,15 +105,7 @@ def explain_look(look: Look, methods: Mapping[str, SaliencyMethod], job: Job[Loo
             if number:
                 job.reveal()
             watcher = op.Watcher(on_queries=on_queries, on_maps=rounds.look_at)
-            found = op.explain(
-                question.model.classifier,
-                question.image.pixels,
-                [look.target],
-                done | {name: method},
-                region=RegionRule(method="fraction"),
-                earlier=look.explanation,
-                watcher=watcher,
-            )
+            found = look.explain(done | {name: method}, region=RegionRule(method="fraction"), watcher=watcher)
             if rounds.stop_at is not None:
                 look.sections[name]["stop_at"] = rounds.stop_at
                 method = make_method(name, look.sections[name])
@@ -99,7 +114,9 @@ def explain_look(look: Look, methods: Mapping[str, SaliencyMethod], job: Job[Loo
                 job.enough = False
             done[name], look.explanation = method, found
             saliency = found.rows.explanation.saliency[name]
-            look.maps[name] = ImageMaps(saliency.maps, saliency.standard_errors, int(saliency.queries[0]))
+            look.maps[name] = ImageMaps(
+                saliency.maps, saliency.standard_errors, int(saliency.queries[0]), saliency.by_channel
+            )
 
 
 class Rounds:
@@ -131,7 +148,6 @@ class Rounds:
 def find_decisive(look: Look, job: Job[Look]) -> None:
     """The work: searches the decisive region of the first method's map."""
     job.found, question = look, look.question
-    assert look.explanation is not None
 
     def on_queries(now: int, planned: int) -> None:
         job.note(min(0.95, job.share + now / max(planned, 1)), "asking about fills …")
@@ -139,14 +155,7 @@ def find_decisive(look: Look, job: Job[Look]) -> None:
 
     job.note(0.0, "making fills …")
     with question.model.turns.turn():
-        look.decisive = op.explain(
-            question.model.classifier,
-            question.image.pixels,
-            [look.target],
-            look.explanation.runner.methods,
-            earlier=look.explanation,
-            watcher=op.Watcher(on_queries=on_queries),
-        )
+        look.decisive = look.explain(watcher=op.Watcher(on_queries=on_queries))
 
 
 def recipe_of(look: Look) -> Recipe:
@@ -162,6 +171,7 @@ def recipe_of(look: Look) -> Recipe:
         names[look.target],
         done,
         region=region,
+        channels=look.channels,
         size=question.image.size,
     )
 

@@ -31,6 +31,7 @@ def show_look(visitor: Visitor, question: Question) -> None:
     with controls:
         target = _target(question)
         sections = _methods()
+        channels = question.view.ask_channels(question.model.classifier)
         refine = st.checkbox(
             "Refine while I watch",
             True,
@@ -40,7 +41,7 @@ def show_look(visitor: Visitor, question: Question) -> None:
             persist_state="page",
         )
         if st.button("Explain", type="primary", disabled=visitor.busy or not sections, key="explain", width="stretch"):
-            _start(visitor, question, target, sections, refine)
+            _start(visitor, Look(question, target, sections, channels), refine)
     with right:
         running = visitor.running(NAME) is not None
         live(_results, OFTEN if running else None, visitor, question, running)
@@ -89,24 +90,21 @@ def _methods() -> dict[str, dict[str, Any]]:
     return sections
 
 
-def _start(
-    visitor: Visitor, question: Question, target: int, sections: dict[str, dict[str, Any]], refine: bool
-) -> None:
+def _start(visitor: Visitor, look: Look, refine: bool) -> None:
     try:
-        built = {name: make_method(name, section) for name, section in sections.items()}
+        built = {name: make_method(name, section) for name, section in look.sections.items()}
     except OverpaintError as error:
         st.error(str(error))
         return
     for name, method in built.items():
-        if (lacking := unmet(method, question.model.classifier)) is not None:
+        if (lacking := unmet(method, look.question.model.classifier, look.channels)) is not None:
             st.error(f"{name} can't explain this classifier, which has {lacking}")
             return
     if refine:
-        for name, section in sections.items():
+        for name, section in look.sections.items():
             if "stop_at" in section and section["stop_at"] is None:
                 try_rounds(name, section, built)
-    look = Look(question, target, sections)
-    visitor.results[NAME] = (question, look)
+    visitor.results[NAME] = (look.question, look)
     visitor.begin(NAME, partial(explain_look, look, built))
 
 
@@ -158,7 +156,16 @@ def _show_map(name: str, maps: ImageMaps, look: Look, opacity: float, raw: float
     region = rule.salient_region(values[None])[0].numpy()
     about = f"map of {name} for the class {look.question.class_names[look.target]}, with its region"
     st.markdown(f"**{name}**")
-    shown = ShownMap(name, values.numpy(), None if errors is None else errors.numpy(), region, raw, opacity, about)
+    shown = ShownMap(
+        method=name,
+        values=values.numpy(),
+        errors=None if errors is None else errors.numpy(),
+        region=region,
+        largest=raw,
+        opacity=opacity,
+        by_channel=None if maps.by_channel is None else maps.by_channel[0].cpu().numpy(),
+        about=about,
+    )
     look.question.view.show_map(look.question.image, shown)
     if not region.any():
         st.warning("The map is flat: nothing in it is salient.")

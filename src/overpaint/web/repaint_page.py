@@ -166,17 +166,12 @@ def _search(repaint: Repaint, job: Job[Repaint]) -> None:
 
     job.note(0.0, "drawing where to start …")
     with question.model.turns.turn(), question.generator.turns.turn():
-        found = op.explain(
-            question.model.classifier,
-            question.image.pixels,
-            [look.target],
-            look.explanation.runner.methods,
-            question.generator.gan,
+        found = look.explain(
+            generator=question.generator.gan,
             region=RegionRule(**repaint.rule),
             search=LatentSearch(**repaint.settings),
             blend=repaint.blend,
             probes=["controls"] if repaint.controls else (),
-            earlier=look.explanation,
             regions=repaint.region[None] if repaint.drawn else None,
             watcher=op.Watcher(on_queries=on_queries, on_step=on_step, on_variants=on_variants),
         )

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import streamlit as st
@@ -11,12 +11,13 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overpaint.core.choices import ChannelMode
 from overpaint.core.names import safe_file_name
 from overpaint.core.protocols import Classifier
 from overpaint.data.series.content import Case
 from overpaint.data.series.finding import SUFFIXES
 from overpaint.data.series.pattern import in_scale
-from overpaint.pipeline.artifacts import error_array, map_artifact
+from overpaint.pipeline.artifacts import channels_array, error_array, map_artifact
 from overpaint.report.plots.images import curve_picture
 from overpaint.report.plots.series_charts import (
     accepted_chart,
@@ -94,11 +95,29 @@ class SeriesView:
         """Returns 1 and asks nothing: the colours of a map hide nothing of a curve."""
         return 1.0
 
+    def ask_channels(self, classifier: Classifier) -> ChannelMode:
+        """See `InputView.ask_channels`."""
+        if classifier.channels == 1:
+            return "joint"
+        mode: ChannelMode = st.segmented_control(
+            "Channels",
+            get_args(ChannelMode),
+            default="joint",
+            key="channels",
+            required=True,
+            help="joint: a map of the steps. separate: one of each channel too, for as many times the queries; their "
+            "sum is the map of the steps, and it is shown once it is done.",
+            persist_state="page",
+        )
+        return mode
+
     def show_map(self, chosen: ChosenInput, shown: ShownMap) -> None:
         """See `InputView.show_map`."""
         arrays: dict[str, NDArray[Any]] = {**chosen.arrays(shown.region), map_artifact(shown.method): shown.values}
         if shown.errors is not None:
             arrays[error_array(shown.method)] = shown.errors
+        if shown.by_channel is not None:
+            arrays[channels_array(shown.method)] = shown.by_channel
         show(_map_chart(arrays, shown.method, shown.largest), shown.about)
 
     def ask_region(self, chosen: ChosenInput, key: str) -> Region:

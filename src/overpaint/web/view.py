@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overpaint.core.choices import ChannelMode
 from overpaint.core.protocols import Classifier
 from overpaint.web.chosen import ChosenInput
 
@@ -32,6 +33,7 @@ class ShownMap:
         region: Its region.
         largest: The value of full colour, for maps on one scale; None: the greatest of this map.
         opacity: How much the map hides, from 0 to 1.
+        by_channel: The map of each channel; None: they were explained together.
         about: What it is, for those who don't see it.
     """
 
@@ -41,6 +43,7 @@ class ShownMap:
     region: Region
     largest: float | None
     opacity: float
+    by_channel: Float[np.ndarray, "channel *space"] | None
     about: str
 
 
@@ -140,6 +143,10 @@ class InputView(Protocol):
 
     def ask_opacity(self, place: Any) -> float:
         """Asks in a container how much a map hides, where it lies over the input."""
+        ...
+
+    def ask_channels(self, classifier: Classifier) -> ChannelMode:
+        """Asks whether channels are explained together or apart, where a classifier has several that can be."""
         ...
 
     def show_map(self, chosen: ChosenInput, shown: ShownMap) -> None:
