@@ -77,3 +77,16 @@ def test_explaining_eight_files_opens_eight(tmp_path: Path, opened: list[Path]) 
     assert not opened
     assert len(data.split.read_all()[0]) == len(opened) == 8
     assert torch.equal(data.real(), data.split.read_all()[0].images)
+
+
+def test_patches_are_of_the_same_files_however_many_are_explained(tmp_path: Path) -> None:
+    _make_files(tmp_path, 70)
+    Image.new("L", (9, 9), 1).save(tmp_path / "one.png")
+    found = []
+    for limit in (1, 0):
+        settings = load_settings(CONFIGS, "explain", [f"images={tmp_path}/**/*.png", f"limit={limit}"])
+        data = open_data(settings, _classifier())
+        assert len(data.split) == (limit or 71)
+        found.append(data.others())
+    assert len(found[0]) == 64
+    assert torch.equal(*found)

@@ -59,7 +59,7 @@ def test_a_gap_is_interpolated_and_said_and_what_has_no_value_is_left_out(tmp_pa
     values = np.ones((2, 1, 4), dtype=np.float32)
     values[1] = np.nan
     np.save(tmp_path / "empty.npy", values)
-    split, notes = open_series(str(tmp_path), 4, 1, None, 0)
+    split, notes = open_series(str(tmp_path), 4, 1, None)
     assert notes[0] == "1 missing values, in 1 of 4 series, were interpolated"
     found, skipped = split.read_all()
     assert list(found.names) == ["empty-00001", "gaps-00001", "gaps-00002"]
@@ -74,8 +74,8 @@ def test_a_pattern_takes_the_files_that_it_names_in_their_order_scaled(tmp_path:
         (tmp_path / folder).mkdir()
         _saved(tmp_path / folder / "beat.npy", _values(2))
     (tmp_path / "x" / "notes.md").write_text("no series")
-    split, _ = open_series(f"{tmp_path}/*/beat*", 16, 1, SCALE, 3)
-    assert len(split) == 3
+    split, _ = open_series(f"{tmp_path}/*/beat*", 16, 1, SCALE)
+    assert len(split) == 4
     found, skipped = split.read([2, 0])
     assert (list(found.names), skipped) == (["00003-beat-00001", "00001-beat-00001"], [])
     assert torch.equal(found.images, SCALE.scaled(_values(2))[[0, 0]])
@@ -96,7 +96,7 @@ def test_what_is_no_series_of_the_classifiers_is_a_sentence(pattern: str, said: 
     _saved(tmp_path / "two.npy", _values(1, channels=2))
     with pytest.raises(OverpaintError, match=said):
         fitted_series(read_cases(tmp_path / pattern), 16, 1) if "*" not in pattern else open_series(
-            pattern, 16, 1, None, 0
+            pattern, 16, 1, None
         )
 
 

@@ -70,10 +70,15 @@ def open_data(settings: Settings, classifier: Classifier) -> ExplainData:
     notes = list(data.notes)
     if data.class_names and data.class_names != classifier.class_names:
         notes.append("The data's classes are not the classifier's; labels are left out")
-    split = replace(unread, count=min(limit or len(unread), len(unread)))
+    split = _limited(unread, limit)
     return ExplainData(
         split, partial(_first, unread, COMPARED), partial(_first, unread, OTHERS), f"data={data_name}", notes
     )
+
+
+def _limited(split: UnreadSplit, limit: int) -> UnreadSplit:
+    """Returns the first images of a split; all of them where the limit is 0."""
+    return replace(split, count=min(limit or len(split), len(split)))
 
 
 def check_readable(data: ExplainData) -> None:
@@ -105,11 +110,12 @@ def _open_image_files(settings: Settings, classifier: Classifier, annotations: A
     size, channels = as_image_size(classifier.input_size, "classifier.image_size"), classifier.channels
     mode = settings["resize_mode"]
     pattern = str(settings["images"])
-    split, paths = open_files(pattern, size, channels, mode, settings["limit"], picture_options(settings))
+    unread, paths = open_files(pattern, size, channels, mode, 0, picture_options(settings))
+    split = _limited(unread, settings["limit"])
     if annotations.source is not None:
-        objects_of = open_annotations(annotations, classifier.class_names, paths, size, mode)
+        objects_of = open_annotations(annotations, classifier.class_names, paths[: len(split)], size, mode)
         split = replace(split, read=partial(_read_annotated, split, objects_of))
-    return ExplainData(split, partial(_first, split, COMPARED), partial(_first, split, OTHERS), f"images={pattern}")
+    return ExplainData(split, partial(_first, split, COMPARED), partial(_first, unread, OTHERS), f"images={pattern}")
 
 
 def _open_series_files(settings: Settings, classifier: Classifier, annotations: AnnotationOptions) -> ExplainData:
@@ -117,10 +123,10 @@ def _open_series_files(settings: Settings, classifier: Classifier, annotations: 
     if annotations.source is not None:
         raise OverpaintError(f"annotations={annotations.source} are of pictures, but images={pattern} are series")
     (length,), channels = classifier.input_size, classifier.channels
-    split, notes = open_series(pattern, length, channels, classifier.scale, settings["limit"])
-    return ExplainData(
-        split, partial(_first, split, COMPARED), partial(_first, split, OTHERS), f"images={pattern}", notes
-    )
+    unread, notes = open_series(pattern, length, channels, classifier.scale)
+    split = _limited(unread, settings["limit"])
+    real, others = partial(_first, split, COMPARED), partial(_first, unread, OTHERS)
+    return ExplainData(split, real, others, f"images={pattern}", notes)
 
 
 def _read_annotated(

@@ -60,9 +60,7 @@ def in_scale(values: Series, scale: SeriesScale | None) -> Series:
     return values if scale is None else scale.scaled(values)
 
 
-def open_series(
-    pattern: str, length: int, channels: int, scale: SeriesScale | None, limit: int
-) -> tuple[UnreadSplit, list[str]]:
+def open_series(pattern: str, length: int, channels: int, scale: SeriesScale | None) -> tuple[UnreadSplit, list[str]]:
     """Reads the files of series that a pattern such as ``beats/*.ts`` names, a folder, or one file.
 
     Args:
@@ -70,7 +68,6 @@ def open_series(
         length: Steps of the classifier's series.
         channels: Their channels.
         scale: Their scale; None: the values are taken as they are.
-        limit: How many series at most; 0 for all.
 
     Returns:
         The series, and what is to be said of them.
@@ -79,7 +76,6 @@ def open_series(
         OverpaintError: If nothing matches, or a file can't be read.
     """
     found = [(name, case, path) for path in _match(pattern) for name, case in read_cases(path).items()]
-    found = found[: limit or None]
     names = _distinct([name for name, _, _ in found])
     notes = cleaning_notes([case for _, case, _ in found], length, RULE)
 
