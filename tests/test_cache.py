@@ -91,7 +91,7 @@ class Run:
         self.known: CachedRow = cache.read("a", None)
         self.classifier.rows.clear()
         engine = Engine(self.classifier, batch_size=8)
-        runner = Runner(self.classifier, methods, engine, RegionRule(), _maker(), metrics, seeds)
+        runner = Runner(self.classifier, methods, engine, RegionRule(), _maker(), metrics, seeds=seeds)
         found = runner.run(self.image, torch.tensor([[1]]), cached=[self.known])
         self.queries = sum(self.classifier.rows)
         writer = RowWriter(self.folder, ["other", "wanted"], self.draw, {"a": stamps})

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from overpaint.core.errors import OverpaintError
 from overpaint.core.files import read_csv
+from overpaint.core.value_range import IMAGES
 from overpaint.metrics.calibration import Calibration
 from overpaint.metrics.insertion_deletion import Insertion
 from overpaint.metrics.statistics.bootstrap import Bootstrap
@@ -237,7 +238,11 @@ def test_many_metrics_are_spread_over_tables_that_fit(width: int) -> None:
 
 def test_the_page_shows_means_intervals_and_ranks() -> None:
     found, _ = _example()
-    html = page_environment().get_template("leaderboard.html.j2").render(leaderboard=leaderboard_view(found, LABELS))
+    html = (
+        page_environment()
+        .get_template("leaderboard.html.j2")
+        .render(leaderboard=leaderboard_view(found, LABELS), noun=IMAGES)
+    )
     first = found[0]
     assert f"<b>{value_with_error(first.mean, first.low, first.high).split(' ')[0]}</b>" in html
     assert f"{first.low:.3g} to {first.high:.3g}" in html

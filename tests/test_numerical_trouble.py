@@ -264,9 +264,10 @@ def test_a_probe_has_no_result_where_it_met_trouble_and_the_row_says_so(name: st
     network = Planted(switch=switch)
     parts = {"oracle": _classifier(Planted(fails="nowhere")), "inpainter": _inpainter()}
     found = _explained(network, {"center": Center()}, probes={name: Failing(probe, switch)}, **parts)
-    assert not found.troubles[1]
     first, second = found.probe_results[name]
-    assert second.numbers
+    if name != "controls":  # it asks about the generator's samples as they are, too
+        assert not found.troubles[1]
+        assert second.numbers
     if name in ("oracle", "stability"):  # they do not ask the classifier
         assert not found.troubles[0]
         return

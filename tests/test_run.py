@@ -203,7 +203,7 @@ def test_the_report_needs_no_network_and_its_pictures_are_beside_it(run_folder: 
         assert picture["alt"]
     assert not [address for address in links.addresses if re.match(r"\w+:|//", address)]
     assert page.index("overview.png") < page.index("<table")
-    for shown in ("precision: share", "recall: share", "coverage: share", "distance of samples to training images"):
+    for shown in ("precision: share", "recall: share", "coverage: share", "distance of samples to training examples"):
         assert shown in page
     folder = tmp_path / "copy"
     shutil.copytree(run_folder, folder, ignore=shutil.ignore_patterns("wandb"))
