@@ -1,17 +1,20 @@
 """Methods with gradients asked about one channel of a series after the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from overpaint.core.decision import Decision
-from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
+from overpaint.core.protocols import Classifier
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.scale import SeriesScale
 from overpaint.core.types import Images, Scores, TargetSets
+from overpaint.perturbation.method import ImageMaps
+from overpaint.perturbation.separate_channels import MethodOfChannels, joined_channels
+from overpaint.perturbation.tasks import concatenate_image_maps
 
 
 class ChannelClassifier:
@@ -48,7 +51,7 @@ class ChannelClassifier:
 
 
 @dataclass(frozen=True)
-class SeparateAttributions(SaliencyMethod):
+class SeparateAttributions(MethodOfChannels):
     """A method's maps of each channel: it explains the classifier of that channel, the others being the series' own.
 
     The map of a place is the sum over the channels. For the signed gradient this is the method's own map; of
@@ -58,44 +61,15 @@ class SeparateAttributions(SaliencyMethod):
         method: The method.
     """
 
-    method: SaliencyMethod
-
-    @property
-    def requires(self) -> Requirement:
-        """What the method needs."""
-        return self.method.requires
-
-    @property
-    def is_stochastic(self) -> bool:
-        """Whether the method's maps depend on the seed."""
-        return self.method.is_stochastic
-
-    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
-        """See `SaliencyMethod`: one channel is explained at a time."""
-        return self.method.numbers_kept(1, size)
-
     def __call__(self, classifier: Classifier, images: Images, targets: TargetSets) -> SaliencyMaps:
         """Returns maps, and those of each channel."""
         found = [self._of_image(classifier, image, own[None]) for image, own in zip(images, targets, strict=True)]
-        maps = torch.cat([torch.stack([each.maps for each in of_image], dim=1) for of_image in found])
-        errors = [
-            torch.stack([each.standard_errors for each in of_image if each.standard_errors is not None], dim=1)
-            for of_image in found
-            if of_image[0].standard_errors is not None
-        ]
-        by_channel = torch.cat(errors) if errors else None
+        maps = concatenate_image_maps([joined_channels([_image_maps(each) for each in own]) for own in found])
         measures = {
-            name: torch.cat([torch.stack([each.measures[name] for each in of_image]).sum(0) for of_image in found])
+            name: torch.cat([torch.stack([each.measures[name] for each in own]).sum(0) for own in found])
             for name in found[0][0].measures
         }
-        return SaliencyMaps(
-            maps.sum(1),
-            None if by_channel is None else by_channel.square().sum(1).sqrt(),
-            torch.cat([torch.stack([each.queries for each in of_image]).sum(0) for of_image in found]),
-            measures,
-            maps,
-            by_channel,
-        )
+        return replace(maps, measures=measures)
 
     def _of_image(
         self, classifier: Classifier, image: Float[Tensor, "channel *space"], targets: TargetSets
@@ -104,3 +78,8 @@ class SeparateAttributions(SaliencyMethod):
         channels = range(len(image))
         views = [ChannelClassifier(classifier, image, channel) for channel in channels]
         return [self.method(views[channel], image[None, channel : channel + 1], targets) for channel in channels]
+
+
+def _image_maps(maps: SaliencyMaps) -> ImageMaps:
+    """Returns the maps of a single image."""
+    return ImageMaps(maps.maps, maps.standard_errors, maps.queries.tolist())

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from overpaint.core.protocols import Classifier, Requirement
+from overpaint.core.protocols import Classifier, Requirement, SaliencyMethod
 from overpaint.core.results import SaliencyMaps
 from overpaint.core.types import Images, TargetSets
 from overpaint.perturbation.baselines import Baseline
@@ -45,7 +45,32 @@ class ChannelMasks:
 
 
 @dataclass(frozen=True)
-class SeparateChannels(PerturbationMethod):
+class MethodOfChannels(SaliencyMethod):
+    """A method that another one makes of each channel; it needs what that one needs.
+
+    Attributes:
+        method: The other method.
+    """
+
+    method: SaliencyMethod
+
+    @property
+    def requires(self) -> Requirement:
+        """What the method needs."""
+        return self.method.requires
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether the method's maps depend on the seed."""
+        return self.method.is_stochastic
+
+    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
+        """See `SaliencyMethod`: one channel is explained at a time."""
+        return self.method.numbers_kept(channels, size)
+
+
+@dataclass(frozen=True)
+class SeparateChannels(MethodOfChannels, PerturbationMethod):
     """A method's maps of each channel: its masks hide that channel alone, the others stay as they are.
 
     ``S_c`` is the method's map for the masked series ``b_c + M ⊙ (x_c - b_c)`` in channel ``c``, ``x`` in all others.
@@ -69,20 +94,6 @@ class SeparateChannels(PerturbationMethod):
     def seed(self) -> int:
         """The method's."""
         return self.method.seed
-
-    @property
-    def requires(self) -> Requirement:
-        """What the method needs."""
-        return self.method.requires
-
-    @property
-    def is_stochastic(self) -> bool:
-        """Whether the method's maps depend on the seed."""
-        return self.method.is_stochastic
-
-    def numbers_kept(self, channels: int, size: Sequence[int]) -> int:
-        """See `SaliencyMethod`: one channel is asked about at a time."""
-        return self.method.numbers_kept(channels, size)
 
     def max_queries(self, size: tuple[int, ...], targets: int) -> int:
         """See `PerturbationMethod.max_queries`."""

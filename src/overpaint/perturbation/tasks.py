@@ -80,19 +80,19 @@ def method_task(
 
 def concatenate_image_maps(results: Sequence[ImageMaps]) -> SaliencyMaps:
     """Concatenates a method's results for several images into rows."""
-    errors = [r.standard_errors for r in results if r.standard_errors is not None]
     maps = torch.cat([r.maps for r in results])
     queries = [[r.queries] * len(r.maps) if isinstance(r.queries, int) else r.queries for r in results]
     spent = torch.tensor(list(chain.from_iterable(queries)), device=maps.device)
     return SaliencyMaps(
         maps,
-        torch.cat(errors) if errors else None,
+        concatenate_known([r.standard_errors for r in results]),
         spent,
-        by_channel=_joined([r.by_channel for r in results]),
-        errors_by_channel=_joined([r.errors_by_channel for r in results]),
+        by_channel=concatenate_known([r.by_channel for r in results]),
+        errors_by_channel=concatenate_known([r.errors_by_channel for r in results]),
     )
 
 
-def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+def concatenate_known(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """Concatenates values; None where one of them is not known."""
     known = [part for part in parts if part is not None]
-    return torch.cat(known) if known else None
+    return torch.cat(known) if len(known) == len(parts) else None

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from overpaint.attribution.separate_channels import SeparateAttributions
+from overpaint.core.choices import ChannelMode
+from overpaint.core.errors import OverpaintError
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import SaliencyMaps, SeededName
 from overpaint.core.types import Images, TargetSets
+from overpaint.core.value_range import is_series
 from overpaint.perturbation.engine import Engine
 from overpaint.perturbation.method import ImageMaps, PerturbationMethod
 from overpaint.perturbation.separate_channels import SeparateChannels
-from overpaint.perturbation.tasks import concatenate_image_maps, method_task
+from overpaint.perturbation.tasks import concatenate_image_maps, concatenate_known, method_task
 
 OnMaps = Callable[[SeededName, int, ImageMaps], bool]
 """Sees the maps of a method and an image after each round of queries; True ends the sampling."""
@@ -31,10 +34,27 @@ def with_seeds(methods: Mapping[str, SaliencyMethod], seeds: int) -> dict[Seeded
     return seeded
 
 
-def separated(method: SaliencyMethod, channels: int) -> SaliencyMethod:
-    """Returns a method that explains each channel by itself."""
+def check_channel_mode(mode: ChannelMode, classifier: Classifier) -> None:
+    """Checks that a classifier has channels that can be explained apart, if they are to be.
+
+    Raises:
+        OverpaintError: If it takes images, or series of one channel.
+    """
+    series = is_series(classifier.input_size)
+    if mode == "separate" and not (series and classifier.channels > 1):
+        kind = "series of one channel" if series else "images"
+        raise OverpaintError(
+            f"channels=separate explains each channel of series that have several, and this classifier takes {kind}; "
+            "take channels=joint"
+        )
+
+
+def as_asked(method: SaliencyMethod, mode: ChannelMode, classifier: Classifier) -> SaliencyMethod:
+    """Returns a method, which explains each channel of a classifier's series by itself if it is to."""
+    if mode == "joint":
+        return method
     if isinstance(method, PerturbationMethod):
-        return SeparateChannels(method, channels)
+        return SeparateChannels(method, classifier.channels)
     return SeparateAttributions(method)
 
 
@@ -109,8 +129,7 @@ def concatenate_maps(parts: Sequence[SaliencyMaps], device: torch.device) -> Sal
     """Joins the rows of one method's maps."""
 
     def joined(values: Sequence[Tensor | None]) -> Tensor | None:
-        known = [each.to(device) for each in values if each is not None]
-        return torch.cat(known) if len(known) == len(parts) else None
+        return concatenate_known([None if each is None else each.to(device) for each in values])
 
     return SaliencyMaps(
         torch.cat([part.maps.to(device) for part in parts]),

@@ -8,7 +8,6 @@ import torch
 
 from overpaint.core.checks import check_dimensions, check_images
 from overpaint.core.choices import ChannelMode
-from overpaint.core.errors import OverpaintError
 from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.results import (
@@ -22,7 +21,6 @@ from overpaint.core.results import (
 )
 from overpaint.core.rows import concatenate_rows, select_rows
 from overpaint.core.types import Images, Regions, StoredInputs, Targets, TargetSets
-from overpaint.core.value_range import is_series
 from overpaint.inpainting.decisive import find_regions, unsearched
 from overpaint.inpainting.inpainter import Inpainter
 from overpaint.inpainting.region import RegionRule, is_flat
@@ -32,7 +30,15 @@ from overpaint.metrics.suite import evaluate_metrics
 from overpaint.perturbation.engine import Engine
 from overpaint.pipeline.cached_row import CachedRow, complete
 from overpaint.pipeline.isolation import Isolation, called, note_results
-from overpaint.pipeline.maps import OnMaps, concatenate_maps, maps_of_images, separated, with_absent, with_seeds
+from overpaint.pipeline.maps import (
+    OnMaps,
+    as_asked,
+    check_channel_mode,
+    concatenate_maps,
+    maps_of_images,
+    with_absent,
+    with_seeds,
+)
 from overpaint.probes.base import Probe, ProbeInputs
 
 
@@ -74,12 +80,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         channels, size = self.classifier.channels, self.classifier.input_size
-        if self.channels == "separate" and not (is_series(size) and channels > 1):
-            kind = "series of one channel" if is_series(size) else "images"
-            raise OverpaintError(
-                f"channels=separate explains each channel of series that have several, and this classifier takes {kind}"
-                "; take channels=joint"
-            )
+        check_channel_mode(self.channels, self.classifier)
         for name, method in self.methods.items():
             check_memory(
                 f"the method {name}, with its queries or samples,", FLOAT * method.numbers_kept(channels, size)
@@ -89,11 +90,7 @@ class Runner:
     def seeded_methods(self) -> dict[SeededName, SaliencyMethod]:
         """Each method with each of its seeds, as it is asked."""
         seeded = with_seeds(self.methods, self.seeds)
-        return {name: self._asked(method) for name, method in seeded.items()}
-
-    def _asked(self, method: SaliencyMethod) -> SaliencyMethod:
-        """Returns a method, which explains each channel by itself if it is to."""
-        return separated(method, self.classifier.channels) if self.channels == "separate" else method
+        return {name: as_asked(method, self.channels, self.classifier) for name, method in seeded.items()}
 
     @property
     def uses_other_images(self) -> bool:
@@ -210,9 +207,9 @@ class Runner:
         self, inputs: Mapping[str, MetricInputs], cached: Sequence[CachedRow], isolation: Isolation
     ) -> dict[str, dict[str, list[MetricResult]]]:
         """Returns the metrics of each row, by method and metric."""
+        asked = self.seeded_methods
         contexts = {
-            name: MetricContext(self._asked(method), self.classifier, self.engine, self.inpainter)
-            for name, method in self.methods.items()
+            name: MetricContext(asked[name, 0], self.classifier, self.engine, self.inpainter) for name in self.methods
         }
         rows = range(len(cached))
         there: dict[tuple[str, str, int], MetricResult | None] = {
