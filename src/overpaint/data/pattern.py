@@ -4,7 +4,7 @@ import glob
 import itertools
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -112,16 +112,24 @@ def match_files(pattern: str) -> list[Path]:
         pattern: The pattern, a folder (all pictures below it), or one file, whatever it holds.
     """
     path = Path(pattern).expanduser()
-    if path.is_dir():
-        return find_images(path)
+    return find_images(path) if path.is_dir() else match_pattern(path, is_picture)
+
+
+def match_pattern(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """Lists the files that a pattern names and that are wanted, sorted; one file is taken whatever it holds.
+
+    Args:
+        path: The pattern, see `match_files`.
+        wanted: Tells of a file whether it is.
+    """
     if path.is_file():
         return [path]
     parts = path.parts
     ways = [(glob.escape("[").join(part.split("[")), part) if "[" in part else (part,) for part in parts]
     for chosen in itertools.product(*ways):  # the ways that take most brackets as they are come first
         found = sorted(Path(p) for p in glob.glob(str(Path(*chosen)), recursive=True))
-        if pictures := [p for p in found if p.is_file() and is_picture(p)]:
-            return pictures
+        if files := [p for p in found if p.is_file() and wanted(p)]:
+            return files
     return []
 
 

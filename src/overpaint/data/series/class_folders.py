@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from overpaint.core.errors import OverpaintError
+from overpaint.data.files.kinds import find_files
+from overpaint.data.folder import SPLITS
 from overpaint.data.series.array_files import read_npy_values
 from overpaint.data.series.content import NUMBER, Case, SeriesContent, as_values
 from overpaint.data.series.table_files import split_lines
 from overpaint.data.series.ts_files import read_ts
-
-PARTS = ("train", "val", "test")
-"""The folders that are taken for the splits, where the first is there."""
 
 
 def _read_ts(path: str) -> Case:
@@ -59,7 +58,7 @@ READERS: dict[str, Callable[[str], Case]] = {
 
 def find_class_folders(root: Path) -> dict[str, Path]:
     """Returns the folders that hold class folders, by their parts, or ``""`` where there is one; none: {}."""
-    given = {part: root / part for part in PARTS if _files(root / part)}
+    given = {split: root / split for split in SPLITS if _files(root / split)}
     if "train" in given:
         return given
     return {"": root} if _files(root) else {}
@@ -81,11 +80,5 @@ def read_class_folders(folder: Path) -> SeriesContent:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Returns the files of series in a folder's folders; hidden ones are left out."""
-    return [
-        path
-        for path in sorted(folder.glob("*/**/*"))
-        if path.suffix.lower() in READERS
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    """Returns the files of series in a folder's folders."""
+    return find_files(folder, lambda path: path.suffix.lower() in READERS and path.parent != folder)

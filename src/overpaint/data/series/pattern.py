@@ -1,6 +1,5 @@
 """The files that a pattern, a folder or a path names, read as series to explain."""
 
-import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from overpaint.core.errors import OverpaintError
 from overpaint.core.scale import SeriesScale
 from overpaint.core.types import Stamp
+from overpaint.data.pattern import match_pattern
 from overpaint.data.series.cleaning import CleaningRule, cleaning_notes
 from overpaint.data.series.content import Case
 from overpaint.data.series.finding import SUFFIXES, read_files
@@ -75,7 +75,9 @@ def open_series(pattern: str, length: int, channels: int, scale: SeriesScale | N
     Raises:
         OverpaintError: If nothing matches, or a file can't be read.
     """
-    found = [(name, case, path) for path in _match(pattern) for name, case in read_cases(path).items()]
+    files = _match(pattern)
+    states = {path: file_stamp("", path).state for path in files}
+    found = [(name, case, path) for path in files for name, case in read_cases(path).items()]
     names = _distinct([name for name, _, _ in found])
     notes = cleaning_notes([case for _, case, _ in found], length, RULE)
 
@@ -91,20 +93,15 @@ def open_series(pattern: str, length: int, channels: int, scale: SeriesScale | N
 
     def stamp(index: int) -> Stamp:
         name, _, path = found[index]
-        state = file_stamp("", path).state
-        return Stamp(names[index], f"{state} {path.absolute()} {name} {length} {scale}" if state else "")
+        made_of = f"{states[path]} {path.absolute()} {name} {length} {scale}" if states[path] else ""
+        return Stamp(names[index], made_of)
 
     return UnreadSplit(len(found), read, stamp), notes
 
 
 def _match(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
-    if path.is_dir():
-        path = path / "*"
-    elif path.is_file():
-        return [path]
-    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
-    files = [name for name in found if name.is_file() and name.suffix.lower() in SUFFIXES]
+    files = match_pattern(path / "*" if path.is_dir() else path, lambda file: file.suffix.lower() in SUFFIXES)
     if not files:
         raise OverpaintError(f"images={pattern} matches no file of series ({', '.join(SUFFIXES)})")
     return files
