@@ -128,6 +128,20 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         return dict(content)
 
 
+def npy_content(array: NDArray[Any]) -> bytes:
+    """Returns an array as the content of an npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def npz_content(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Returns arrays as the content of a compressed npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Reads a table; none where there is no file."""
     if not path.is_file():

@@ -1,16 +1,14 @@
 """Writes the files of explained rows, a row's folder whole or not at all."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from overpaint.core.files import empty_twin, read_arrays, replace_folder, write_bytes
+from overpaint.core.files import empty_twin, npz_content, read_arrays, replace_folder, write_bytes
 from overpaint.core.names import row_folder, row_name
 from overpaint.core.results import Explanation, MetricResult, Variants
 from overpaint.pipeline.artifacts import (
@@ -112,11 +110,11 @@ class RowWriter:
             write_bytes(partial / file, content)
         if earlier is not None:
             _keep(final, earlier, result, {"saliency.npz": arrays, "curves.npz": curves, "probes.npz": probed})
-        write_bytes(partial / "saliency.npz", _npz(arrays))
-        write_bytes(partial / "curves.npz", _npz(curves))
-        write_bytes(partial / "probes.npz", _npz(probed))
+        write_bytes(partial / "saliency.npz", npz_content(arrays))
+        write_bytes(partial / "curves.npz", npz_content(curves))
+        write_bytes(partial / "probes.npz", npz_content(probed))
         if variants is not None:
-            write_bytes(partial / "variants.npz", _npz(variants))
+            write_bytes(partial / "variants.npz", npz_content(variants))
         write_result(partial, result)
         if earlier is not None:
             keep_other_files(final, earlier, partial)
@@ -195,9 +193,3 @@ def _curve_and_places(result: MetricResult) -> NDArray[Any] | None:
 def variant_arrays(variants: Variants, row: int) -> Arrays:
     """Returns a row's variants by the names of their fields."""
     return {field.name: getattr(variants, field.name)[row].cpu().numpy() for field in fields(Variants)}
-
-
-def _npz(arrays: Arrays) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()

@@ -11,13 +11,14 @@ from overpaint.configuration.settings import read_settings
 from overpaint.core.files import read_arrays
 from overpaint.core.instantiate import import_class, instantiate
 from overpaint.core.scale import scale_from_settings
-from overpaint.core.types import StoredInputs
+from overpaint.core.types import Images
 from overpaint.core.value_range import from_stored
 from overpaint.data.domain import DomainData
 from overpaint.web.chosen import ChosenInput, read_row
 from overpaint.web.models import ClassifierModel, runs_of
 from overpaint.web.options import PageOptions
 from overpaint.web.pictures import show
+from overpaint.web.view import InputView
 from overpaint.web.visitor import Visitor
 
 SHOWN = 8
@@ -60,7 +61,8 @@ def gallery_inputs(
     channels: int,
     scale: Mapping[str, Sequence[float]] | None,
     page: int,
-) -> tuple[StoredInputs, list[str], int]:
+    _view: InputView,
+) -> tuple[Images, list[bytes], list[str], int]:
     """Reads a page of the test inputs of the data that a run was trained with.
 
     Args:
@@ -70,9 +72,10 @@ def gallery_inputs(
         channels: Its channels.
         scale: The settings of its scale, see `overpaint.core.scale.SeriesScale`; None: it takes images.
         page: Which, from 1; one behind the last is the last.
+        _view: How inputs of this size are shown.
 
     Returns:
-        The inputs, their names, and how many pages there are.
+        The inputs, small pictures of them, their names, and how many pages there are.
     """
     settings = read_settings(Path(config))
     section = settings["data"]
@@ -83,7 +86,8 @@ def gallery_inputs(
     pages = -(-len(unread) // SHOWN)
     first = (min(page, pages) - 1) * SHOWN
     split, _ = unread.read(range(first, min(first + SHOWN, len(unread))))
-    return split.images, list(split.names), pages
+    inputs = from_stored(split.images)
+    return inputs, [_view.thumbnail(pixels.numpy()) for pixels in inputs], list(split.names), pages
 
 
 def _of_gallery(model: ClassifierModel) -> ChosenInput | None:
@@ -93,16 +97,15 @@ def _of_gallery(model: ClassifierModel) -> ChosenInput | None:
         return None
     told = str(config), config.stat().st_mtime_ns, tuple(classifier.input_size), classifier.channels
     scale, key = None if classifier.scale is None else classifier.scale.settings, f"gallery.page.{config}"
-    stored, names, pages = gallery_inputs(*told, scale, int(st.session_state.get(key, 1)))
-    inputs = from_stored(stored)
+    inputs, pictures, names, pages = gallery_inputs(*told, scale, int(st.session_state.get(key, 1)), view)
     chosen = st.session_state.get(CHOSEN)
     if chosen is None or chosen[0] != str(config):
         chosen = (str(config), names[0], inputs[:1])
         st.session_state[CHOSEN] = chosen
     with st.grid("auto", min_column_width=view.thumbnail_width, gap="xsmall"):
-        for name, pixels in zip(names, inputs, strict=True):
+        for name, pixels, picture in zip(names, inputs, pictures, strict=True):
             with st.container(gap="xsmall"):
-                show(view.thumbnail(pixels.numpy()), f"test {view.word} {name}")
+                show(picture, f"test {view.word} {name}")
                 if st.button(
                     _number(name),
                     key=f"gallery.{name}",

@@ -1,13 +1,12 @@
 """What is shown, as files, and how it is made again."""
 
-import io
 import shlex
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import streamlit as st
 
 import overpaint as op
+from overpaint.core.files import npy_content, npz_content
 from overpaint.pipeline.writer import saliency_arrays, variant_arrays
 from overpaint.report.plots.images import figure_png
 from overpaint.web.choose import Question
@@ -19,16 +18,7 @@ def npz_of(explanation: op.Explanation) -> bytes:
     arrays = saliency_arrays(explanation.rows.explanation, 0)
     if explanation.variants is not None:
         arrays |= {f"variants_{name}": own for name, own in variant_arrays(explanation.variants, 0).items()}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def region_npy(explanation: op.Explanation) -> bytes:
-    """Returns the region as the content of an npy file."""
-    buffer = io.BytesIO()
-    np.save(buffer, explanation.region[0].cpu().numpy())
-    return buffer.getvalue()
+    return npz_content(arrays)
 
 
 def show_downloads(
@@ -51,9 +41,10 @@ def show_downloads(
         _button("Overview (PNG)", lambda: figure_png(explanation.plot()), "overview.png", "image/png", key)
         _button("Arrays (npz)", lambda: npz_of(explanation), "explanation.npz", "application/octet-stream", key)
         if recipe.drawn:
-            _button("Region (npy)", lambda: region_npy(explanation), "region.npy", "application/octet-stream", key)
+            region = explanation.region[0].cpu().numpy()
+            _button("Region (npy)", lambda: npy_content(region), "region.npy", "application/octet-stream", key)
         own = question.view.file_of(question.image)
-        _button(own.label, lambda: own.content, own.name, own.mime, key)
+        _button(own.label, own.encode, own.name, own.mime, key)
         for name, content in (more or {}).items():
             _button(name, lambda content=content: content, name, "image/png", key)  # type: ignore[misc]
     with st.expander("Make it again"):

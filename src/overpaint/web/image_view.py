@@ -119,4 +119,4 @@ class ImageView:
     def file_of(self, chosen: ChosenInput) -> InputFile:
         """See `InputView.file_of`."""
         name = f"{safe_file_name(chosen.name)}.png"
-        return InputFile("Image (PNG)", name, "image/png", image_png(chosen.pixels[0]))
+        return InputFile("Image (PNG)", name, "image/png", lambda: image_png(chosen.pixels[0]))

@@ -1,6 +1,5 @@
 """Series on the page: curves in their units, maps along them, stretches that sliders choose."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from overpaint.core.choices import ChannelMode
+from overpaint.core.files import npy_content
 from overpaint.core.names import safe_file_name
 from overpaint.core.protocols import Classifier
 from overpaint.data.series.content import Case
@@ -156,10 +156,8 @@ class SeriesView:
     def file_of(self, chosen: ChosenInput) -> InputFile:
         """See `InputView.file_of`."""
         assert chosen.values is not None
-        buffer = io.BytesIO()
-        np.save(buffer, chosen.values.cpu().numpy())
-        name = f"{safe_file_name(chosen.name)}.npy"
-        return InputFile("Series (npy)", name, "application/octet-stream", buffer.getvalue())
+        values, name = chosen.values.cpu().numpy(), f"{safe_file_name(chosen.name)}.npy"
+        return InputFile("Series (npy)", name, "application/octet-stream", lambda: npy_content(values))
 
     def _in_units(
         self, name: str, file: str, values: Float[Tensor, "1 channel length"], classifier: Classifier

@@ -1,6 +1,6 @@
 """How the page shows inputs of a kind: the one place where images and series differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -55,13 +55,18 @@ class InputFile:
         label: Of the button.
         name: The file's.
         mime: Its kind.
-        content: What it holds.
+        encode: Makes what it holds; the page is drawn far more often than it is downloaded.
     """
 
     label: str
     name: str
     mime: str
-    content: bytes
+    encode: Callable[[], bytes]
+
+    @property
+    def content(self) -> bytes:
+        """What it holds."""
+        return self.encode()
 
 
 @runtime_checkable
