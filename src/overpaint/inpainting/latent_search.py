@@ -7,7 +7,8 @@ result real. The poster swaps these two names.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -89,13 +90,17 @@ class LatentSearch:
     on_step: OnStep | None = field(default=None, repr=False, compare=False)
     on_latents: OnLatents | None = field(default=None, repr=False, compare=False)
 
-    def _resolved(self, name: str) -> float:
-        own = getattr(self, name)
-        return float(getattr(self._recipe, name) if own is None else own)
-
     @property
     def _recipe(self) -> SearchRecipe:
-        return RECIPES[self.recipe]
+        """The recipe, with the settings that take the place of its own."""
+        own: dict[str, Any] = {
+            "steps": self.steps,
+            "learning_rate": self.learning_rate,
+            "prior_weight": self.prior_weight,
+            "num_candidates": self.num_candidates,
+            "patience": self.patience,
+        }
+        return replace(RECIPES[self.recipe], **{name: value for name, value in own.items() if value is not None})
 
     @property
     def pool(self) -> int:
@@ -141,12 +146,13 @@ class LatentSearch:
         check_images(images)
         if regions is None:
             regions = torch.ones_like(ring_weights, dtype=torch.bool)
-        weight = self._resolved("prior_weight")
-        unit_cube = self._recipe.unit_cube or generator.latent_distribution == "uniform"
+        recipe = self._recipe
+        unit_cube = recipe.unit_cube or generator.latent_distribution == "uniform"
         searched = self.num_variants if self.diversity == 0 else self.pool
         batch_size = self.batch_size or batch_size_for(images.device, searched)
-        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, batch_size, guide)
-        encoder = encoder if self.encoder and not self._recipe.unit_cube else None
+        weight = recipe.prior_weight
+        objective = Objective(generator, discriminator, images, ring_weights, recipe, weight, batch_size, guide)
+        encoder = encoder if self.encoder and not recipe.unit_cube else None
         num_candidates = [
             self._starts(objective, i, searched, unit_cube, region, encoder) for i, region in enumerate(regions)
         ]
@@ -171,10 +177,10 @@ class LatentSearch:
             ring_weights: ``R``.
             latents: Some for each image.
         """
-        weight = self._resolved("prior_weight")
+        recipe = self._recipe
         each, num_variants = latents.shape[:2]
         batch_size = self.batch_size or batch_size_for(images.device, num_variants)
-        objective = Objective(generator, discriminator, images, ring_weights, self._recipe, weight, batch_size)
+        objective = Objective(generator, discriminator, images, ring_weights, recipe, recipe.prior_weight, batch_size)
         owners = torch.arange(each, device=latents.device).repeat_interleave(num_variants)
         painted, contextual = objective.look(latents.flatten(0, 1), owners)
         check_painted(painted)
@@ -195,7 +201,7 @@ class LatentSearch:
         encoder: Encoder | None,
     ) -> Latents:
         guessed = encoder is not None and self.num_candidates is None
-        candidates = int(max(GUESSES if guessed else self._resolved("num_candidates"), searched))
+        candidates = max(GUESSES if guessed else self._recipe.num_candidates, searched)
         rng = image_rng(objective.images[image], self.seed, "search")
         if encoder is not None:
             (latents,) = encoder.guesses(objective.images[image : image + 1], region[None], candidates, rng)
@@ -208,8 +214,8 @@ class LatentSearch:
 
     def _descend(self, run: Run, unit_cube: bool) -> None:
         """Moves the latents until the last step, or until none of them improves any more."""
-        limit, patience = int(self._resolved("steps")), int(self._resolved("patience"))
-        optimiser = make_optimiser(self._recipe, self._resolved("learning_rate"), limit)
+        recipe = self._recipe
+        limit, patience, optimiser = recipe.steps, recipe.patience, make_optimiser(recipe)
         latents = run.kept.clone()
         for step in range(limit + 1):
             found = run.objective.evaluate(latents, run.owners[run.moving])

@@ -36,11 +36,12 @@ class RowOptimiser(Protocol):
         ...
 
 
-def make_optimiser(recipe: SearchRecipe, rate: float, steps: int) -> RowOptimiser:
-    """Builds the recipe's optimiser for a search of at most ``steps`` steps."""
+def make_optimiser(recipe: SearchRecipe) -> RowOptimiser:
+    """Builds a recipe's optimiser."""
+    rate = recipe.learning_rate
     if recipe.optimiser == "lbfgs":
         return LBFGS(rate)
-    return Adam(rate, steps) if recipe.optimiser == "adam" else Nesterov(rate)
+    return Adam(rate, recipe.steps) if recipe.optimiser == "adam" else Nesterov(rate)
 
 
 class Nesterov:
