@@ -79,7 +79,7 @@ def as_images(
     Raises:
         OverpaintError: If one of them is none of these, can't be read, or does not lie in ``[0, 1]``.
     """
-    given = list(images) if isinstance(images, list | tuple) else [images]
+    given = [_as_tensor(each) for each in (images if isinstance(images, list | tuple) else [images])]
     if not given:
         raise OverpaintError("images is an empty list; there is nothing to explain")
     if is_series((0,) * dimensions):
@@ -96,11 +96,14 @@ def as_images(
     return GivenImages(sizes, counts, _unique([name for part in parts for name in part.names]), fixed, load)
 
 
+def _as_tensor(image: Any) -> Any:
+    """Returns an array as a tensor, and anything else as it is."""
+    return torch.from_numpy(np.ascontiguousarray(image)) if isinstance(image, np.ndarray) else image
+
+
 def _taken_series(series: Any, channels: int | None, scale: SeriesScale | None, listed: bool) -> GivenImages:
     if isinstance(series, str | Path):
         return _of_series_file(Path(series).expanduser(), scale)
-    if isinstance(series, np.ndarray):
-        series = torch.from_numpy(np.ascontiguousarray(series))
     if isinstance(series, Tensor):
         return _of_tensor(series, 1, channels, listed)
     raise OverpaintError(
@@ -126,8 +129,6 @@ def _taken(
         return _of_file(Path(image).expanduser(), resize_mode, options, channels or 3)
     if isinstance(image, Image.Image):
         return _of_picture(image, resize_mode, options)
-    if isinstance(image, np.ndarray):
-        image = torch.from_numpy(np.ascontiguousarray(image))
     if isinstance(image, Tensor):
         return _of_tensor(image, dimensions, channels, listed)
     raise OverpaintError(

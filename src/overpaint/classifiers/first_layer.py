@@ -1,4 +1,4 @@
-"""What a network's first convolution says of its input."""
+"""The channels and spatial dimensions that a network's first convolution takes."""
 
 import torch
 from torch import nn

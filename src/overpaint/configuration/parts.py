@@ -13,7 +13,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_arguments, instantiate
 from overpaint.core.protocols import Classifier, SaliencyMethod
 from overpaint.core.sizes import format_size
-from overpaint.core.value_range import is_series
+from overpaint.core.value_range import is_series, noun_of
 from overpaint.data.pattern import read_files
 from overpaint.data.reading import as_image_size
 from overpaint.inpainting.inpainter import Inpainter
@@ -104,12 +104,9 @@ def check_channels(gan: Gan, classifier: Classifier, name: str) -> None:
     Raises:
         OverpaintError: If not.
     """
-    if is_series(gan.generator.output_size) != is_series(classifier.input_size):
-        kinds = {True: "series", False: "images"}
-        raise OverpaintError(
-            f"{name} paints {kinds[is_series(gan.generator.output_size)]}, but the classifier takes "
-            f"{kinds[is_series(classifier.input_size)]}"
-        )
+    made, wanted = noun_of(gan.generator.output_size), noun_of(classifier.input_size)
+    if made != wanted:
+        raise OverpaintError(f"{name} paints {made.several}, but the classifier takes {wanted.several}")
     if gan.generator.channels != classifier.channels:
         raise OverpaintError(
             f"{name} paints {gan.generator.channels} channels, but the classifier takes {classifier.channels}"
