@@ -276,6 +276,7 @@ def test_two_devices_find_what_one_does(run_folder: Path, tmp_path: Path) -> Non
                 np.testing.assert_array_equal(one[key], two[key], err_msg=f"{name}/{key}")
 
 
+@pytest.mark.slow
 def test_several_targets_and_files_of_any_size(run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "digits"
     folder.mkdir()
@@ -364,6 +365,7 @@ def test_probes_ask_about_the_variants(run_folder: Path, tmp_path: Path, capsys:
         explain(CONFIGS, [*words, "generator=null"])
 
 
+@pytest.mark.slow
 def test_a_baseline_is_an_image_file_and_the_explanation_depends_on_it(run_folder: Path, tmp_path: Path) -> None:
     grey = tmp_path / "grey.png"
     words = [*QUIET, f"classifier={run_folder}/classifier.ckpt", "generator=null", f"output={tmp_path}", "limit=1"]
@@ -393,6 +395,7 @@ class StopAt(L.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["classifier", "dcgan"])
 def test_a_stopped_run_ends_as_one_that_was_not_stopped(
     model: str, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
