@@ -71,7 +71,7 @@ def bright_network() -> Classifier:
 
 def grey_inpainter(levels: Sequence[float], **search: Any) -> Inpainter:
     """Paints the region in these grey levels, in this order; without a search where none is described."""
-    settings = {"num_variants": len(levels), "steps": 0, "num_candidates": 0} | search
+    settings = {"num_variants": len(levels), "steps": 0, "num_candidates": 0, "spare": 0.0} | search
     rule = RegionRule(fraction=1 / 6)
     return Inpainter(GreyGenerator(levels), MeanDiscriminator(), LatentSearch(**settings), rule)
 

@@ -214,7 +214,7 @@ def test_the_best_step_of_each_latent_is_kept(recipe: Any, distribution: LatentD
     discriminator = LinearDiscriminator(dimensions=dimensions)
     image, steps, weight = _image(dimensions=dimensions), 30, 0.3
     search = LatentSearch(
-        recipe, num_variants=6, steps=steps, prior_weight=weight, num_candidates=0, patience=0, batch_size=6,
+        recipe, num_variants=6, steps=steps, prior_weight=weight, num_candidates=0, patience=0, batch_size=6, spare=0.0,
         learning_rate={"lbfgs": 1.0, "adam": 0.2, "authors": 0.01}[recipe],
     )  # fmt: skip
     ring = (7 if recipe == "authors" else 1) * _ring(dimensions=dimensions)
@@ -349,7 +349,9 @@ def test_a_latent_that_has_arrived_leaves_the_passes() -> None:
     """In passes of one row every row is counted: one image stops at once, the other goes on without it."""
     generator, images, rings = LinearGenerator(), torch.cat([_image(), _image(seed=1)]), torch.cat([_ring(), _ring()])
     rings[0] = 0
-    search = LatentSearch(num_variants=2, prior_weight=0.0, num_candidates=0, batch_size=1, patience=5, steps=30)
+    search = LatentSearch(
+        num_variants=2, prior_weight=0.0, num_candidates=0, batch_size=1, patience=5, steps=30, spare=0.0
+    )
     found = search(generator, LinearDiscriminator(), images, rings)
     assert int(found.steps[0]) == 5
     assert 5 < int(found.steps[1]) <= 30
@@ -372,12 +374,52 @@ def test_each_step_is_told() -> None:
     assert search == LatentSearch(num_variants=3, steps=4, num_candidates=0)
 
 
+def _best_so_far(seen: Tensor, image: Tensor, ring: Tensor, last: int) -> np.ndarray:
+    """Returns the least loss of each latent in the first steps up to ``last``, from the latents that were looked at."""
+    losses = [
+        _literal_losses(LinearGenerator(), LinearDiscriminator(), image, ring, latents)[0]
+        for latents in seen[: last + 1].double().numpy()
+    ]
+    return np.array(losses).min(0)
+
+
+@pytest.mark.parametrize("diversity", [0.0, 1e-9])
+def test_the_half_that_fits_worse_is_left_behind(diversity: float) -> None:
+    """Of 16 latents 8 go on after 5 steps and 4 after 10, 2 after 20: those that would lead a search of all."""
+    image, ring, generator = _image(), _ring(), LinearGenerator()
+    settings: dict[str, Any] = {"prior_weight": 0.0, "num_candidates": 0, "patience": 0, "steps": 25}
+    everything = LatentSearch(num_variants=16, spare=0.0, batch_size=16, **settings)(
+        generator, LinearDiscriminator(), image, ring
+    )
+    seen, left = torch.stack(generator.seen[:26]), np.arange(16)
+    for step, count in ((5, 8), (10, 4)) if diversity else ((5, 8), (10, 4), (20, 2)):
+        order = _best_so_far(seen, image, ring, step)[left].argsort(kind="stable")[:count]
+        left = left[np.sort(order)]
+    generator.seen.clear()
+    search = LatentSearch(num_variants=2, spare=7.0, batch_size=1, diversity=diversity, **settings)
+    found = search.finalists(generator, LinearDiscriminator(), image, ring, torch.ones_like(ring, dtype=torch.bool))
+    torch.testing.assert_close(found.latents[0], everything.latents[0, left])
+    rows = 16 * 6 + 8 * 5 + (4 * 15 if diversity else 4 * 10 + 2 * 5)
+    assert len(generator.seen) == rows + len(left)  # and the last look
+    assert len(search(generator, LinearDiscriminator(), image, ring).latents[0]) == 2
+
+
+def test_the_spare_latents_fit_better_than_none() -> None:
+    generator, discriminator = _small_networks()
+    images, rings = _small_images()
+    losses = [
+        LatentSearch(num_variants=4, spare=spare)(generator, discriminator, images, rings).contextual_losses.mean()
+        for spare in (0.0, 7.0)
+    ]
+    assert losses[1] < losses[0]
+
+
 def test_diversity_searches_more_and_keeps_those_that_differ() -> None:
     """With a weight that outdoes every loss the latents are the farthest ones, of twice as many."""
     generator, images, rings = LinearGenerator(), torch.cat([_image(), _image(seed=1)]), torch.cat([_ring(), _ring()])
     regions = rings == 0
     networks = generator, LinearDiscriminator()
-    settings: dict[str, Any] = {"steps": 2, "num_candidates": 0}
+    settings: dict[str, Any] = {"steps": 2, "num_candidates": 0, "spare": 0.0}
     pool = LatentSearch(num_variants=10, **settings)(*networks, images, rings)
     for diversity in (0.02, 1e6):
         found = LatentSearch(num_variants=5, diversity=diversity, **settings)(*networks, images, rings, regions)
@@ -398,7 +440,7 @@ def test_diversity_searches_more_and_keeps_those_that_differ() -> None:
 
 def test_without_a_region_nothing_differs() -> None:
     generator, nowhere = LinearGenerator(), torch.zeros(1, SIDE, SIDE, dtype=torch.bool)
-    settings: dict[str, Any] = {"steps": 2, "num_candidates": 0}
+    settings: dict[str, Any] = {"steps": 2, "num_candidates": 0, "spare": 0.0}
     found = LatentSearch(num_variants=3, diversity=1.0, **settings)(
         generator, LinearDiscriminator(), _image(), _ring(), nowhere
     )

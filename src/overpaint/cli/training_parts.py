@@ -18,7 +18,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types, instantiate
 from overpaint.core.sizes import as_size, plain_size
 from overpaint.data.domain import DomainData
-from overpaint.data.split import UNLABELLED, channel_statistics
+from overpaint.data.split import UNLABELLED, channel_statistics, class_shares
 
 
 def make_data(settings: Settings) -> DomainData:
@@ -83,7 +83,13 @@ def make_module(
         channels = section["channels"] or data.channels
         if channels != data.channels:
             raise OverpaintError(f"model.dcgan.channels={channels} differs from data.channels={data.channels}")
-        more = {"channels": channels, "evaluator": evaluator, "class_names": data.class_names, "scale": scale}
+        more = {
+            "channels": channels,
+            "evaluator": evaluator,
+            "class_names": data.class_names,
+            "class_shares": class_shares(data.train.labels, len(data.class_names)),
+            "scale": scale,
+        }
     module: L.LightningModule = instantiate(
         section, f"model.{model}", importable(settings), image_size=size, seed=settings["seed"], **more
     )

@@ -122,3 +122,10 @@ def channel_statistics(images: StoredInputs) -> tuple[list[float], list[float]]:
     """Returns mean and standard deviation of each channel of images in ``[0, 1]`` or series, from the first 4096."""
     values = from_stored(images[:4096].transpose(0, 1).flatten(1)[:, None], torch.float64)[:, 0]
     return values.mean(1).tolist(), values.std(1).clamp(min=1 / 255).tolist()
+
+
+def class_shares(labels: Targets, classes: int) -> list[float]:
+    """Returns the share of each class in labels; nothing where there is a single class or an image without a label."""
+    if classes < 2 or bool((labels == UNLABELLED).any()):
+        return []
+    return (labels.bincount(minlength=classes).double() / len(labels)).tolist()

@@ -154,14 +154,14 @@ class Inpainter:
             images: ``X``.
             targets: The class of each.
             regions: ``B``.
-            diversities: The values. 0 keeps what fits best; the search itself has no spare latents there.
+            diversities: The values. 0 keeps what fits best.
 
         Raises:
             OverpaintError: As the call.
         """
         small, ring, small_regions = self._at_own_size(images, regions)
-        search = replace(self.search, num_variants=self.search.pool, diversity=0.0)
-        found = search(self.generator, self.discriminator, small, ring, small_regions, encoder=self.encoder)
+        search = replace(self.search, diversity=1.0)  # any that is not 0 searches the same
+        found = search.finalists(self.generator, self.discriminator, small, ring, small_regions, encoder=self.encoder)
         kept = (keep_relevant(found, small_regions, self.search.num_variants, value) for value in diversities)
         return [self._judge(classifier, images, targets, regions, one) for one in kept]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from overpaint.core.bounds import Count, CountOrNone, NotNegative, Positive, Seed
@@ -20,20 +20,17 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
 from overpaint.core.protocols import Discriminator, Encoder, Generator
 from overpaint.core.results import LatentSearchResult
-from overpaint.core.rng import image_rng
-from overpaint.core.types import Images, Latents, Regions, RingWeights
+from overpaint.core.types import Images, Regions, RingWeights
 from overpaint.inpainting.objective import Guide, Objective, batch_size_for
 from overpaint.inpainting.optimisers import make_optimiser
 from overpaint.inpainting.painted import check_painted
 from overpaint.inpainting.search_recipes import RECIPES, RecipeName, SearchRecipe
 from overpaint.inpainting.search_state import Run
-from overpaint.inpainting.selection import best_starts, keep_relevant
+from overpaint.inpainting.selection import keep_relevant
+from overpaint.inpainting.starts import GUESSES, StartPlan, return_to_support
 
-SPARE = 1.0
-"""Latents that are searched beyond ``count`` where diversity is asked for, as a share of ``count``."""
-
-GUESSES = 256
-"""An encoder's guesses to choose the starts from; 64 start farther away, and 1024 cost more than they save."""
+FINALISTS = 2
+"""For each latent that is kept where diversity is asked for, so many are searched to the end."""
 
 OnStep = Callable[[int, int, float], None]
 OnLatents = Callable[[Float[Tensor, "batch variant latent"]], None]
@@ -56,15 +53,19 @@ class LatentSearch:
         recipe: ``lbfgs``; ``adam``; or ``authors`` for theirs (Nesterov momentum 0.9 at rate 0.01, cut to
             ``[-1, 1]``, 1000 steps).
         num_variants: Latents ``K`` for each image.
-        steps: Gradient steps at most; the recipe's where not given. So are the next four.
+        steps: Gradient steps at most; the recipe's where not given. So are those below that may be None.
         learning_rate: The optimiser's rate.
         prior_weight: ``λ``.
-        num_candidates: Random latents to choose the starts from; 0 takes the first ones.
+        num_candidates: Random latents to choose the starts from; 0 takes the first ones. None: the recipe's number for
+            each variant.
         encoder: Whether, where there is an encoder, these are its guesses and not any of the generator's latents;
             where ``starts`` is not given there are `GUESSES` of them. The recipe of the authors has none.
+        spare: Latents that are searched beyond ``num_variants``, as a share of them. Step by step the half that fits
+            worse is left behind, see `SearchRecipe.trial`: a latent that can't continue the surroundings shows early,
+            and is no plausible variant.
         patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
         diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
-            `pool` latents are searched and ``count`` of them kept, see `most_relevant`.
+            twice as many latents are searched to the end, and those kept that fit and differ, see `most_relevant`.
         batch_size: Latents in one pass; more need more memory. None: on a processor as many as an image has, but
             at most 64; elsewhere 256.
         seed: Seed of the starts.
@@ -82,6 +83,7 @@ class LatentSearch:
     learning_rate: Positive | None = None
     prior_weight: NotNegative | None = None
     num_candidates: CountOrNone | None = None
+    spare: NotNegative | None = None
     encoder: bool = True
     patience: CountOrNone | None = None
     diversity: NotNegative = 0.0
@@ -97,15 +99,21 @@ class LatentSearch:
             "steps": self.steps,
             "learning_rate": self.learning_rate,
             "prior_weight": self.prior_weight,
-            "num_candidates": self.num_candidates,
+            "spare": self.spare,
             "patience": self.patience,
         }
         return replace(RECIPES[self.recipe], **{name: value for name, value in own.items() if value is not None})
 
     @property
-    def pool(self) -> int:
-        """How many latents are searched to choose ``count`` from where diversity is asked for."""
-        return math.ceil((1 + SPARE) * self.num_variants)
+    def num_finalists(self) -> int:
+        """How many latents are searched to the end."""
+        return self.num_variants if self.diversity == 0 else FINALISTS * self.num_variants
+
+    @property
+    def num_starts(self) -> int:
+        """How many latents a search starts with."""
+        spare = self._recipe.spare if self._recipe.steps else 0.0  # without a step none is left behind
+        return max(math.ceil((1 + spare) * self.num_variants), self.num_finalists)
 
     @property
     def normalised_ring(self) -> bool:
@@ -135,6 +143,26 @@ class LatentSearch:
             encoder: Guesses where to start, in eval mode.
 
         Raises:
+            OverpaintError: As `finalists`.
+        """
+        if regions is None:
+            regions = torch.ones_like(ring_weights, dtype=torch.bool)
+        found = self.finalists(generator, discriminator, images, ring_weights, regions, guide, encoder)
+        return found if self.diversity == 0 else keep_relevant(found, regions, self.num_variants, self.diversity)
+
+    def finalists(
+        self,
+        generator: Generator,
+        discriminator: Discriminator | None,
+        images: Images,
+        ring_weights: RingWeights,
+        regions: Regions,
+        guide: Guide | None = None,
+        encoder: Encoder | None = None,
+    ) -> LatentSearchResult:
+        """Searches as the call, and returns all `num_finalists` latents that were searched to the end.
+
+        Raises:
             NumericalError: If the generator paints what is not finite.
             OverpaintError: Under inference mode, where nothing has gradients, if a network is in training mode, if the
                 images are not in ``[0, 1]``, or if a pass needs more memory than there is.
@@ -144,21 +172,17 @@ class LatentSearch:
         if any(network is not None and network.training for network in (generator, discriminator, encoder)):
             raise OverpaintError("the latent search needs generator, discriminator and encoder in eval mode")
         check_images(images)
-        if regions is None:
-            regions = torch.ones_like(ring_weights, dtype=torch.bool)
         recipe = self._recipe
         unit_cube = recipe.unit_cube or generator.latent_distribution == "uniform"
-        searched = self.num_variants if self.diversity == 0 else self.pool
-        batch_size = self.batch_size or batch_size_for(images.device, searched)
+        batch_size = self.batch_size or batch_size_for(images.device, self.num_finalists)
         weight = recipe.prior_weight
         objective = Objective(generator, discriminator, images, ring_weights, recipe, weight, batch_size, guide)
         encoder = encoder if self.encoder and not recipe.unit_cube else None
-        num_candidates = [
-            self._starts(objective, i, searched, unit_cube, region, encoder) for i, region in enumerate(regions)
-        ]
-        run = Run(objective, torch.cat(num_candidates), searched)
+        plan = StartPlan(self.num_starts, self._num_candidates(encoder), unit_cube, recipe.unit_cube, self.seed)
+        starts = [plan.starts(objective, i, region, encoder) for i, region in enumerate(regions)]
+        run = Run(objective, torch.cat(starts), self.num_starts)
         self._descend(run, unit_cube)
-        return self._result(run, regions)
+        return self._result(run)
 
     def paint(
         self,
@@ -191,40 +215,29 @@ class LatentSearch:
         unmoved = torch.zeros_like(contextual, dtype=torch.bool)
         return LatentSearchResult(latents, painted, contextual, prior, owners.new_zeros(each), unmoved)
 
-    def _starts(
-        self,
-        objective: Objective,
-        image: int,
-        searched: int,
-        unit_cube: bool,
-        region: Bool[Tensor, "*space"],
-        encoder: Encoder | None,
-    ) -> Latents:
-        guessed = encoder is not None and self.num_candidates is None
-        candidates = max(GUESSES if guessed else self._recipe.num_candidates, searched)
-        rng = image_rng(objective.images[image], self.seed, "search")
-        if encoder is not None:
-            (latents,) = encoder.guesses(objective.images[image : image + 1], region[None], candidates, rng)
-        elif self._recipe.unit_cube:
-            latents = 2 * torch.rand(candidates, objective.generator.latent_dim, generator=rng) - 1
-        else:
-            latents = objective.generator.sample_latents(candidates, rng)
-        latents = return_to_support(latents.to(objective.images.device), unit_cube)
-        return latents if candidates == searched else best_starts(objective, latents, image, searched)
+    def _num_candidates(self, encoder: Encoder | None) -> int:
+        """Returns among how many latents the starts of an image are chosen."""
+        if self.num_candidates is not None:
+            return self.num_candidates
+        return self._recipe.candidates * self.num_variants if encoder is None else GUESSES
 
     def _descend(self, run: Run, unit_cube: bool) -> None:
         """Moves the latents until the last step, or until none of them improves any more."""
         recipe = self._recipe
         limit, patience, optimiser = recipe.steps, recipe.patience, make_optimiser(recipe)
         latents = run.kept.clone()
+        going, halve_at = run.searched, recipe.trial
         for step in range(limit + 1):
             found = run.objective.evaluate(latents, run.owners[run.moving])
             stalled = run.note(latents, found.losses, found.contextual)
             if self.on_step is not None:
-                self.on_step(step, limit, float(run.contextual.mean()))
+                self.on_step(step, limit, float(run.contextual[run.leading(self.num_variants)].mean()))
             if self.on_latents is not None:
-                self.on_latents(run.kept.unflatten(0, (-1, run.searched)))
+                self.on_latents(run.kept[run.leading(self.num_variants)].unflatten(0, (-1, self.num_variants)))
             stay = stalled < patience if patience else torch.ones_like(stalled, dtype=torch.bool)
+            if step == halve_at:
+                going, halve_at = max(math.ceil(going / 2), self.num_finalists), 2 * halve_at
+                stay &= run.leading(going)[run.moving]
             if step == limit or not stay.any():
                 break
             descended, gradients = found.descended, found.gradients
@@ -235,28 +248,16 @@ class LatentSearch:
             latents = return_to_support(optimiser.step(latents, descended, gradients), unit_cube)
             run.steps[run.moving] += 1
 
-    def _result(self, run: Run, regions: Regions) -> LatentSearchResult:
-        """Paints what was kept of each image, and of that keeps ``count``."""
+    def _result(self, run: Run) -> LatentSearchResult:
+        """Paints the finalists of each image."""
         objective, each = run.objective, len(run.objective.images)
-        painted, contextual = objective.look(run.kept, run.owners)
+        chosen = run.leading(self.num_finalists)
+        painted, contextual = objective.look(run.kept[chosen], run.owners[chosen])
         check_painted(painted)
-        prior = objective.priors(painted, run.owners)
+        prior = objective.priors(painted, run.owners[chosen])
         latents, painted, contextual, prior, improved = (
-            column.unflatten(0, (each, run.searched)) for column in (run.kept, painted, contextual, prior, run.improved)
+            column.unflatten(0, (each, self.num_finalists))
+            for column in (run.kept[chosen], painted, contextual, prior, run.improved[chosen])
         )
         steps = run.steps.reshape(each, -1).amax(1)
-        found = LatentSearchResult(latents, painted, contextual, prior, steps, improved)
-        return (
-            found
-            if run.searched == self.num_variants
-            else keep_relevant(found, regions, self.num_variants, self.diversity)
-        )
-
-
-def return_to_support(latents: Latents, unit_cube: bool) -> Latents:
-    """Returns latents cut to ``[-1, 1]``, or those beyond a length of ``sqrt(latent_dim)`` scaled back to it."""
-    if unit_cube:
-        return latents.clamp(-1, 1)
-    lengths = latents.norm(dim=1, keepdim=True).clamp(min=torch.finfo(latents.dtype).tiny)
-    returned: Tensor = latents * (latents.shape[1] ** 0.5 / lengths).clamp(max=1)
-    return returned
+        return LatentSearchResult(latents, painted, contextual, prior, steps, improved)

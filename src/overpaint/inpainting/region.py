@@ -121,13 +121,13 @@ class RegionRule:
     method: Literal["fraction", "threshold", "otsu", "decisive"] = "fraction"
     fraction: Share = 0.1
     threshold: ShareBelowAll = 0.5
-    keep: ShareBelowAll = 0.2
+    keep: ShareBelowAll = 0.15
     fills: Annotated[Sequence[FillKind], DISTINCT] = ("patch", "sample", "mean")
     draws: Count = 8
     seed: Seed = 0
     shape: Literal["blob", "box"] = "blob"
     dilation: CountOrNone = 0
-    ring: Share = 0.25
+    ring: Share = 0.5
 
     @property
     def fills_drawn(self) -> Sequence[FillKind]:

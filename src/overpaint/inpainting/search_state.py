@@ -1,7 +1,7 @@
 """The state of a running latent search."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from overpaint.core.types import Latents
@@ -52,3 +52,9 @@ class Run:
         self._reference[self.moving] = torch.where(improved, best, self._reference[self.moving])
         self._stalled[self.moving] = torch.where(improved, 0, self._stalled[self.moving] + 1)
         return self._stalled[self.moving]
+
+    def leading(self, count: int) -> Bool[Tensor, " latent"]:
+        """Returns which latents are among the ``count`` of their image that have the smallest losses so far."""
+        assert self._best is not None
+        places: Tensor = self._best.unflatten(0, (-1, self.searched)).argsort(dim=1, stable=True).argsort(dim=1)
+        return places.flatten() < count

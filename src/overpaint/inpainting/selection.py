@@ -1,4 +1,4 @@
-"""Selects the latents that a search starts from, and those that it keeps."""
+"""Selects the latents that a search keeps."""
 
 import torch
 from jaxtyping import Float, Int
@@ -6,18 +6,6 @@ from torch import Tensor
 
 from overpaint.core.results import LatentSearchResult
 from overpaint.core.types import Regions
-from overpaint.inpainting.objective import Objective
-
-
-def best_starts(
-    objective: Objective, candidates: Float[Tensor, "candidate latent"], image: int, count: int
-) -> Float[Tensor, "start latent"]:
-    """Returns the ``count`` of an image's candidates that have the smallest contextual losses."""
-    losses = []
-    for part in candidates.split(objective.batch_size):
-        owners = torch.full((len(part),), image, device=part.device)
-        losses.append(objective.look(part, owners)[1])
-    return candidates[torch.cat(losses).argsort(stable=True)[:count]]
 
 
 def most_relevant(

@@ -1,6 +1,5 @@
 """Trains a DCGAN on the target domain."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -12,22 +11,21 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from overpaint.classifiers.network import NetworkClassifier
-from overpaint.core.bounds import Count, ImageSize, Seed, ShareBelowAll
+from overpaint.core.bounds import Count, ImageSize, Seed, ShareBelowAll, ShareOrNone
 from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_settings
-from overpaint.core.memory import FLOAT, check_memory
 from overpaint.core.resize import resize
 from overpaint.core.scale import scale_from_settings
 from overpaint.core.sizes import as_size
-from overpaint.core.types import Batch, Images, Latents
+from overpaint.core.types import Batch, Images, Latents, Targets
 from overpaint.core.value_range import within_range
 from overpaint.networks.checkpoint import FORMAT_KEY
-from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
+from overpaint.networks.dcgan import Generator
 from overpaint.networks.dimensions import channels_last
-from overpaint.networks.encoder import Encoder
-from overpaint.networks.pyramid import start_and_doublings, widths
+from overpaint.training.dcgan_networks import make_networks
 from overpaint.training.ema import ExponentialMovingAverage
 from overpaint.training.encoder_loss import ENCODER_OPTIMIZER, encoder_loss
+from overpaint.training.epoch_means import EpochMeans
 from overpaint.training.gan_losses import gradient_penalties
 from overpaint.training.generation_metrics import generation_metrics, warn_of_unmeasured
 from overpaint.training.optimisers import make_optimizer
@@ -37,18 +35,6 @@ EVALUATED_SAMPLES = 2000
 
 SHOWN_EVERY = 10
 """Steps between two updates of the losses beside the progress bar."""
-
-
-def _check_memory(size: Sequence[int], latent_dim: int, base_channels: int) -> None:
-    """Checks that the largest weights fit into memory, with their gradients and the optimiser's two moments.
-
-    Raises:
-        OverpaintError: If not.
-    """
-    start, _ = start_and_doublings(size)
-    *_, narrower, widest = widths(size, base_channels)
-    weights = latent_dim * widest * math.prod(start) + 2 * 4 ** len(size) * widest * narrower
-    check_memory(f"model.dcgan with latent_dim={latent_dim} and base_channels={base_channels}", 4 * FLOAT * weights)
 
 
 @checked_settings
@@ -70,13 +56,16 @@ class DCGANModule(L.LightningModule):
         ema_decay: Decay of the exponential moving average of the generator's weights.
         encoder: Whether an encoder is trained beside them, from whose guesses the latent search can start. The
             generator and the discriminator come out the same.
+        conditional: Whether both networks are told the classes of the training images, see `Generator` and
+            `Discriminator`; a painted image is compared with a real one of its class. None: as the recipe has it.
         class_names: Of the training images; the checkpoint keeps them.
+        class_shares: Share of each class in the training images; empty: they have no classes.
         scale: The units of series, see `SeriesScale.settings`; the checkpoint keeps them.
         evaluator: The domain's classifier, for measures of the samples; None leaves them out.
         seed: Seed of the weights and latents.
 
     Raises:
-        OverpaintError: If a setting is out of its range.
+        OverpaintError: If a setting is out of its range, or training is conditional without classes.
     """
 
     def __init__(
@@ -90,7 +79,9 @@ class DCGANModule(L.LightningModule):
         discriminator_optimizer: Mapping[str, Any] | None = None,
         ema_decay: ShareBelowAll = 0.999,
         encoder: bool = False,
+        conditional: bool | None = None,
         class_names: Sequence[str] = (),
+        class_shares: Sequence[ShareOrNone] = (),
         scale: Mapping[str, Sequence[float]] | None = None,
         evaluator: NetworkClassifier | None = None,
         seed: Seed = 0,
@@ -101,15 +92,13 @@ class DCGANModule(L.LightningModule):
         size = as_size(image_size, None, "model.dcgan.image_size")
         self.recipe = recipe_for(recipe, size)
         self.class_names, self.scale, self.seed = list(class_names), scale_from_settings(scale), seed
-        _check_memory(size, latent_dim, base_channels)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.generator = Generator(image_size, channels, latent_dim, base_channels, self.recipe.latents)
-            self.discriminator = Discriminator(image_size, channels, base_channels, self.recipe.normalisation)
-            for network in (self.generator, self.discriminator):
-                if self.recipe.weights is not None:
-                    initialise_normal(network, self.recipe.weights)
-            self.encoder = Encoder(image_size, channels, latent_dim, base_channels) if encoder else None
+        if conditional and not class_shares:
+            raise OverpaintError("model.dcgan.conditional=true needs data of two or more classes, each with its label")
+        told = class_shares if (self.recipe.conditional if conditional is None else conditional) else ()
+        self.is_conditional = len(told) > 0
+        networks = make_networks(self.recipe, size, channels, latent_dim, base_channels, told, encoder, seed)
+        self.generator, self.discriminator = networks.generator, networks.discriminator
+        self.encoder = networks.encoder
         self.to(memory_format=torch.channels_last)
         self.ema = ExponentialMovingAverage(self.generator, ema_decay).eval().requires_grad_(False)
         self.optimizer_settings = {
@@ -124,7 +113,7 @@ class DCGANModule(L.LightningModule):
         self._real: list[Images] = []
         self._has_warned = False
         self._step = 0  # of the whole run; the buffer keeps it in checkpoints, and asking that would wait for a GPU
-        self._totals: dict[str, tuple[Tensor, int]] = {}
+        self._means = EpochMeans()
 
     steps: Tensor
 
@@ -150,7 +139,7 @@ class DCGANModule(L.LightningModule):
         Each device draws its own.
         """
         self.ema.eval()
-        self._step, self._totals = int(self.steps), {}
+        self._step, self._means = int(self.steps), EpochMeans()
         own = 1_000_003 * self.seed + 7 * self.current_epoch + 104_729 * self.global_rank
         self.rng = torch.Generator(self.device).manual_seed(own + 2)
         self._encoder_rng = torch.Generator(self.device).manual_seed(own + 3)
@@ -165,12 +154,13 @@ class DCGANModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Makes one step of the discriminator and one of the generator, on the same fakes, then one of the encoder."""
         real = self.at_own_size(batch.images)
-        fake = self.generator(self.generator.sample_latents(len(real), self.rng))
+        labels = batch.labels if self.is_conditional else None
+        fake = self.generator(self._latents(len(real), labels))
         for_generator, for_discriminator, *for_encoder = cast(list[LightningOptimizer], self.optimizers())
         with self.toggled_optimizer(for_discriminator):
-            on_real, measured = self._discriminator_step(real, fake.detach(), for_discriminator)
+            on_real, measured = self._discriminator_step(real, fake.detach(), labels, for_discriminator)
         with self.toggled_optimizer(for_generator):
-            loss = self.recipe.generator_loss(on_real, self.discriminator(fake))
+            loss = self.recipe.generator_loss(on_real, self.discriminator(fake, labels))
             self._stop_unless_finite(loss, "generator")
             self._update(for_generator, loss)
         self.steps += 1
@@ -186,18 +176,24 @@ class DCGANModule(L.LightningModule):
             scheduler.step()
         self._log(measured)
 
+    def _latents(self, count: int, labels: Targets | None) -> Latents:
+        """Draws the latents of a step: of the real images' classes where the networks are told these."""
+        if labels is None:
+            return self.generator.sample_latents(count, self.rng)
+        return self.generator.sample_latents_of(labels, self.rng)
+
     def _discriminator_step(
-        self, real: Images, fake: Images, optimiser: LightningOptimizer
+        self, real: Images, fake: Images, labels: Targets | None, optimiser: LightningOptimizer
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the logits of the real images, from before the step, and what is to be logged."""
-        on_real: Tensor = self.discriminator(real)
-        on_fake: Tensor = self.discriminator(fake)
+        on_real: Tensor = self.discriminator(real, labels)
+        on_fake: Tensor = self.discriminator(fake, labels)
         loss = self.recipe.discriminator_loss(on_real, on_fake)
         scores = on_real.detach().sigmoid().mean(), on_fake.detach().sigmoid().mean()
         measured = {"discriminator_loss": loss.detach(), "score_of_real": scores[0], "score_of_fake": scores[1]}
         every = self.recipe.penalty_every
         if self.recipe.penalty and self._step % every == 0:
-            penalty = gradient_penalties(self.discriminator, real, fake)
+            penalty = gradient_penalties(self.discriminator, real, fake, labels)
             measured["gradient_penalty"] = penalty.detach()
             loss = loss + self.recipe.penalty / 2 * every * penalty
         self._stop_unless_finite(loss, "discriminator")
@@ -219,20 +215,15 @@ class DCGANModule(L.LightningModule):
             )
 
     def _log(self, measured: Mapping[str, Tensor]) -> None:
-        """Logs the step's numbers when it is time to, and their means in the epoch's last step.
-
-        Lightning would take the means by itself, at twenty times the cost in each step.
-        """
-        for name, value in measured.items():
-            total, count = self._totals.get(name, (torch.zeros_like(value), 0))
-            self._totals[name] = total + value, count + 1
+        """Logs the step's numbers when it is time to, and their means in the epoch's last step."""
+        self._means.add(measured)
         if self._step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log_dict({f"dcgan/{name}_step": v for name, v in measured.items()}, batch_size=1, sync_dist=True)
         if self._step % SHOWN_EVERY == 0:
             short = {"D": measured["discriminator_loss"], "G": measured["generator_loss"]}
             self.log_dict(short, prog_bar=True, logger=False, batch_size=1)
         if self.trainer.is_last_batch:
-            means = {f"dcgan/{name}_epoch": total / count for name, (total, count) in self._totals.items()}
+            means = {f"dcgan/{name}_epoch": mean for name, mean in self._means.means().items()}
             self.log_dict(means, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

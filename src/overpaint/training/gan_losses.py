@@ -1,11 +1,15 @@
 """Losses of the adversarial game."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from overpaint.core.types import Images
+from overpaint.core.types import Images, Targets
+from overpaint.networks.dcgan import Discriminator
 
 Logits = Float[Tensor, " batch"]
 Loss = Float[Tensor, ""]
@@ -35,14 +39,27 @@ def relativistic_generator_loss(real: Logits, fake: Logits) -> Loss:
     return F.softplus(real.detach() - fake).mean()
 
 
-def gradient_penalty(discriminator: nn.Module, images: Images) -> Loss:
-    """``E ‖∇_x D(x)‖²`` (Mescheder, Geiger & Nowozin, 2018): R1 on real images (equation 9), R2 on fake ones."""
+def gradient_penalty(judge: Callable[[Images], Logits], images: Images) -> Loss:
+    """``E ‖∇_x D(x)‖²`` (Mescheder, Geiger & Nowozin, 2018): R1 on real images (equation 9), R2 on fake ones.
+
+    Args:
+        judge: ``D``, a discriminator that is told the images' classes already, or none.
+        images: ``x``.
+    """
     images = images.detach().requires_grad_()
-    (gradients,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
+    (gradients,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
     return gradients.square().flatten(1).sum(1).mean()
 
 
-def gradient_penalties(discriminator: nn.Module, real: Images, fake: Images) -> Loss:
-    """Returns R1 + R2 on the first half of each batch, which is as telling as the whole and half the work."""
+def gradient_penalties(discriminator: Discriminator, real: Images, fake: Images, labels: Targets | None) -> Loss:
+    """Returns R1 + R2 on the first half of each batch, which is as telling as the whole and half the work.
+
+    Args:
+        discriminator: ``D``.
+        real: Real images.
+        fake: Painted ones.
+        labels: The class of each real image, and of the fake one in its place; None: the discriminator is not told.
+    """
     half = max(1, len(real) // 2)
-    return gradient_penalty(discriminator, real[:half]) + gradient_penalty(discriminator, fake[:half])
+    judge = partial(discriminator, labels=None if labels is None else labels[:half])
+    return gradient_penalty(judge, real[:half]) + gradient_penalty(judge, fake[:half])

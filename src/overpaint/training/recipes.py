@@ -34,6 +34,7 @@ class GanRecipe:
         penalty_every: Steps between two penalties; each is weighed by this number (Karras et al., 2020, "lazy").
         decay: Share of the run at whose end the learning rates fall linearly, see `rate_factor`.
         latents: Distribution of the latents.
+        conditional: Whether both networks are told the classes, where the data have some.
         weights: Standard deviation of the normal weights that training starts from; None: torch's own start.
         chosen_at: Side of the images, or length of the series, that rates and penalty were chosen on, see `at`; None:
             they are for all sizes.
@@ -48,6 +49,7 @@ class GanRecipe:
     penalty_every: int
     decay: float
     latents: LatentDistribution
+    conditional: bool
     weights: float | None
     chosen_at: int | None
 
@@ -114,8 +116,8 @@ class GanRecipe:
 
 
 RECIPES = {
-    "radford": GanRecipe(2e-4, 2e-4, (0.5, 0.999), False, "batch", 0.0, 1, 0.0, "uniform", 0.02, None),
-    "stable": GanRecipe(2e-3, 1.5e-3, (0.0, 0.99), True, "none", 0.0125, 8, 0.4, "normal", 0.02, 32),
+    "radford": GanRecipe(2e-4, 2e-4, (0.5, 0.999), False, "batch", 0.0, 1, 0.0, "uniform", False, 0.02, None),
+    "stable": GanRecipe(2e-3, 1.5e-3, (0.0, 0.99), True, "none", 0.0125, 8, 0.4, "normal", True, 0.02, 32),
 }
 
 SERIES = {
