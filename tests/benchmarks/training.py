@@ -10,7 +10,7 @@ the Trainer. The two take turns after each stretch of steps, one waiting while t
 slows both down. The example's DataLoader has two workers; on two cores none at all is faster, and the default here.
 
 - speed: images a second with ``recipe=radford``, whose arithmetic is the plain loop's; medians over the stretches;
-- quality: ``recipe=stable`` for the epochs given (0 leaves it out) and the plain loop for as many seconds, everything
+- quality: ``recipe=stable``, told the classes, for the epochs given (0 leaves it out) and the plain loop for as many seconds, everything
   included; the samples of both (the plain loop's as in the example: the generator in training mode) are measured with
   the classifier of ``outputs/digits``.
 """
@@ -36,6 +36,7 @@ from torch.utils.data import DataLoader, Dataset
 from overpaint.classifiers.network import load_classifier
 from overpaint.cli.allocator import keep_freed_memory
 from overpaint.data.digits import DigitsData
+from overpaint.data.split import class_shares
 from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
 from overpaint.training.dcgan import DCGANModule
 from overpaint.training.generation_metrics import generation_metrics
@@ -152,7 +153,10 @@ def train_both(
     process = multiprocessing.get_context("spawn").Process(target=plain_process, args=(theirs, batch_size, workers))
     process.start()
     turns = TakeTurns(ours, stretch, equal_time)
-    module = DCGANModule(recipe=recipe, latent_dim=LATENTS)  # type: ignore[arg-type]
+    data = DigitsData(batch_size=batch_size)
+    data.setup("fit")
+    told = class_shares(data.train.labels, len(data.class_names))
+    module = DCGANModule(recipe=recipe, latent_dim=LATENTS, class_shares=told)  # type: ignore[arg-type]
     trainer = L.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -162,7 +166,7 @@ def train_both(
         callbacks=[turns],
         limit_val_batches=0,
     )
-    trainer.fit(module, datamodule=DigitsData(batch_size=batch_size))
+    trainer.fit(module, datamodule=data)
     ours.send(None)
     samples = torch.from_numpy(ours.recv())
     process.join()

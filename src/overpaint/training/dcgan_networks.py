@@ -53,7 +53,7 @@ def make_networks(
     Raises:
         OverpaintError: If there are no networks of that size, or they do not fit into memory.
     """
-    _check_memory(size, latent_dim + len(class_shares), base_channels)
+    _check_memory(size, latent_dim, len(class_shares), base_channels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = Generator(size, channels, latent_dim, base_channels, recipe.latents, class_shares)
@@ -65,7 +65,7 @@ def make_networks(
     return DcganNetworks(generator, discriminator, beside)
 
 
-def _check_memory(size: Sequence[int], latent_dim: int, base_channels: int) -> None:
+def _check_memory(size: Sequence[int], latent_dim: int, classes: int, base_channels: int) -> None:
     """Checks that the largest weights fit into memory, with their gradients and the optimiser's two moments.
 
     Raises:
@@ -73,5 +73,5 @@ def _check_memory(size: Sequence[int], latent_dim: int, base_channels: int) -> N
     """
     start, _ = start_and_doublings(size)
     *_, narrower, widest = widths(size, base_channels)
-    weights = latent_dim * widest * math.prod(start) + 2 * 4 ** len(size) * widest * narrower
+    weights = (latent_dim + classes) * widest * math.prod(start) + 2 * 4 ** len(size) * widest * narrower
     check_memory(f"model.dcgan with latent_dim={latent_dim} and base_channels={base_channels}", 4 * FLOAT * weights)
