@@ -40,7 +40,7 @@ def test_pictures_keep_their_shape_and_fill_their_rows(size: tuple[int, int]) ->
         (bar,) = drawn[title].child_axes
         assert bar.get_window_extent().height == pytest.approx(drawn[title].get_window_extent().height)
     if height == width:
-        assert figure.get_size_inches()[1] == pytest.approx(2 * 2.2 + 0.3 + (0.3 + 2.1 * 3 / 8) + 0.3 + 0.4)
+        assert figure.get_size_inches()[1] == pytest.approx(2 * 2.2 + 0.3 + (0.45 + 2.1 * 3 / 8) + 0.3 + 0.4)
 
 
 def test_a_flipped_variant_is_not_called_by_the_explained_class() -> None:
@@ -56,7 +56,7 @@ def test_a_flipped_variant_is_not_called_by_the_explained_class() -> None:
     figure = overview_figure(arrays, ["rise"], "an image", variants, ["cat", "dog"], "cat")
     titles = [axes.get_title() for axes in figure.axes]
     assert [title for title in titles if "·" in title] == [
-        "cat · 33% · 0.90",
-        "not cat · 33% · 0.40",
-        "dog · 33% · 0.30",
+        "cat\n33% · 0.90",
+        "not cat\n33% · 0.40",
+        "dog\n33% · 0.30",
     ]

@@ -10,9 +10,9 @@ the Trainer. The two take turns after each stretch of steps, one waiting while t
 slows both down. The example's DataLoader has two workers; on two cores none at all is faster, and the default here.
 
 - speed: images a second with ``recipe=radford``, whose arithmetic is the plain loop's; medians over the stretches;
-- quality: ``recipe=stable``, told the classes, for the epochs given (0 leaves it out) and the plain loop for as many seconds, everything
-  included; the samples of both (the plain loop's as in the example: the generator in training mode) are measured with
-  the classifier of ``outputs/digits``.
+- quality: ``recipe=stable``, told the classes, for the epochs given (0 leaves it out) and the plain loop for as many
+  seconds, everything included; the samples of both (the plain loop's as in the example: the generator in training mode)
+  are measured with the classifier of ``outputs/digits``.
 """
 
 import multiprocessing

@@ -27,6 +27,9 @@ from overpaint.report.plots.variant_kinds import KINDS, ShownVariant, accepted_k
 COLUMNS = 8
 """Pictures and maps side by side; more methods take further lines."""
 
+INCHES = 2.1
+"""Width of a picture or map; a variant is narrower, and has two short lines above it."""
+
 STEEPEST = 3.0
 """Height over width up to which the rows grow with the image; taller images are drawn smaller."""
 
@@ -77,8 +80,8 @@ def overview_figure(
     for line in lines:
         heights += [0.45 + 1.75 * aspect] * (1 + _has_errors(line, arrays))  # 0.45 inches for the title
     for strip in strips:
-        heights += [0.3, 0.3 + 2.1 * columns / KINDS * aspect] if strip.shown else [0.3]
-    figure = Figure(figsize=(2.1 * columns, sum(heights) + 0.4), dpi=110, layout="constrained")
+        heights += [0.3, 0.45 + INCHES * columns / KINDS * aspect] if strip.shown else [0.3]
+    figure = Figure(figsize=(INCHES * columns, sum(heights) + 0.4), dpi=110, layout="constrained")
     figure.suptitle(wrapped(title, 20 * columns), fontsize=10)
     grid = GridSpec(len(heights), columns, figure=figure, height_ratios=heights)
     row = 0
@@ -182,7 +185,7 @@ def _draw_variants(figure: Figure, place: SubplotSpec, strip: _Strip, arrays: Ar
     for column, shown in enumerate(strip.shown):
         axes = figure.add_subplot(cells[column])
         axes.imshow(to_picture(strip.images[shown.index]))
-        show_as_picture(axes, f"{short(shown.answer, 14)} · {shown.share:.0%} · {shown.score:.2f}")
+        show_as_picture(axes, f"{short(shown.answer, 14)}\n{shown.share:.0%} · {shown.score:.2f}")
         region = arrays["region"]
         if region.any() and not region.all():
             axes.contour(region, levels=[0.5], colors=[REGION_COLOUR], linewidths=0.6)
