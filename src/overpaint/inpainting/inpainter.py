@@ -72,6 +72,9 @@ class Inpainter:
         if self.search.num_candidates is not None:
             latents = self.search.num_candidates * self.generator.latent_dim
             check_memory(f"search.num_candidates={self.search.num_candidates}", 2 * FLOAT * latents)
+        if self.search.spare is not None:
+            latents = self.search.num_starts * self.generator.latent_dim
+            check_memory(f"search.spare={self.search.spare}", 2 * FLOAT * latents)
 
     def __call__(
         self, classifier: Classifier, images: Images, targets: Targets, regions: Regions, guidance: float = 0.0

@@ -39,7 +39,7 @@ OnLatents = Callable[[Float[Tensor, "batch variant latent"]], None]
 @checked_settings
 @dataclass(frozen=True)
 class LatentSearch:
-    """Searches ``count`` latents for each image: ``argmin_z Σ R |G(z) - X| + λ softplus(-D(G(z)))``.
+    """Searches ``num_variants`` latents for each image: ``argmin_z Σ R |G(z) - X| + λ softplus(-D(G(z)))``.
 
     The latents of all images move together, in passes of ``batch_size``; each has its own optimiser, whose best step is
     kept, and leaves when its loss has stopped to fall. An image's result does not depend on those beside it, see
@@ -59,7 +59,7 @@ class LatentSearch:
         num_candidates: Random latents to choose the starts from; 0 takes the first ones. None: the recipe's number for
             each variant.
         encoder: Whether, where there is an encoder, these are its guesses and not any of the generator's latents;
-            where ``starts`` is not given there are `GUESSES` of them. The recipe of the authors has none.
+            where ``num_candidates`` is not given there are `GUESSES` of them. The recipe of the authors has none.
         spare: Latents that are searched beyond ``num_variants``, as a share of them. Step by step the half that fits
             worse is left behind, see `SearchRecipe.trial`: a latent that can't continue the surroundings shows early,
             and is no plausible variant.
