@@ -185,7 +185,7 @@ def test_who_is_told_the_classes(
     conditional: bool | None, recipe: Literal["stable", "radford"], shares: tuple[float, ...], expected: bool
 ) -> None:
     module = DCGANModule(recipe, 32, 1, 4, 2, conditional=conditional, class_shares=shares)
-    assert module.is_conditional is expected
+    assert (module.generator.class_latents is not None) is expected
     assert module.discriminator.classes == (len(shares) if expected else 0)
     assert module.generator.latent_distribution == RECIPES[recipe].latents
 

@@ -383,12 +383,13 @@ def _best_so_far(seen: Tensor, image: Tensor, ring: Tensor, last: int) -> np.nda
     return np.array(losses).min(0)
 
 
+@pytest.mark.parametrize("recipe", ["lbfgs", "adam", "authors"])
 @pytest.mark.parametrize("diversity", [0.0, 1e-9])
-def test_the_half_that_fits_worse_is_left_behind(diversity: float) -> None:
+def test_the_half_that_fits_worse_is_left_behind(recipe: Any, diversity: float) -> None:
     """Of 16 latents 8 go on after 5 steps and 4 after 10, 2 after 20: those that would lead a search of all."""
     image, ring, generator = _image(), _ring(), LinearGenerator()
     settings: dict[str, Any] = {"prior_weight": 0.0, "num_candidates": 0, "patience": 0, "steps": 25}
-    everything = LatentSearch(num_variants=16, spare=0.0, batch_size=16, **settings)(
+    everything = LatentSearch(recipe, num_variants=16, spare=0.0, batch_size=16, **settings)(
         generator, LinearDiscriminator(), image, ring
     )
     seen, left = torch.stack(generator.seen[:26]), np.arange(16)
@@ -396,7 +397,7 @@ def test_the_half_that_fits_worse_is_left_behind(diversity: float) -> None:
         order = _best_so_far(seen, image, ring, step)[left].argsort(kind="stable")[:count]
         left = left[np.sort(order)]
     generator.seen.clear()
-    search = LatentSearch(num_variants=2, spare=7.0, batch_size=1, diversity=diversity, **settings)
+    search = LatentSearch(recipe, num_variants=2, spare=7.0, batch_size=1, diversity=diversity, **settings)
     found = search.finalists(generator, LinearDiscriminator(), image, ring, torch.ones_like(ring, dtype=torch.bool))
     torch.testing.assert_close(found.latents[0], everything.latents[0, left])
     rows = 16 * 6 + 8 * 5 + (4 * 15 if diversity else 4 * 10 + 2 * 5)

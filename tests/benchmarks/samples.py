@@ -1,4 +1,4 @@
-"""How near are a generator's samples to the test images, and how near could they be? Run by hand after ``train.py``.
+"""Compares generators' samples with the test images, beside the real training images. Run by hand after ``train.py``.
 
     python tests/benchmarks/samples.py [folder of a run] [folder of another run ...]
 

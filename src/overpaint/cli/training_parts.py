@@ -18,7 +18,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.instantiate import checked_types, instantiate
 from overpaint.core.sizes import as_size, plain_size
 from overpaint.data.domain import DomainData
-from overpaint.data.split import UNLABELLED, channel_statistics, class_shares
+from overpaint.data.split import UNLABELLED, channel_statistics, class_shares, have_classes
 
 
 def make_data(settings: Settings) -> DomainData:
@@ -53,9 +53,9 @@ def trainable_models(settings: Settings, data: DomainData) -> list[str]:
         OverpaintError: If only some of the images have labels, or nothing is left.
     """
     models = [name for name in MODELS if name in settings["model"]]
-    labelled = data.train.labels != UNLABELLED
-    if "classifier" not in models or (bool(labelled.all()) and len(data.class_names) > 1):
+    if "classifier" not in models or have_classes(data.train.labels, len(data.class_names)):
         return models
+    labelled = data.train.labels != UNLABELLED
     if bool(labelled.any()) and not bool(labelled.all()):
         some = data.train.names[int((~labelled).nonzero()[0])]
         raise OverpaintError(f"{int((~labelled).sum())} training images lie in no class folder, such as {some}")

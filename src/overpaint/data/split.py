@@ -124,8 +124,13 @@ def channel_statistics(images: StoredInputs) -> tuple[list[float], list[float]]:
     return values.mean(1).tolist(), values.std(1).clamp(min=1 / 255).tolist()
 
 
+def have_classes(labels: Targets, classes: int) -> bool:
+    """Returns whether there are classes to learn: two or more, and a label of each image."""
+    return classes > 1 and not bool((labels == UNLABELLED).any())
+
+
 def class_shares(labels: Targets, classes: int) -> list[float]:
-    """Returns the share of each class in labels; nothing where there is a single class or an image without a label."""
-    if classes < 2 or bool((labels == UNLABELLED).any()):
+    """Returns the share of each class in labels; nothing where there are none to learn, see `have_classes`."""
+    if not have_classes(labels, classes):
         return []
     return (labels.bincount(minlength=classes).double() / len(labels)).tolist()

@@ -27,7 +27,14 @@ from overpaint.inpainting.painted import check_painted
 from overpaint.inpainting.search_recipes import RECIPES, RecipeName, SearchRecipe
 from overpaint.inpainting.search_state import Run
 from overpaint.inpainting.selection import keep_relevant
-from overpaint.inpainting.starts import GUESSES, StartPlan, return_to_support
+from overpaint.inpainting.starts import StartPlan, return_to_support
+
+GUESSES = 256
+"""An encoder's guesses to choose the starts from; 64 start farther away, and 1024 cost more than they save."""
+
+TRIAL = 5
+"""Steps after which the half of an image's latents that fits best goes on, and at least as many as are searched to the
+end; after twice as many steps half of these, and so on (successive halving: Jamieson & Talwalkar, 2016)."""
 
 FINALISTS = 2
 """For each latent that is kept where diversity is asked for, so many are searched to the end."""
@@ -61,7 +68,7 @@ class LatentSearch:
         encoder: Whether, where there is an encoder, these are its guesses and not any of the generator's latents;
             where ``num_candidates`` is not given there are `GUESSES` of them. The recipe of the authors has none.
         spare: Latents that are searched beyond ``num_variants``, as a share of them. Step by step the half that fits
-            worse is left behind, see `SearchRecipe.trial`: a latent that can't continue the surroundings shows early,
+            worse is left behind, see `TRIAL`: a latent that can't continue the surroundings shows early,
             and is no plausible variant.
         patience: Steps without an improvement of 1 % after which a latent is left as it is; 0: none is.
         diversity: What a difference inside the region (root mean square) is worth in units of the loss. Above 0,
@@ -226,7 +233,7 @@ class LatentSearch:
         recipe = self._recipe
         limit, patience, optimiser = recipe.steps, recipe.patience, make_optimiser(recipe)
         latents = run.kept.clone()
-        going, halve_at = run.searched, recipe.trial
+        going, halve_at = run.searched, TRIAL
         for step in range(limit + 1):
             found = run.objective.evaluate(latents, run.owners[run.moving])
             stalled = run.note(latents, found.losses, found.contextual)

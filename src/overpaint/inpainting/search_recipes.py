@@ -17,8 +17,6 @@ class SearchRecipe:
         prior_weight: Weight ``λ`` of the prior loss.
         candidates: Random latents for each that is kept, whose contextual loss is looked at to choose the starts.
         spare: Latents that are searched beyond those that are kept, as a share of them.
-        trial: Steps after which half of an image's latents go on, those that fit best, and at least as many as are
-            kept; after twice as many half of these, and so on (successive halving: Jamieson & Talwalkar, 2016).
         patience: Steps after which a latent whose loss has not improved by 1 % is left as it is; 0: none is.
         smoothing: Width ``ε`` of the smooth bottom that the optimiser sees instead of the absolute value's kink:
             ``sqrt(d² + ε²) - ε`` for ``|d|``. Its curvature is what a quasi-Newton method builds on. The step that is
@@ -35,7 +33,6 @@ class SearchRecipe:
     prior_weight: float
     candidates: int
     spare: float
-    trial: int
     patience: int
     smoothing: float
     summed: bool
@@ -43,7 +40,7 @@ class SearchRecipe:
 
 
 RECIPES: dict[RecipeName, SearchRecipe] = {
-    "lbfgs": SearchRecipe("lbfgs", 1.0, 75, 0.003, 64, 7.0, 5, 10, 0.03, False, False),
-    "adam": SearchRecipe("adam", 0.1, 150, 0.003, 64, 0.0, 0, 40, 0.0, False, False),
-    "authors": SearchRecipe("nesterov", 0.01, 1000, 0.005, 0, 0.0, 0, 0, 0.0, True, True),
+    "lbfgs": SearchRecipe("lbfgs", 1.0, 75, 0.003, 64, 7.0, 10, 0.03, False, False),
+    "adam": SearchRecipe("adam", 0.1, 150, 0.003, 64, 0.0, 40, 0.0, False, False),
+    "authors": SearchRecipe("nesterov", 0.01, 1000, 0.005, 0, 0.0, 0, 0.0, True, True),
 }

@@ -11,9 +11,6 @@ from overpaint.core.rng import image_rng
 from overpaint.core.types import Latents
 from overpaint.inpainting.objective import Objective
 
-GUESSES = 256
-"""An encoder's guesses to choose the starts from; 64 start farther away, and 1024 cost more than they save."""
-
 
 @dataclass(frozen=True)
 class StartPlan:

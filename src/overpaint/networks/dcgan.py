@@ -199,7 +199,7 @@ class Discriminator(nn.Module):
 
         Args:
             images: The images.
-            labels: The class of each; None: not said.
+            labels: The class of each; None: not said. Without classes they are not looked at.
         """
         answers: Tensor = self.layers(fitted(2 * images - 1, drawn_size(self.input_size))).flatten(1)
         logits, of_classes = answers[:, 0], answers[:, 1:]

@@ -95,10 +95,9 @@ class DCGANModule(L.LightningModule):
         if conditional and not class_shares:
             raise OverpaintError("model.dcgan.conditional=true needs data of two or more classes, each with its label")
         told = class_shares if (self.recipe.conditional if conditional is None else conditional) else ()
-        self.is_conditional = len(told) > 0
-        networks = make_networks(self.recipe, size, channels, latent_dim, base_channels, told, encoder, seed)
-        self.generator, self.discriminator = networks.generator, networks.discriminator
-        self.encoder = networks.encoder
+        self.generator, self.discriminator, self.encoder = make_networks(
+            self.recipe, size, channels, latent_dim, base_channels, told, encoder, seed
+        )
         self.to(memory_format=torch.channels_last)
         self.ema = ExponentialMovingAverage(self.generator, ema_decay).eval().requires_grad_(False)
         self.optimizer_settings = {
@@ -154,13 +153,12 @@ class DCGANModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Makes one step of the discriminator and one of the generator, on the same fakes, then one of the encoder."""
         real = self.at_own_size(batch.images)
-        labels = batch.labels if self.is_conditional else None
-        fake = self.generator(self._latents(len(real), labels))
+        fake = self.generator(self.generator.sample_latents_of(batch.labels, self.rng))
         for_generator, for_discriminator, *for_encoder = cast(list[LightningOptimizer], self.optimizers())
         with self.toggled_optimizer(for_discriminator):
-            on_real, measured = self._discriminator_step(real, fake.detach(), labels, for_discriminator)
+            on_real, measured = self._discriminator_step(real, fake.detach(), batch.labels, for_discriminator)
         with self.toggled_optimizer(for_generator):
-            loss = self.recipe.generator_loss(on_real, self.discriminator(fake, labels))
+            loss = self.recipe.generator_loss(on_real, self.discriminator(fake, batch.labels))
             self._stop_unless_finite(loss, "generator")
             self._update(for_generator, loss)
         self.steps += 1
@@ -176,14 +174,8 @@ class DCGANModule(L.LightningModule):
             scheduler.step()
         self._log(measured)
 
-    def _latents(self, count: int, labels: Targets | None) -> Latents:
-        """Draws the latents of a step: of the real images' classes where the networks are told these."""
-        if labels is None:
-            return self.generator.sample_latents(count, self.rng)
-        return self.generator.sample_latents_of(labels, self.rng)
-
     def _discriminator_step(
-        self, real: Images, fake: Images, labels: Targets | None, optimiser: LightningOptimizer
+        self, real: Images, fake: Images, labels: Targets, optimiser: LightningOptimizer
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the logits of the real images, from before the step, and what is to be logged."""
         on_real: Tensor = self.discriminator(real, labels)

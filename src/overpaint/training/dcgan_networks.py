@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -11,21 +10,6 @@ from overpaint.networks.dcgan import Discriminator, Generator, initialise_normal
 from overpaint.networks.encoder import Encoder
 from overpaint.networks.pyramid import start_and_doublings, widths
 from overpaint.training.recipes import GanRecipe
-
-
-@dataclass(frozen=True)
-class DcganNetworks:
-    """The networks that are trained together.
-
-    Attributes:
-        generator: Paints images.
-        discriminator: Tells them from real ones.
-        encoder: Guesses where a latent search starts; None: it is not trained.
-    """
-
-    generator: Generator
-    discriminator: Discriminator
-    encoder: Encoder | None
 
 
 def make_networks(
@@ -37,7 +21,7 @@ def make_networks(
     class_shares: Sequence[float],
     encoder: bool,
     seed: int,
-) -> DcganNetworks:
+) -> tuple[Generator, Discriminator, Encoder | None]:
     """Makes the networks, with the weights that training starts from.
 
     Args:
@@ -49,6 +33,9 @@ def make_networks(
         class_shares: Share of each class that the networks are told; empty: they are told none.
         encoder: Whether there is one.
         seed: Seed of the weights.
+
+    Returns:
+        The generator, the discriminator, and the encoder or None.
 
     Raises:
         OverpaintError: If there are no networks of that size, or they do not fit into memory.
@@ -62,7 +49,7 @@ def make_networks(
             for network in (generator, discriminator):
                 initialise_normal(network, recipe.weights)
         beside = Encoder(size, channels, generator.latent_dim, base_channels) if encoder else None
-    return DcganNetworks(generator, discriminator, beside)
+    return generator, discriminator, beside
 
 
 def _check_memory(size: Sequence[int], latent_dim: int, classes: int, base_channels: int) -> None:

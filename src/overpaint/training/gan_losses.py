@@ -51,15 +51,15 @@ def gradient_penalty(judge: Callable[[Images], Logits], images: Images) -> Loss:
     return gradients.square().flatten(1).sum(1).mean()
 
 
-def gradient_penalties(discriminator: Discriminator, real: Images, fake: Images, labels: Targets | None) -> Loss:
+def gradient_penalties(discriminator: Discriminator, real: Images, fake: Images, labels: Targets) -> Loss:
     """Returns R1 + R2 on the first half of each batch, which is as telling as the whole and half the work.
 
     Args:
         discriminator: ``D``.
         real: Real images.
         fake: Painted ones.
-        labels: The class of each real image, and of the fake one in its place; None: the discriminator is not told.
+        labels: The class of each real image, and of the fake one in its place, for a discriminator that knows classes.
     """
     half = max(1, len(real) // 2)
-    judge = partial(discriminator, labels=None if labels is None else labels[:half])
+    judge = partial(discriminator, labels=labels[:half])
     return gradient_penalty(judge, real[:half]) + gradient_penalty(judge, fake[:half])
